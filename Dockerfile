@@ -1,0 +1,24 @@
+# The studio on a CPU: docker build -t synfer-studio . && docker run -p 7860:7860 synfer-studio
+FROM python:3.11-slim-bookworm
+
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libegl1 libgles2 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home synfer
+
+WORKDIR /home/synfer/studio
+COPY requirements.lock ./
+RUN pip install --no-cache-dir -c requirements.lock torch==2.13.0+cpu \
+    --extra-index-url https://download.pytorch.org/whl/cpu
+
+COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY synfer_core synfer_core
+COPY app app
+COPY assets assets
+RUN pip install --no-cache-dir -c requirements.lock .
+
+USER synfer
+ENV OMP_WAIT_POLICY=PASSIVE PYTHONUNBUFFERED=1
+EXPOSE 7860
+HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/', timeout=5)"]
+CMD ["synfer", "serve", "--host", "0.0.0.0"]
