@@ -1,0 +1,18 @@
+"""Stage `classifier`: the expression classifier that guidance may follow.
+
+It learns from the generator's own training people. The judges learn from others, so that guidance
+has nothing to gain from their blind spots.
+"""
+
+from __future__ import annotations
+
+from synfer_core.models.classifier import ClassifierConfig
+from synfer_core.training.reading import ReadingTraining, train_reader
+
+MINI = ReadingTraining(
+    kind="classifier",
+    net=ClassifierConfig("cnn", input_size=96, widths=(48, 96, 192), depths=(1, 2, 2)),
+)
+"""The classifier of both profiles: 0.12 GMAC an image."""
+
+train = train_reader
