@@ -1,0 +1,105 @@
+"""The command line ``synfer``.
+
+Importing this module loads neither torch nor any command: the first argument names the one module
+that is imported. Each such module has ``add_parser(subparsers)``, which adds its command with
+``set_defaults(run=function)``; ``function(args)`` returns the exit code.
+
+Exit codes: 0 done, 1 a part of a batch failed, 2 a bad request or another typed error, 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from synfer_core.errors import CancelledError, SynferError
+
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "serve": ("synfer_core.commands", "open the studio as a web page"),
+        "generate": ("synfer_core.commands", "make an image from a recipe, or many from a file"),
+        "annotate": ("synfer_core.commands", "read expression and action units off images"),
+        "facekit": ("synfer_core.facekit.commands", "the exact renderer: data pack and renders"),
+        "train": ("synfer_core.training.commands", "train one stage of the built-in model"),
+        "eval": ("synfer_core.evaluation.commands", "measure the built-in model"),
+        "bench": ("synfer_core.evaluation.commands", "time the built-in model on this machine"),
+    }
+)
+"""Command: the module that holds it, and what it does."""
+
+EPILOG = """examples:
+  synfer generate --text "a young woman" --facs 6C+12D+25B --out smile.png
+  synfer annotate smile.png --json
+  synfer serve --open"""
+
+
+_LOOKS: dict[str, Any] = {
+    "formatter_class": argparse.RawDescriptionHelpFormatter,
+    "allow_abbrev": False,
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error of the program."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **_LOOKS | kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}\ntry: {self.prog} --help\n")
+
+
+def build_parser(command: str | None = None) -> Parser:
+    """The whole parser of one command, or without one the overview of all."""
+    parser = Parser(
+        prog="synfer", description="Controllable synthesis of facial expressions.", epilog=EPILOG
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    if command is not None:
+        importlib.import_module(COMMANDS[command][0]).add_parser(subparsers)
+    else:
+        for name, (_, what) in COMMANDS.items():
+            subparsers.add_parser(name, help=what, add_help=False)
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"synfer {version('synfer-studio')}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    except CancelledError as error:
+        return _say(f"interrupted: {error}", 130)
+    except SynferError as error:
+        return _say(f"error: {error}", 2)
+    except BrokenPipeError:
+        # The reader, such as `head`, has left. Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(arguments: list[str]) -> int:
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    args = build_parser(command).parse_args(arguments)
+    code: int = args.run(args)
+    return code
+
+
+def _say(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code

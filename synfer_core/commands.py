@@ -1,0 +1,255 @@
+"""The commands ``serve``, ``generate`` and ``annotate``; each imports what it needs when run."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synfer_core import batch
+from synfer_core.errors import ImageError, RequestError, SynferError
+from synfer_core.facs import EXPRESSIONS
+from synfer_core.files import check_writable, read_text_bytes, write_whole
+from synfer_core.request import Recipe
+
+if TYPE_CHECKING:
+    from synfer_core.report import Label, Result
+    from synfer_core.synthesizer import Synthesizer
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+OPTIONS = {
+    "text": "--text",
+    "negative_text": "--negative-text",
+    "facs": "--facs",
+    "expression": "--expression",
+    "backbone": "--backbone",
+    "seed": "--seed",
+    "identity_seed": "--identity-seed",
+    "steps": "--steps",
+    "size": "--size",
+}
+"""Recipe fields that have an option of their own; they win over the recipe file's."""
+
+GENERATE_EXAMPLES = """examples:
+  synfer generate --text "a young woman" --facs 6C+12D+25B --out smile.png
+  synfer generate --au AU12=4 --au AUL2=1.5 --identity-seed 7 --out wry.png --report wry.json
+  synfer generate --recipe recipe.json --out face.png
+  synfer generate --batch recipes.jsonl --out faces/"""
+
+ANNOTATE_EXAMPLES = """examples:
+  synfer annotate smile.png
+  synfer annotate faces/*.png --json > labels.jsonl"""
+
+SERVE_EXAMPLES = """examples:
+  synfer serve --open
+  synfer serve --host 0.0.0.0 --port 8000"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the three commands."""
+    _add_serve(subparsers)
+    _add_generate(subparsers)
+    _add_annotate(subparsers)
+
+
+def _add_serve(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "serve", help="open the studio", description="Open the studio.", epilog=SERVE_EXAMPLES
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on (%(default)s)")
+    parser.add_argument("--open", action="store_true", help="open a browser when it is ready")
+    parser.set_defaults(run=_serve)
+
+
+def _add_generate(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "generate",
+        help="make an image",
+        description="Make an image from a recipe, or many from a file with one recipe a line.",
+        epilog=GENERATE_EXAMPLES,
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--recipe", type=Path, metavar="R.json", help="a recipe as JSON")
+    source.add_argument("--batch", type=Path, metavar="R.jsonl", help="one recipe a line")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="a .png file; with --batch a folder"
+    )
+    parser.add_argument("--report", type=Path, metavar="F.json", help="also write the report here")
+    _add_models(parser)
+    _add_recipe_options(parser)
+    parser.set_defaults(run=_generate)
+
+
+def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("in place of a recipe, or on top of one")
+    group.add_argument("--text", help="what the words say")
+    group.add_argument("--negative-text", metavar="TEXT", help="what to steer away from")
+    group.add_argument("--facs", help="action units as a FACS string, such as 6C+12D+25B or L14C")
+    group.add_argument(
+        "--au", action="append", metavar="AU=N", help="one action unit, 0 to 5, such as AU12=4"
+    )
+    group.add_argument("--expression", metavar="NAME", help=", ".join(EXPRESSIONS))
+    group.add_argument("--backbone", metavar="NAME", help="which model makes the image (builtin)")
+    group.add_argument("--seed", type=int, help="draws the noise")
+    group.add_argument("--identity-seed", type=int, metavar="SEED", help="draws the person")
+    group.add_argument("--steps", type=int, help="denoising steps")
+    group.add_argument("--size", type=int, help="pixels on a side")
+
+
+def _add_annotate(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "annotate",
+        help="read images",
+        description="Read the expression, its confidence and the action units off face images.",
+        epilog=ANNOTATE_EXAMPLES,
+    )
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG or WebP")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each image")
+    _add_models(parser)
+    parser.set_defaults(run=_annotate)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+
+
+def _serve(args: argparse.Namespace) -> int:
+    if not 0 < args.port < 65536:
+        raise RequestError("is not a port", field="--port", allowed="1 to 65535")
+    # By name: the studio builds on this package, never the other way round.
+    importlib.import_module("app.main").serve(args.host, args.port, args.open)
+    return 0
+
+
+def _generate(args: argparse.Namespace) -> int:
+    return _generate_one(args) if args.batch is None else _generate_batch(args)
+
+
+def _generate_one(args: argparse.Namespace) -> int:
+    recipe = Recipe.parse(_recipe_values(args))
+    _check_targets(args)
+    result = _follow(_load(args.models), recipe)
+    result.save_png(args.out)
+    if args.report:
+        write_whole(args.report, _json_bytes(result.to_dict()))
+    print(f"{args.out}: {_summary(result.label)}")
+    return 0
+
+
+def _generate_batch(args: argparse.Namespace) -> int:
+    given = [name for field, name in OPTIONS.items() if getattr(args, field) is not None]
+    given += ["--au"] * bool(args.au) + ["--report"] * bool(args.report)
+    if given:
+        raise RequestError("does not go with --batch", field=given[0], allowed="--out, --models")
+    lines = batch.read_lines(args.batch)
+    summary = batch.run(lines, args.out, _load(args.models).generate, _print_entry)
+    print(f"{summary.made} made, {summary.failed} failed: {args.out / batch.MANIFEST}")
+    return 1 if summary.failed else 0
+
+
+def _print_entry(entry: dict[str, Any]) -> None:
+    if not entry["ok"]:
+        error = SynferError(**{k: v for k, v in entry["error"].items() if k != "type"})
+        print(f"error: line {entry['index']}: {error}", file=sys.stderr)
+
+
+def _recipe_values(args: argparse.Namespace) -> dict[str, Any]:
+    """The recipe file's fields, with those of the options on top."""
+    values = {} if args.recipe is None else _read_recipe(args.recipe)
+    values |= {f: getattr(args, f) for f in OPTIONS if getattr(args, f) is not None}
+    if args.au:
+        values["aus"] = _action_units(args.au)
+    return values
+
+
+def _read_recipe(path: Path) -> dict[str, Any]:
+    return Recipe.parse_json(read_text_bytes(path, "--recipe")).model_dump(exclude_unset=True)
+
+
+def _action_units(terms: list[str]) -> dict[str, float]:
+    aus: dict[str, float] = {}
+    for term in terms:
+        key, _, value = term.partition("=")
+        if key in aus:
+            raise RequestError("comes twice", field=f"aus.{key}", allowed="each unit once")
+        try:
+            aus[key] = float(value)
+        except ValueError as error:
+            raise RequestError(
+                f"cannot read {term[:40]!r}", field="--au", allowed="AU12=4 with 0 to 5"
+            ) from error
+    return aus
+
+
+def _check_targets(args: argparse.Namespace) -> None:
+    if args.out.suffix.lower() != ".png":
+        raise RequestError(f"{args.out.name} is not a PNG name", field="--out", allowed="*.png")
+    check_writable(args.out, "--out")
+    if args.report:
+        check_writable(args.report, "--report")
+
+
+def _load(folder: Path | None) -> Synthesizer:
+    from synfer_core.synthesizer import Synthesizer
+
+    return Synthesizer.load(folder)
+
+
+def _follow(synthesizer: Synthesizer, recipe: Recipe) -> Result:
+    """Generate, with the steps on the terminal where there is one."""
+    from synfer_core.report import Progress
+
+    if not sys.stderr.isatty():
+        return synthesizer.generate(recipe)
+    for item in synthesizer.stream(recipe):
+        if isinstance(item, Progress):
+            print(f"\r{item.stage} {item.step}/{item.total}\x1b[K", end="", file=sys.stderr)
+        else:
+            result = item
+    print("\r\x1b[K", end="", file=sys.stderr)
+    return result
+
+
+def _annotate(args: argparse.Namespace) -> int:
+    synthesizer = _load(args.models)
+    failures: list[SynferError] = []
+    for path in args.images:
+        try:
+            _print_annotation(synthesizer, path, as_json=args.json)
+        except ImageError as error:
+            failures.append(error)
+            _print_failure(path, error, as_json=args.json)
+    if failures and len(args.images) == 1:
+        return 2
+    return 1 if failures else 0
+
+
+def _print_annotation(synthesizer: Synthesizer, path: Path, *, as_json: bool) -> None:
+    from synfer_core.faces.images import read_image
+
+    annotation = synthesizer.annotate(read_image(path))
+    if as_json:
+        print(json.dumps({"file": str(path), "ok": True, **annotation.to_dict()}, allow_nan=False))
+    else:
+        print(f"{path}: {_summary(annotation.label)}")
+
+
+def _print_failure(path: Path, error: SynferError, *, as_json: bool) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"file": str(path), "ok": False, "error": error.to_dict()}))
+
+
+def _summary(label: Label | None) -> str:
+    if label is None:
+        return "no label"
+    return f"{label.expression} ({label.confidence:.0%} sure)"
+
+
+def _json_bytes(value: object) -> bytes:
+    return json.dumps(value, indent=2, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,54 @@
+"""Files written whole or not at all, and text files read with a limit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from synfer_core.errors import RequestError
+
+MAX_TEXT_BYTES = 1 << 20
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` beside `path` and rename it into place.
+
+    Raises:
+        RequestError: The folder is missing or cannot be written to.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        aside.write_bytes(data)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise RequestError(f"cannot be written: {error.strerror}", field=str(path)) from error
+
+
+def read_text_bytes(path: Path, field: str, *, limit: int = MAX_TEXT_BYTES) -> bytes:
+    """The bytes of a small text file.
+
+    Raises:
+        RequestError: The file is missing, is no plain file, or is larger than `limit` bytes.
+    """
+    try:
+        if path.stat().st_size > limit:
+            raise RequestError(f"{path} is too large", field=field, allowed=f"{limit:,} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"cannot read {path}: {error.strerror}", field=field) from error
+
+
+def check_writable(path: Path, field: str) -> None:
+    """Refuse a target before any work is done for it.
+
+    Raises:
+        RequestError: The folder of `path` is missing or not writable, or `path` is a folder.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise RequestError(
+            f"there is no folder {folder}", field=field, allowed="an existing folder"
+        )
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        raise RequestError(f"{path} cannot be written", field=field, allowed="a writable file")
