@@ -1,0 +1,111 @@
+"""Conditioning: the recipe's words, AUs and person as tokens for the denoiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synfer_core.errors import RequestError
+from synfer_core.facekit.caption import attributes_in
+from synfer_core.facekit.identity import CODE_SIZE, IDENTITY_GROUPS, sample_code
+from synfer_core.facs import to_slots
+from synfer_core.models.au_adapter import AUAdapter
+from synfer_core.models.denoiser import Context, Denoiser
+from synfer_core.models.text import TextEncoder, TextStates
+from synfer_core.request import Recipe
+
+_CODE_TRAITS = frozenset({"sex", "age", "skin_tone", "eye_colour", "hair", "hair_colour", "beard"})
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Contexts of one recipe.
+
+    Attributes:
+        full: Words, person and AUs.
+        empty: The negative text, the person, no AUs.
+        has_aus: Whether AUs act at all.
+        words: The words with their token positions, for attention maps.
+    """
+
+    full: Context
+    empty: Context
+    has_aus: bool
+    words: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+def prompt_of(recipe: Recipe) -> str:
+    """The words that the denoiser reads: the text, and the expression as a class phrase."""
+    phrase = f"with an expression of {recipe.expression}" if recipe.expression else ""
+    if recipe.expression == "neutral":
+        phrase = "with a neutral expression"
+    return ", ".join(part for part in (recipe.text.strip(), phrase) if part)
+
+
+def sets_aus(recipe: Recipe) -> bool:
+    """Whether the recipe says anything of AUs.
+
+    One AU given makes all others absent, also at 0, so ``{"AU12": 0}`` is a neutral face; none
+    given leaves the face to the words.
+    """
+    return bool(recipe.aus) or recipe.facs is not None
+
+
+def identity_code(recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """The person as (1, CODE_SIZE), and which groups of the code count (1, groups).
+
+    A seed draws a person; traits that the words name override what the seed drew.
+
+    Raises:
+        RequestError: `identity_code` has the wrong length.
+    """
+    known = torch.ones(1, len(IDENTITY_GROUPS))
+    if recipe.identity_code is not None:
+        if len(recipe.identity_code) != CODE_SIZE:
+            raise RequestError(
+                f"has {len(recipe.identity_code)} numbers",
+                field="identity_code",
+                allowed=f"{CODE_SIZE} numbers",
+            )
+        return torch.tensor([recipe.identity_code]), known
+    if recipe.identity_seed is None:
+        return torch.zeros(1, CODE_SIZE), torch.zeros_like(known)
+    code = sample_code(recipe.identity_seed, **traits_in(recipe.text))
+    return torch.from_numpy(np.asarray(code, np.float32))[None], known
+
+
+def traits_in(text: str) -> dict[str, Any]:
+    """Traits of a person that the words name and the identity code holds."""
+    return {k: v for k, v in attributes_in(text).items() if k in _CODE_TRAITS}
+
+
+def condition(
+    recipe: Recipe, encoder: TextEncoder, denoiser: Denoiser, adapter: AUAdapter
+) -> Conditions:
+    """Tokens for one recipe.
+
+    Raises:
+        RequestError: The text is too long for the encoder, or the identity code is no code.
+    """
+    states = encoder([prompt_of(recipe), recipe.negative_text])
+    codes, known = identity_code(recipe)
+    slots = torch.tensor([to_slots(recipe.action_units)])
+    au = adapter(slots, torch.tensor([recipe.au_scale if sets_aus(recipe) else 0.0]))
+    full, empty = (_row(states, i, denoiser, codes, known) for i in (0, 1))
+    return Conditions(
+        full=Context(full.tokens, full.mask, au),
+        empty=Context(empty.tokens, empty.mask, au).without_au(),
+        has_aus=sets_aus(recipe),
+        words=states.words[0],
+    )
+
+
+def _row(
+    states: TextStates, index: int, denoiser: Denoiser, codes: Tensor, known: Tensor
+) -> Context:
+    rows = slice(index, index + 1)
+    return denoiser.context(states.states[rows], states.mask[rows], codes, known)

@@ -1,0 +1,29 @@
+"""Decoding: latents to pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from synfer_core.models.codec import Codec
+
+
+@torch.no_grad()
+def decode(codec: Codec, latents: Tensor) -> NDArray[np.uint8]:
+    """Latents (1, C, s, s) as one image (H, W, 3)."""
+    return to_images(codec.decode(latents))[0]
+
+
+def to_images(tensor: Tensor) -> NDArray[np.uint8]:
+    """float (N, 3, H, W) in -1 to 1 as uint8 (N, H, W, 3)."""
+    scaled = tensor.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
+    images: NDArray[np.uint8] = scaled.byte().permute(0, 2, 3, 1).cpu().numpy()
+    return images
+
+
+def to_tensor(images: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:
+    """uint8 (N, H, W, 3) as float (N, 3, H, W) in -1 to 1, channels last in memory."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2)
+    return tensor.float().div(127.5).sub(1.0).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,69 @@
+"""The one exception tree of SynFER Studio.
+
+Every error a user can cause is a `SynferError`. It names the field concerned and, where there is
+one, the allowed range, so that the command line and the studio can show it beside that field.
+"""
+
+from __future__ import annotations
+
+
+class SynferError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: One plain sentence.
+        field: The recipe field, file or option concerned, such as ``aus.AU12``.
+        allowed: What would have been accepted, such as ``0 to 5``.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, allowed: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        where = f"{self.field}: " if self.field else ""
+        rule = f" (allowed: {self.allowed})" if self.allowed else ""
+        return f"{where}{self.message}{rule}"
+
+    def to_dict(self) -> dict[str, str | None]:
+        """The error as JSON: type, field, message and allowed range."""
+        return {
+            "type": type(self).__name__,
+            "field": self.field,
+            "message": self.message,
+            "allowed": self.allowed,
+        }
+
+
+class RequestError(SynferError):
+    """A recipe or option holds a value that is not allowed."""
+
+
+class UnsupportedError(RequestError):
+    """The value is valid, but the chosen backbone cannot do it."""
+
+
+class ImageError(SynferError):
+    """An image file cannot be read, is too large, or shows no face."""
+
+
+class WeightsError(SynferError):
+    """A weight file is missing, truncated, or not the one the recipe names."""
+
+
+class PackError(SynferError):
+    """The FaceKit data pack is missing or not in the expected form."""
+
+
+class DataError(SynferError):
+    """A data set folder or shard is missing or not in the expected form."""
+
+
+class DependencyError(SynferError):
+    """An optional library or system package is absent."""
+
+
+class CancelledError(SynferError):
+    """The user cancelled the run."""

@@ -1,0 +1,1 @@
+"""The networks: codec, denoiser, adapters, classifiers, judges and readers."""

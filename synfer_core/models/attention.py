@@ -1,0 +1,134 @@
+"""Attention processors of the built-in U-Net: text, AUs beside text, and a recorder of maps.
+
+Fused attention hides its maps, so a recorder takes q and k of the very call that makes the image
+and works the map out beside it: one code path, and recording changes no pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass
+class Recorder:
+    """Sums attention maps over layers and calls, for the last row of the batch.
+
+    Attributes:
+        size: Only layers with maps of this many places on a side are recorded.
+        sums: By source (``text`` or ``au``): (tokens, size, size) summed maps.
+        counts: By source: how many maps were summed.
+    """
+
+    size: int
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, source: str, q: Tensor, k: Tensor, bias: Tensor | None) -> None:
+        """Record q (B, heads, places, d) against k (B, heads, tokens, d)."""
+        if q.shape[2] != self.size**2:
+            return
+        with torch.no_grad():
+            scores = q[-1] @ k[-1].transpose(-1, -2) / math.sqrt(q.shape[-1])
+            if bias is not None:
+                scores = scores + bias[-1]
+            maps = scores.float().softmax(-1).mean(0).T.unflatten(1, (self.size, self.size))
+        self.sums[source] = self.sums.get(source, torch.zeros_like(maps)) + maps
+        self.counts[source] = self.counts.get(source, 0) + 1
+
+    def mean(self, source: str) -> Tensor | None:
+        """Mean map of each token, (tokens, size, size), or None if nothing was recorded."""
+        if source not in self.sums:
+            return None
+        return self.sums[source] / self.counts[source]
+
+
+@dataclass(frozen=True)
+class AUInput:
+    """AU tokens for one call of the U-Net.
+
+    Attributes:
+        tokens: (B, slots, width).
+        scale: (B,) scale of the AU attention; 0 leaves the U-Net as it was.
+    """
+
+    tokens: Tensor
+    scale: Tensor
+
+
+class SelfAttention:
+    """Plain attention that accepts, and ignores, what is meant for cross-attention."""
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        au: AUInput | None = None,
+        recorder: Recorder | None = None,
+    ) -> Tensor:
+        q, k, v = (_heads(attn, f(hidden_states)) for f in (attn.to_q, attn.to_k, attn.to_v))
+        return _project(attn, F.scaled_dot_product_attention(q, k, v))
+
+
+class CrossAttention:
+    """Attention to text and identity tokens, and beside it, with its own keys, to AU tokens.
+
+    The decoupled form of IP-Adapter (Ye et al. 2023, https://arxiv.org/abs/2308.06721, eq. 5).
+
+    Args:
+        key: Keys of AU tokens; None leaves AUs out.
+        value: Values of AU tokens.
+    """
+
+    def __init__(self, key: nn.Linear | None = None, value: nn.Linear | None = None):
+        self.key = key
+        self.value = value
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        au: AUInput | None = None,
+        recorder: Recorder | None = None,
+    ) -> Tensor:
+        q = _heads(attn, attn.to_q(hidden_states))
+        k = _heads(attn, attn.to_k(encoder_hidden_states))
+        v = _heads(attn, attn.to_v(encoder_hidden_states))
+        bias = _bias(attention_mask, attn.heads)
+        output = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        if recorder is not None:
+            recorder.add("text", q, k, bias)
+        if au is not None and self.key is not None and self.value is not None:
+            au_k, au_v = _heads(attn, self.key(au.tokens)), _heads(attn, self.value(au.tokens))
+            acted = F.scaled_dot_product_attention(q, au_k, au_v)
+            output = output + au.scale[:, None, None, None] * acted
+            if recorder is not None:
+                recorder.add("au", q, au_k, None)
+        return _project(attn, output)
+
+
+def _heads(attn: Any, x: Tensor) -> Tensor:
+    """(B, N, heads * d) as (B, heads, N, d)."""
+    return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+
+
+def _project(attn: Any, x: Tensor) -> Tensor:
+    merged = x.transpose(1, 2).flatten(2)
+    output: Tensor = attn.to_out[1](attn.to_out[0](merged))
+    return output
+
+
+def _bias(mask: Tensor | None, heads: int) -> Tensor | None:
+    """Diffusers hands a (B, 1, tokens) bias on; attention wants (B, heads, 1, tokens)."""
+    return None if mask is None else mask[:, None].expand(-1, heads, -1, -1)

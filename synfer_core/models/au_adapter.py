@@ -1,0 +1,117 @@
+"""The AU adapter: one token for each AU and side, read by decoupled cross-attention.
+
+A token is a learned embedding of the unit, moved along a learned direction by its intensity, so that
+intensity is continuous. Keys and values for these tokens stand beside the text's in every
+cross-attention layer (IP-Adapter, Ye et al. 2023, https://arxiv.org/abs/2308.06721); the U-Net stays
+frozen. `inject` puts the layers in, `eject` leaves the U-Net exactly as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+
+from synfer_core.facs import AU_SLOTS
+from synfer_core.models import checkpoints
+from synfer_core.models.attention import AUInput, CrossAttention
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """Sizes of the adapter.
+
+    Attributes:
+        token_width: Width of an AU token.
+        layers: Names of the cross-attention layers of the U-Net, with their widths.
+    """
+
+    token_width: int
+    layers: tuple[tuple[str, int], ...]
+
+
+class AUTokens(nn.Module):
+    """Intensities (B, slots) in 0-1 as tokens (B, slots, width)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        slots = len(AU_SLOTS)
+        self.unit = nn.Parameter(torch.randn(slots, width) * 0.5)
+        self.direction = nn.Parameter(torch.randn(slots, width) * 0.5)
+        self.bend = nn.Parameter(torch.zeros(slots, width))
+
+    def forward(self, intensities: Tensor) -> Tensor:
+        a = intensities[..., None]
+        return self.unit + a * self.direction + a * a * self.bend
+
+
+class AUAdapter(nn.Module):
+    """Keys and values for AU tokens in every cross-attention layer of a U-Net."""
+
+    def __init__(self, config: AdapterConfig):
+        super().__init__()
+        self.config = config
+        self.tokens = AUTokens(config.token_width)
+        width = config.token_width
+        self.keys = nn.ModuleList(nn.Linear(width, w, bias=False) for _, w in config.layers)
+        self.values = nn.ModuleList(nn.Linear(width, w, bias=False) for _, w in config.layers)
+        for value in self.values:
+            nn.init.zeros_(value.weight)  # type: ignore[arg-type]
+        self._ejected: dict[str, Any] | None = None
+
+    @classmethod
+    def for_unet(cls, unet: UNet2DConditionModel, token_width: int) -> AUAdapter:
+        """A fresh adapter whose layers fit `unet`; it changes nothing until it is trained."""
+        modules = dict(unet.named_modules())
+        layers = tuple(
+            (name, modules[name.removesuffix(".processor")].to_q.out_features)
+            for name in unet.attn_processors
+            if name.endswith("attn2.processor")
+        )
+        return cls(AdapterConfig(token_width, layers))
+
+    def inject(self, unet: UNet2DConditionModel) -> None:
+        """Let the cross-attention layers of `unet` read AU tokens."""
+        self._ejected = dict(unet.attn_processors)
+        ours = {
+            name: CrossAttention(key, value)  # type: ignore[arg-type]
+            for (name, _), key, value in zip(
+                self.config.layers, self.keys, self.values, strict=True
+            )
+        }
+        unet.set_attn_processor({**self._ejected, **ours})
+
+    def eject(self, unet: UNet2DConditionModel) -> None:
+        """Put back the processors that `inject` replaced."""
+        if self._ejected is not None:
+            unet.set_attn_processor(self._ejected)
+            self._ejected = None
+
+    def forward(self, intensities: Tensor, scale: Tensor) -> AUInput:
+        """Intensities (B, slots) in 0-1 and scales (B,) as input of the U-Net."""
+        return AUInput(self.tokens(intensities), scale)
+
+
+def save(adapter: AUAdapter, path: Path) -> None:
+    """Write an adapter with its config."""
+    checkpoints.save(path, "au-adapter", adapter.state_dict(), asdict(adapter.config))
+
+
+def load(path: Path) -> tuple[AUAdapter, str]:
+    """An adapter in evaluation mode, not injected, and the SHA-256 of its file.
+
+    Raises:
+        WeightsError: The file is missing, damaged or no AU adapter.
+    """
+    checkpoint = checkpoints.load(path, "au-adapter")
+    config = AdapterConfig(
+        checkpoint.config["token_width"],
+        tuple((name, width) for name, width in checkpoint.config["layers"]),
+    )
+    adapter = AUAdapter(config)
+    checkpoints.fill(adapter, checkpoint, path.name)
+    return adapter.eval(), checkpoint.sha256

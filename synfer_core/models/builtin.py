@@ -1,0 +1,145 @@
+"""The built-in model: codec, denoiser and AU adapter, put together as a backbone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from synfer_core import decoding, denoising, guidance
+from synfer_core.conditioning import Conditions, condition
+from synfer_core.errors import RequestError, WeightsError
+from synfer_core.facs import ACTION_UNITS, AU_SLOTS
+from synfer_core.models import au_adapter, codec, denoiser
+from synfer_core.models.attention import Recorder
+from synfer_core.models.au_adapter import AUAdapter
+from synfer_core.models.backbone import Capabilities, Generation
+from synfer_core.models.codec import Codec
+from synfer_core.models.denoiser import Denoiser
+from synfer_core.models.text import TextEncoder, shared_encoder
+from synfer_core.report import AttentionMaps, Progress
+from synfer_core.request import Recipe
+
+PREVIEW_EVERY = 3
+
+
+@dataclass(frozen=True)
+class BuiltinModel:
+    """The diffusion backbone that ships.
+
+    Attributes:
+        codec: Images to latents and back.
+        denoiser: U-Net and identity tokens, the AU adapter injected.
+        adapter: AU tokens.
+        encoder: Text encoder.
+        sha256: Hash over the weight files that make pixels.
+    """
+
+    codec: Codec
+    denoiser: Denoiser
+    adapter: AUAdapter
+    encoder: TextEncoder
+    sha256: str
+
+    @classmethod
+    def load(cls, folder: Path) -> BuiltinModel:
+        """Read codec, denoiser and adapter from a folder.
+
+        Raises:
+            WeightsError: A file is missing, damaged, or does not fit the others.
+        """
+        parts = [
+            codec.load(folder / "codec.safetensors"),
+            denoiser.load(folder / "denoiser.safetensors"),
+            au_adapter.load(folder / "au-adapter.safetensors"),
+        ]
+        (codes, first), (unet, second), (adapter, third) = parts
+        if unet.config.latent_size != codes.config.latent_size:
+            raise WeightsError("does not fit the codec", field="denoiser.safetensors")
+        adapter.inject(unet.unet)
+        digest = hashlib.sha256("".join((first, second, third)).encode()).hexdigest()
+        return cls(codes, unet, adapter, shared_encoder(), digest)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this backbone can do."""
+        return Capabilities(
+            name="builtin",
+            title="Built-in diffusion model",
+            note="Trained on computer renders only; no person's photo is in it.",
+            image_size=self.codec.config.image_size,
+            aus=tuple(au.key for au in ACTION_UNITS.values()),
+            text=True,
+            identity=True,
+            guidance=True,
+            attention=True,
+            steps=True,
+        )
+
+    def check(self, recipe: Recipe) -> Recipe:
+        """The recipe with the weights' hash filled in.
+
+        Raises:
+            RequestError: The recipe names other weights.
+        """
+        if recipe.weights_sha256 not in (None, self.sha256):
+            raise RequestError(
+                "the recipe was made with other weights",
+                field="weights_sha256",
+                allowed=self.sha256,
+            )
+        return recipe.model_copy(update={"weights_sha256": self.sha256})
+
+    def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
+        """Denoise step by step; the last item is the image with its attention maps."""
+        conditions = condition(recipe, self.encoder, self.denoiser, self.adapter)
+        recorder = Recorder(self.denoiser.config.latent_size)
+        denoise = guidance.classifier_free(
+            self.denoiser,
+            conditions,
+            text=recipe.guidance.text,
+            au=recipe.guidance.au,
+            recorder=recorder,
+        )
+        noise = denoising.initial_noise(recipe.seed, self.latent_shape)
+        latents = noise
+        for step in denoising.sample(denoise, noise, recipe.scheduler, recipe.steps):
+            latents = step.latents
+            wanted = step.index % PREVIEW_EVERY == 1 and step.index < recipe.steps
+            preview = decoding.decode(self.codec, step.clean) if wanted else None
+            yield Progress(step.index, recipe.steps, "denoising", preview)
+        image = decoding.decode(self.codec, latents)
+        yield Generation(image, attention_maps(recorder, conditions, recipe), latents)
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one sample's latents."""
+        config = self.denoiser.config
+        return config.latent_channels, config.latent_size, config.latent_size
+
+
+def attention_maps(recorder: Recorder, conditions: Conditions, recipe: Recipe) -> AttentionMaps:
+    """Recorded maps by AU asked for and by word, each stretched to 0-1."""
+    maps = {}
+    by_au, by_token = recorder.mean("au"), recorder.mean("text")
+    if by_au is not None:
+        for key in recipe.action_units:
+            rows = [AU_SLOTS.index(slot) for slot in _slots(key)]
+            maps[key] = _stretch(by_au[rows].mean(0))
+    if by_token is not None:
+        for index, (word, tokens) in enumerate(conditions.words):
+            maps[f"word:{index}:{word}"] = _stretch(by_token[list(tokens)].mean(0))
+    return AttentionMaps({name: m.numpy() for name, m in maps.items()})
+
+
+def _slots(key: str) -> list[str]:
+    sides = [key.replace("AU", f"AU{side}") for side in "LR"]
+    return [slot for slot in (key, *sides) if slot in AU_SLOTS]
+
+
+def _stretch(values: torch.Tensor) -> torch.Tensor:
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low).clamp_min(1e-8)

@@ -1,0 +1,120 @@
+"""Weight files: safetensors that carry their own config, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from synfer_core.errors import WeightsError
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A weight file as read.
+
+    Attributes:
+        config: The network's config, as given to `save`.
+        tensors: Its tensors, floats as float32.
+        sha256: SHA-256 of the file.
+    """
+
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    sha256: str
+
+
+def save(
+    path: Path,
+    kind: str,
+    tensors: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    *,
+    half: bool = True,
+) -> None:
+    """Write a weight file beside its place and rename it into place.
+
+    Args:
+        path: Where to write; the folder is made.
+        kind: What the network is, such as ``codec``; `load` asks for it.
+        tensors: The state dict.
+        config: JSON-able config that rebuilds the network.
+        half: Store floating point tensors in float16.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = {
+        name: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
+        for name, t in tensors.items()
+    }
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(stored, aside, metadata={"kind": kind, "config": json.dumps(config)})
+    aside.replace(path)
+
+
+def load(path: Path, kind: str, *, widen: bool = True) -> Checkpoint:
+    """Read a weight file; `widen` makes its floats float32.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or holds another kind of network.
+    """
+    if not path.is_file():
+        raise WeightsError("weight file is missing", field=path.name, allowed=f"a {kind} file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"weight file is damaged: {error}", field=path.name) from error
+    if metadata.get("kind") != kind:
+        raise WeightsError(
+            f"holds {metadata.get('kind', 'unknown weights')!r}", field=path.name, allowed=kind
+        )
+    if widen:
+        tensors = {name: _widen(tensor) for name, tensor in tensors.items()}
+    return Checkpoint(json.loads(metadata["config"]), tensors, file_sha256(path))
+
+
+def fill(module: nn.Module, checkpoint: Checkpoint, name: str) -> None:
+    """Put a checkpoint's tensors into `module`.
+
+    Raises:
+        WeightsError: Names or shapes differ from what the config builds.
+    """
+    try:
+        module.load_state_dict(dict(checkpoint.tensors), strict=True)
+    except RuntimeError as error:
+        raise WeightsError(f"does not fit its config: {error}", field=name) from error
+
+
+def config_of(checkpoint: Checkpoint, kind: type[C]) -> C:
+    """The checkpoint's config as a frozen dataclass; JSON's lists become tuples.
+
+    Raises:
+        WeightsError: A field is missing or unknown.
+    """
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in checkpoint.config.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise WeightsError(f"config does not fit: {error}", field=kind.__name__) from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file as lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _widen(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.float32) if tensor.is_floating_point() else tensor

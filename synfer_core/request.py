@@ -1,0 +1,171 @@
+"""The recipe: the one frozen description of an image. JSON in, JSON out, unknown keys refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from synfer_core.errors import RequestError, UnsupportedError
+from synfer_core.facs import Expression, parse_facs, validate_aus
+
+MAX_TEXT = 2000
+MAX_SEED = 2**63 - 1
+Scheduler = Literal["ddim", "dpm++"]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True)]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+
+_NOT_BUILT = {
+    "reference": "editing a reference image",
+    "inversion_depth": "editing a reference image",
+    "enriched_text": "prompt enrichment",
+}
+
+
+class Guidance(BaseModel):
+    """Guidance strengths: classifier-free for text and AUs (1 switches it off)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    text: float = Field(2.0, ge=1.0, le=15.0)
+    au: float = Field(1.5, ge=1.0, le=15.0)
+
+
+class Recipe(BaseModel):
+    """What to make. Equal recipes give equal pixels on one machine type and lock file.
+
+    Attributes:
+        text: What the words say, at most 2,000 characters; may be empty.
+        aus: Action units, 0-5, such as ``{"AU12": 4.0, "AUL2": 1.5}``.
+        facs: The same as a FACS string, in place of `aus`.
+        expression: Adds a class phrase to the text and is the target of calibration; sets no AU.
+        guidance: Strengths of classifier-free guidance.
+        au_scale: Scale of the AU adapter's attention, 0 (off) to 2.
+        identity_seed: Draws the person; the same seed is the same person in every expression.
+        identity_code: The person as numbers, in place of `identity_seed`.
+        size: Pixels on a side; None takes the backbone's own size.
+        weights_sha256: Filled in by the program; where given, it must match.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    version: Literal[1] = 1
+    backbone: str = Field("builtin", pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    text: Text = ""
+    negative_text: Text = ""
+    aus: Mapping[str, float] = Field(default_factory=dict)
+    facs: str | None = Field(None, max_length=400)
+    expression: Expression | None = None
+    guidance: Guidance = Guidance()
+    au_scale: float = Field(1.0, ge=0.0, le=2.0)
+    scheduler: Scheduler = "ddim"
+    steps: int = Field(20, ge=1, le=100, strict=True)
+    seed: Seed = 0
+    identity_seed: Seed | None = None
+    identity_code: tuple[float, ...] | None = None
+    size: int | None = Field(None, ge=64, le=1024, strict=True)
+    weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_units(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        _refuse_unbuilt(data)
+        values = dict(data)
+        if values.get("aus") and values.get("facs") is not None:
+            raise RequestError("give AUs once", field="facs", allowed="either aus or facs")
+        if isinstance(values.get("aus", {}), Mapping):
+            values["aus"] = validate_aus(values.get("aus") or {})
+        if isinstance(values.get("facs"), str):
+            parse_facs(values["facs"])
+        return values
+
+    @model_validator(mode="after")
+    def _check_identity(self) -> Self:
+        if self.identity_seed is not None and self.identity_code is not None:
+            raise RequestError(
+                "give the person once",
+                field="identity_code",
+                allowed="either identity_seed or identity_code",
+            )
+        return self
+
+    @property
+    def action_units(self) -> dict[str, float]:
+        """The AUs asked for (0-5), whichever of `aus` and `facs` gave them."""
+        return parse_facs(self.facs) if self.facs is not None else dict(self.aus)
+
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """A recipe from a JSON object.
+
+        Raises:
+            RequestError: Names the first field that is wrong and what is allowed there.
+        """
+        if not isinstance(data, Mapping):
+            raise RequestError("a recipe is a JSON object", field="recipe")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise _translate(error) from error
+
+    @classmethod
+    def parse_json(cls, text: str | bytes) -> Self:
+        """A recipe from JSON text.
+
+        Raises:
+            RequestError: The text is not JSON, repeats a key, or is no recipe.
+        """
+        try:
+            data = json.loads(text, object_pairs_hook=_unique)
+        except (ValueError, RecursionError) as error:
+            raise RequestError(f"not valid JSON: {error}", field="recipe") from error
+        return cls.parse(data)
+
+    def to_json(self) -> str:
+        """The recipe as one line of JSON; `parse_json` gives an equal recipe back."""
+        return self.model_dump_json(exclude_none=True)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON keeps the last of two equal keys; a recipe must not lose the first."""
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise RequestError("a key comes twice", field="recipe", allowed="each key once")
+    return data
+
+
+def _refuse_unbuilt(data: Mapping[str, Any]) -> None:
+    for name, what in _NOT_BUILT.items():
+        if data.get(name) is not None:
+            raise UnsupportedError(f"{what} is not part of this version", field=name)
+    guidance = data.get("guidance")
+    if isinstance(guidance, Mapping) and guidance.get("semantic"):
+        raise UnsupportedError(
+            "semantic guidance is not part of this version", field="guidance.semantic"
+        )
+
+
+def _translate(error: ValidationError) -> RequestError:
+    """Pydantic's first complaint as ours."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "recipe"
+    if first["type"] == "extra_forbidden":
+        return RequestError(
+            "unknown key", field=field, allowed=", ".join(sorted(Recipe.model_fields))
+        )
+    return RequestError(first["msg"], field=field, allowed=_allowed(first.get("ctx", {})))
+
+
+def _allowed(context: Mapping[str, Any]) -> str | None:
+    words = {
+        "ge": "at least",
+        "le": "at most",
+        "max_length": "at most",
+        "expected": "one of",
+        "pattern": "text matching",
+    }
+    return "; ".join(f"{words[k]} {v}" for k, v in context.items() if k in words) or None

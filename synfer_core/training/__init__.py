@@ -1,0 +1,1 @@
+"""Training stages of the built-in model, one file for each."""

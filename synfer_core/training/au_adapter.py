@@ -1,0 +1,136 @@
+"""Stage 3: the AU adapter, with the U-Net frozen.
+
+Words are dropped in half of the samples, so that the units alone must move the face; the adapter
+itself is dropped in none: without it the U-Net is what stage 2 left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from synfer_core.models import au_adapter as adapters
+from synfer_core.models import codec as codecs
+from synfer_core.models import denoiser as denoisers
+from synfer_core.models.au_adapter import AUAdapter
+from synfer_core.models.denoiser import Denoiser
+from synfer_core.models.text import shared_encoder
+from synfer_core.training.denoiser import (
+    Noiser,
+    draw_known,
+    draw_text,
+    with_aus,
+)
+from synfer_core.training.latents import LatentSet, load_or_build
+from synfer_core.training.loop import Loop, Losses, Schedule
+
+
+@dataclass(frozen=True)
+class AdapterTraining:
+    """Settings of the stage.
+
+    Attributes:
+        batch: Samples a step.
+        drop_text: Share of samples without text.
+        drop_person: Share of samples without identity.
+        drop_group: Share of groups left out of the other samples' identity codes.
+    """
+
+    batch: int = 32
+    drop_text: float = 0.5
+    drop_person: float = 0.25
+    drop_group: float = 0.15
+
+
+def adapter_loss(
+    samples: LatentSet,
+    denoiser: Denoiser,
+    adapter: AUAdapter,
+    noiser: Noiser,
+    config: AdapterTraining,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Mean squared error of v on a random batch, the AUs given."""
+    rows = torch.randint(len(samples), (config.batch,), generator=generator)
+    noisy, timesteps, velocity = noiser(samples.latents[rows].float(), generator)
+    states, mask = draw_text(samples, rows, config.drop_text, generator)
+    known = draw_known(config.batch, config.drop_person, config.drop_group, generator)
+    context = denoiser.context(states, mask, samples.codes[rows], known)
+    au = adapter(samples.aus[rows], torch.ones(config.batch))
+    return F.mse_loss(denoiser(noisy, timesteps, with_aus(context, au)), velocity)
+
+
+def train(
+    config: AdapterTraining,
+    schedule: Schedule,
+    data: Path,
+    models: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    start: Path | None = None,
+) -> None:
+    """Train an AU adapter and write ``au-adapter.safetensors`` into `out`.
+
+    Args:
+        config: Settings of the stage.
+        schedule: Time budget and rates.
+        data: A rendered data set.
+        models: Folder with ``codec.safetensors`` and ``denoiser.safetensors``.
+        out: Folder for state, log, cached latents and weights.
+        resume: Go on from the state in `out`.
+        start: Weights to start from.
+
+    Raises:
+        DataError: The data set is empty.
+        WeightsError: A weight file is missing, or `start` does not fit.
+    """
+    codec, sha256 = codecs.load(models / "codec.safetensors")
+    denoiser, _ = denoisers.load(models / "denoiser.safetensors")
+    denoiser.requires_grad_(False)
+    encoder = shared_encoder()
+    samples, held_out = (
+        load_or_build(data, split, out / f"latents-{split}.safetensors", codec, sha256, encoder)
+        for split in ("train", "val")
+    )
+    torch.manual_seed(schedule.seed)
+    width = denoiser.config.token_width
+    adapter = adapters.load(start)[0].train() if start else AUAdapter.for_unet(denoiser.unet, width)
+    loop = Loop(adapter, schedule, out, resume=resume)
+    noiser = Noiser()
+    adapter.inject(denoiser.unet)
+
+    def losses(generator: torch.Generator) -> Losses:
+        return {"total": adapter_loss(samples, denoiser, adapter, noiser, config, generator)}
+
+    def measure() -> Mapping[str, float]:
+        averaged: AUAdapter = loop.averaged.module
+        adapters.save(averaged, out / "au-adapter.safetensors")
+        return {"loss": _validation_loss(held_out, denoiser, adapter, averaged, config)}
+
+    loop.run(losses, measure)
+    adapter.eject(denoiser.unet)
+
+
+def _validation_loss(
+    held_out: LatentSet,
+    denoiser: Denoiser,
+    adapter: AUAdapter,
+    averaged: AUAdapter,
+    config: AdapterTraining,
+) -> float:
+    """Mean loss over eight fixed batches, with the averaged adapter in place of the trained."""
+    adapter.eject(denoiser.unet)
+    averaged.inject(denoiser.unet)
+    generator, noiser = torch.Generator().manual_seed(0), Noiser()
+    batches = [
+        float(adapter_loss(held_out, denoiser, averaged, noiser, config, generator))
+        for _ in range(8)
+    ]
+    averaged.eject(denoiser.unet)
+    adapter.inject(denoiser.unet)
+    return sum(batches) / len(batches)

@@ -1,0 +1,84 @@
+"""Training samples of the denoiser, computed once: latents, text states, codes and AUs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from synfer_core.decoding import to_tensor
+from synfer_core.models import checkpoints
+from synfer_core.models.codec import Codec
+from synfer_core.models.text import MAX_TOKENS, TextEncoder
+from synfer_core.training import dataset
+from synfer_core.training.dataset import FaceSet
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class LatentSet:
+    """Row i of every field is one image.
+
+    Attributes:
+        latents: (N, C, s, s) float16.
+        states: (N, 48, 384) float16 text states.
+        mask: (N, 48) bool.
+        codes: (N, code) float32.
+        aus: (N, 36) float32 in 0-1.
+        null_states, null_mask: (1, 48, 384) and (1, 48), of the empty text.
+    """
+
+    latents: Tensor
+    states: Tensor
+    mask: Tensor
+    codes: Tensor
+    aus: Tensor
+    null_states: Tensor
+    null_mask: Tensor
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+
+@torch.no_grad()
+def build(faces: FaceSet, codec: Codec, encoder: TextEncoder) -> LatentSet:
+    """Encode images and captions."""
+    latents, states, masks = [], [], []
+    for rows in dataset.chunks(len(faces), _BATCH):
+        latents.append(codec.encode(to_tensor(faces.images[rows])).half())
+        text = encoder(list(faces.captions[rows]))
+        states.append(text.states.half())
+        masks.append(text.mask)
+    null = encoder([""])
+    return LatentSet(
+        latents=torch.cat(latents),
+        states=torch.cat(states),
+        mask=torch.cat(masks),
+        codes=torch.from_numpy(faces.codes),
+        aus=torch.from_numpy(faces.aus),
+        null_states=null.states,
+        null_mask=null.mask,
+    )
+
+
+def load_or_build(
+    data: Path, split: str, cache: Path, codec: Codec, codec_sha256: str, encoder: TextEncoder
+) -> LatentSet:
+    """The samples of a split, from `cache` where it was made with this codec and this data.
+
+    Raises:
+        DataError: The data set has no images of that split.
+        WeightsError: The cache is damaged.
+    """
+    names = sorted(path.name for path in data.glob("shard-*.parquet"))
+    key = {"codec": codec_sha256, "shards": names, "tokens": MAX_TOKENS}
+    if cache.exists():
+        stored = checkpoints.load(cache, "latents", widen=False)
+        if stored.config == key:
+            return LatentSet(**stored.tensors)
+    samples = build(dataset.load(data, split), codec, encoder)
+    checkpoints.save(cache, "latents", vars(samples), key, half=False)
+    return samples
