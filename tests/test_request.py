@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synfer_core.errors import RequestError, UnsupportedError
+from synfer_core.facs import EXPRESSIONS
+from synfer_core.request import MAX_SEED, MAX_TEXT, Recipe
+
+seeds = st.integers(0, MAX_SEED)
+recipes = st.fixed_dictionaries(
+    {},
+    optional={
+        "text": st.text(max_size=60),
+        "negative_text": st.text(max_size=20),
+        "aus": st.dictionaries(st.sampled_from(["AU1", "AUL2", "AU12", "AU26"]), st.floats(0, 5)),
+        "expression": st.sampled_from(EXPRESSIONS),
+        "guidance": st.fixed_dictionaries({}, optional={"text": st.floats(1, 15)}),
+        "steps": st.integers(1, 100),
+        "seed": seeds,
+        "identity_seed": seeds,
+        "size": st.sampled_from([64, 128, 256]),
+    },
+)
+
+
+@given(recipes)
+def test_json_round_trip(data: dict[str, Any]) -> None:
+    recipe = Recipe.parse(data)
+    assert Recipe.parse_json(recipe.to_json()) == recipe
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=5))
+def test_what_is_no_object_is_refused(value: object) -> None:
+    with pytest.raises(RequestError):
+        Recipe.parse(value)
+    with pytest.raises(RequestError):
+        Recipe.parse_json(json.dumps(value))
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    try:
+        recipe = Recipe.parse_json(data)
+    except RequestError:
+        return
+    assert Recipe.parse_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"aus": {"AU99": 1}}, "aus.AU99"),
+        ({"aus": {"AU12": 5.5}}, "aus.AU12"),
+        ({"aus": {"AU12": math.nan}}, "aus.AU12"),
+        ({"aus": {"AU12": 1, "AUL12": 1}}, "aus.AUL12"),
+        ({"aus": [1]}, "aus"),
+        ({"facs": "12Z"}, "facs"),
+        ({"aus": {"AU12": 1}, "facs": "12C"}, "facs"),
+        ({"txet": "a typo"}, "txet"),
+        ({"guidance": {"txet": 2.0}}, "guidance.txet"),
+        ({"text": "a" * (MAX_TEXT + 1)}, "text"),
+        ({"text": 7}, "text"),
+        ({"steps": 0}, "steps"),
+        ({"steps": "20"}, "steps"),
+        ({"steps": 20.5}, "steps"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**63}, "seed"),
+        ({"seed": True}, "seed"),
+        ({"size": 10**9}, "size"),
+        ({"guidance": {"text": math.inf}}, "guidance.text"),
+        ({"expression": "joy"}, "expression"),
+        ({"version": 2}, "version"),
+        ({"backbone": "../x"}, "backbone"),
+        ({"weights_sha256": "abc"}, "weights_sha256"),
+        ({"identity_seed": 1, "identity_code": [0.1]}, "identity_code"),
+    ],
+)
+def test_bad_values_name_their_field(data: dict[str, Any], field: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        Recipe.parse(data)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("data", "allowed"),
+    [
+        ({"steps": 101}, "at most 100"),
+        ({"text": "a" * 10_000}, "at most 2000"),
+        ({"expression": "joy"}, "'happiness'"),
+        ({"nope": 1}, "identity_seed"),
+        ({"aus": {"AU16": 1.0}}, "12"),
+    ],
+)
+def test_bad_values_name_what_is_allowed(data: dict[str, Any], allowed: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        Recipe.parse(data)
+    assert allowed in (caught.value.allowed or "")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"reference": "a.png"}, {"enriched_text": "x"}, {"guidance": {"semantic": 1.0}}],
+)
+def test_fields_of_later_parts_are_refused_by_name(data: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedError, match="not part of this version"):
+        Recipe.parse(data)
+
+
+def test_the_empty_recipe_is_fine() -> None:
+    recipe = Recipe.parse({})
+    assert recipe.text == ""
+    assert recipe.action_units == {}
+
+
+def test_facs_and_aus_say_the_same() -> None:
+    facs = Recipe.parse({"facs": "6C+L12D"})
+    assert facs.action_units == Recipe.parse({"aus": {"AU6": 3, "AUL12": 4}}).action_units
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "nul", '{"seed": 1, "seed": 2}', "[" * 100_000])
+def test_text_that_is_no_recipe(text: str) -> None:
+    with pytest.raises(RequestError):
+        Recipe.parse_json(text)
+
+
+def test_recipes_do_not_change() -> None:
+    recipe = Recipe.parse({"seed": 1})
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.seed = 2  # type: ignore[misc]
