@@ -1,0 +1,140 @@
+"""The server: FastAPI with the page mounted at its root."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import webbrowser
+from collections.abc import AsyncIterator
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api import routes
+from app.jobs import JobQueue
+from app.settings import Settings
+from app.ui import page, theme
+from synfer_core.errors import RequestError
+from synfer_core.synthesizer import Synthesizer
+
+CLOSED_PATHS = ("/gradio_api/file", "/gradio_api/upload", "/gradio_api/proxy", "/gradio_api/stream")
+"""Routes of Gradio that the page does without: pictures travel inline, so there are no files."""
+
+
+class TooLargeError(Exception):
+    """A request's body is larger than the server takes."""
+
+
+class Guard:
+    """Refuses bodies that are too large, and routes that hand out or take in files.
+
+    Args:
+        app: The application behind.
+        body_bytes: Largest body, in bytes.
+    """
+
+    def __init__(self, app: ASGIApp, body_bytes: int):
+        self.app, self.body_bytes = app, body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with 404 or 413."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif scope["path"].startswith(CLOSED_PATHS):
+            await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
+        else:
+            await self._limited(scope, receive, send)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self.body_bytes:
+            await self._refuse(scope, receive, send)
+            return
+        try:
+            await self.app(scope, self._counted(receive), send)
+        except TooLargeError:
+            await self._refuse(scope, receive, send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        """A body that came without its length is counted as it arrives."""
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.body_bytes:
+                raise TooLargeError
+            return message
+
+        return counted
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = RequestError("is too large", allowed=f"at most {self.body_bytes:,} bytes")
+        await JSONResponse({"error": error.to_dict()}, 413)(scope, receive, send)
+
+
+def create_app(synthesizer: Synthesizer, settings: Settings | None = None) -> FastAPI:
+    """The studio for one synthesizer: API under ``/api/v1``, the page at ``/``.
+
+    Args:
+        synthesizer: Makes and reads faces.
+        settings: Limits; None takes the defaults.
+    """
+    settings = settings or Settings()
+    queue = JobQueue(waiting=settings.waiting, kept=settings.kept)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        queue.close()
+
+    app = FastAPI(
+        title="SynFER Studio",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        lifespan=lifespan,
+    )
+    app.state.queue = queue
+    app.include_router(routes(synthesizer))
+    _mount(app, page.Studio(synthesizer, queue, settings), settings)
+    app.add_middleware(Guard, body_bytes=settings.body_bytes)
+    return app
+
+
+def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> None:
+    gr.mount_gradio_app(
+        app,
+        page.build(studio),
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        max_file_size=settings.upload_mb * 1_000_000,
+        theme=theme.theme(),
+        css=theme.css(),
+        head=theme.head(settings.upload_mb * 1_000_000),
+    )
+
+
+def serve(host: str = "127.0.0.1", port: int = 7860, open_browser: bool = False) -> None:
+    """Load the models and serve the studio until it is interrupted.
+
+    Raises:
+        WeightsError: The models are missing or damaged.
+        RequestError: A setting in the environment is unknown or out of range.
+    """
+    settings = Settings.from_env(os.environ)
+    app = create_app(Synthesizer.load(settings.models), settings)
+    if open_browser:
+        threading.Timer(1.0, webbrowser.open, (f"http://{host}:{port}/",)).start()
+    uvicorn.run(app, host=host, port=port, log_level="warning")

@@ -1,0 +1,160 @@
+"""What pages and clients send and get: untrusted dictionaries in, typed values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from synfer_core.errors import RequestError, UnsupportedError
+from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, parse_facs, validate_aus
+from synfer_core.models.backbone import Capabilities
+from synfer_core.request import Recipe
+
+CARRIED = ("identity_code", "size")
+"""Recipe fields that have no control on the page: a loaded recipe carries them along."""
+
+_SEEDS = ("seed", "identity_seed")
+_NEEDS = {
+    "text": ("text", "negative_text"),
+    "identity": ("identity_seed", "identity_code"),
+    "guidance": ("guidance", "au_scale"),
+    "steps": ("steps", "scheduler"),
+}
+
+
+class Health(BaseModel):
+    """Answer of ``/api/v1/health``."""
+
+    status: str
+    backbones: list[str]
+
+
+class Version(BaseModel):
+    """Answer of ``/api/v1/version``."""
+
+    version: str
+    recipe: int
+
+
+class Unit(BaseModel):
+    """One action unit, as ``/api/v1/vocabulary`` gives it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    key: str
+    number: int
+    name: str
+    region: str
+    help: str
+    sided: bool
+
+
+class Vocabulary(BaseModel):
+    """Answer of ``/api/v1/vocabulary``."""
+
+    expressions: list[str]
+    action_units: list[Unit]
+    prototypes: dict[str, dict[str, float]]
+
+    @classmethod
+    def current(cls) -> Vocabulary:
+        """The one vocabulary of `synfer_core.facs`."""
+        return cls(
+            expressions=list(EXPRESSIONS),
+            action_units=[Unit.model_validate(unit) for unit in ACTION_UNITS.values()],
+            prototypes={name: dict(aus) for name, aus in PROTOTYPES.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The values of the page's two forms: `panel` (what the face does), `controls` (the rest)."""
+
+    panel: dict[str, Any]
+    controls: dict[str, Any]
+
+
+def unsupported_fields(backbone: Capabilities) -> frozenset[str]:
+    """Recipe fields that this backbone cannot use, such as the text where it reads no words."""
+    lacking = (need for need in _NEEDS if not getattr(backbone, need))
+    return frozenset(field for need in lacking for field in _NEEDS[need])
+
+
+def supports(key: str, backbone: Capabilities) -> bool:
+    """Whether the backbone can move this AU key; its list may name units or sides."""
+    digits = key.lstrip("AULR")
+    unit, left, right = f"AU{digits}", f"AUL{digits}", f"AUR{digits}"
+    if key != unit:
+        return key in backbone.aus or unit in backbone.aus
+    return unit in backbone.aus or (left in backbone.aus and right in backbone.aus)
+
+
+def page_recipe(panel: object, controls: object, backbones: Mapping[str, Capabilities]) -> Recipe:
+    """The recipe that the page's two forms describe.
+
+    Controls that are greyed out for the chosen backbone do not count.
+
+    Raises:
+        RequestError: Names the first field that is wrong and what is allowed there.
+    """
+    if not isinstance(panel, Mapping) or not isinstance(controls, Mapping):
+        raise RequestError("the page sent no settings; reload it", field="recipe")
+    data = {**controls, **_units(panel), "expression": panel.get("expression") or None}
+    data |= {name: _seed(name, data.get(name)) for name in _SEEDS}
+    data = {name: value for name, value in data.items() if value is not None}
+    backbone = _backbone(data.get("backbone"), backbones)
+    for name in unsupported_fields(backbone):
+        data.pop(name, None)
+    recipe = Recipe.parse(data)
+    kept = {key: value for key, value in recipe.aus.items() if supports(key, backbone)}
+    return recipe if len(kept) == len(recipe.aus) else Recipe.parse(data | {"aus": kept})
+
+
+def forms_of(recipe: Recipe) -> Forms:
+    """The page's two forms set to a recipe; `page_recipe` gives an equal recipe back."""
+    panel = {"aus": recipe.action_units, "facs": None, "expression": recipe.expression}
+    controls: dict[str, Any] = {
+        "backbone": recipe.backbone,
+        "text": recipe.text,
+        "negative_text": recipe.negative_text,
+        "guidance": recipe.guidance.model_dump(),
+        "au_scale": recipe.au_scale,
+        "scheduler": recipe.scheduler,
+        "steps": recipe.steps,
+        "seed": str(recipe.seed),
+        "identity_seed": "" if recipe.identity_seed is None else str(recipe.identity_seed),
+    }
+    carried = {name: getattr(recipe, name) for name in CARRIED}
+    return Forms(panel, controls | {k: v for k, v in carried.items() if v is not None})
+
+
+def _units(panel: Mapping[str, Any]) -> dict[str, Any]:
+    """The AUs as keys and intensities, read from the FACS box where that was typed in last."""
+    facs = panel.get("facs")
+    if isinstance(facs, str):
+        return {"aus": parse_facs(facs)}
+    aus = panel.get("aus") or {}
+    if not isinstance(aus, Mapping):
+        raise RequestError("action units are keys and intensities", field="aus")
+    return {"aus": validate_aus(aus)}
+
+
+def _seed(field: str, value: object) -> int | None:
+    """A seed as typed: digits as text, because a browser's numbers end at 2**53."""
+    if value is None or value == "":
+        return None
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        raise RequestError("is not a whole number", field=field, allowed="0 to 2^63-1")
+    return int(text)
+
+
+def _backbone(name: object, backbones: Mapping[str, Capabilities]) -> Capabilities:
+    if not isinstance(name, str) or name not in backbones:
+        raise UnsupportedError(
+            "is not available here", field="backbone", allowed=", ".join(backbones)
+        )
+    return backbones[name]

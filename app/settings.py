@@ -1,0 +1,66 @@
+"""Settings of the server, read from the environment; unknown names are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from synfer_core.errors import RequestError
+
+PREFIX = "SYNFER_STUDIO_"
+
+
+class Settings(BaseModel):
+    """Limits of one server; each is the variable ``SYNFER_STUDIO_`` and its name in capitals.
+
+    Attributes:
+        models: Folder with the weights; None takes those that ship.
+        waiting: Jobs that may wait for the device before the studio answers "busy".
+        kept: Finished jobs whose results are kept for collection.
+        pages: Requests of open pages that may be in flight at once.
+        upload_mb: Largest image or recipe a page may send, in megabytes.
+        first_face: Whether a freshly opened page makes a face by itself.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: Path | None = None
+    waiting: int = Field(8, ge=0, le=1000)
+    kept: int = Field(16, ge=1, le=1000)
+    pages: int = Field(32, ge=1, le=1000)
+    upload_mb: int = Field(10, ge=1, le=200)
+    first_face: bool = True
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Settings from environment variables.
+
+        Raises:
+            RequestError: A variable with the prefix is unknown or out of range.
+        """
+        given = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environ.items()
+            if name.startswith(PREFIX)
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise _translate(error) from error
+
+    @property
+    def body_bytes(self) -> int:
+        """Largest request body: base64 grows a file by a third, and a form comes along."""
+        return self.upload_mb * 1_400_000 + 200_000
+
+
+def _translate(error: ValidationError) -> RequestError:
+    first = error.errors(include_url=False)[0]
+    name = PREFIX + str(first["loc"][0]).upper()
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(PREFIX + field.upper() for field in Settings.model_fields)
+        return RequestError("unknown setting", field=name, allowed=known)
+    return RequestError(first["msg"], field=name)

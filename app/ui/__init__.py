@@ -1,0 +1,1 @@
+"""The page: layout, forms, results and their look."""

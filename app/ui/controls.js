@@ -1,0 +1,142 @@
+// The form beneath the face. props.value is the rest of a recipe; seeds are text, because a
+// browser's numbers end at 2**53.
+const $ = (selector) => element.querySelector(selector);
+const words = ["text", "negative_text"], seeds = ["seed", "identity_seed"];
+const strengths = [...element.querySelectorAll("[data-strength]")];
+const CARRIED = {identity_code: "a person given as a code", size: "a picture size"};
+let carried = {};
+
+const locked = (field) => $(`[data-lock=${field}]`).getAttribute("aria-pressed") === "true";
+const draw = () => String(Math.floor(Math.random() * 2 ** 31));
+
+function read() {
+  const value = {backbone: $("#backbone").value, scheduler: $("#scheduler").value, guidance: {}};
+  words.forEach((field) => { value[field] = $(`#${field}`).value; });
+  seeds.forEach((field) => { value[field] = $(`#${field}`).value.trim(); });
+  for (const range of strengths) {
+    const [field, part] = range.dataset.strength.split(".");
+    if (part) value[field][part] = Number(range.value);
+    else value[field] = Number(range.value);
+  }
+  return {...value, ...carried};
+}
+
+const keep = () => { props.value = read(); };
+
+function showStrength(range, value) {
+  range.value = value;
+  const at = (range.value - range.min) / (range.max - range.min);
+  range.style.setProperty("--at", `${at * 100}%`);
+  range.closest(".field").querySelector("output").textContent = String(Number(value));
+}
+
+function paint(value) {
+  [...words, ...seeds, "scheduler", "backbone"].forEach((field) => {
+    $(`#${field}`).value = value[field];
+  });
+  for (const range of strengths) {
+    const [field, part] = range.dataset.strength.split(".");
+    showStrength(range, part ? value[field][part] : value[field]);
+  }
+  carried = Object.fromEntries(Object.keys(CARRIED).filter((k) => value[k] !== undefined)
+    .map((k) => [k, value[k]]));
+  showCarried();
+  limit();
+}
+
+// What a loaded recipe says beyond the form's controls stays in sight and can be taken out.
+function showCarried() {
+  const box = $(".carried");
+  box.replaceChildren(...Object.keys(carried).map((key) => {
+    const chip = document.createElement("button");
+    chip.type = "button";
+    chip.className = "chip";
+    chip.textContent = `From the recipe: ${CARRIED[key]} ✕`;
+    chip.addEventListener("click", () => { delete carried[key]; showCarried(); keep(); });
+    return chip;
+  }));
+  box.hidden = !box.children.length;
+}
+
+function limit() {
+  const option = $("#backbone").selectedOptions[0];
+  if (!option) return;
+  const facts = JSON.parse(option.dataset.facts);
+  $("[data-note]").textContent = option.dataset.note;
+  for (const field of element.querySelectorAll("[data-field]")) {
+    const why = facts.cannot[field.dataset.field] ?? facts.cannot[field.dataset.field.split(".")[0]];
+    const place = field.querySelector(".why");
+    if (!place) continue;
+    place.textContent = why || "";
+    place.hidden = !why;
+    field.classList.toggle("cannot", Boolean(why));
+    field.querySelectorAll("input, textarea, select, button").forEach((e) => { e.disabled = why; });
+  }
+  window.synfer.backbone = facts;
+  document.dispatchEvent(new CustomEvent("synfer:backbone", {detail: facts}));
+}
+
+function generate() {
+  document.activeElement?.blur?.();
+  seeds.filter((f) => !locked(f)).forEach((field) => { $(`#${field}`).value = draw(); });
+  keep();
+  window.synfer.phase("waiting");
+  trigger("generate");
+}
+
+const busy = () => ["waiting", "running"].includes(document.body.dataset.phase);
+const cancel = () => { if (busy()) trigger("cancel"); };
+const onStudio = () => element.offsetParent !== null;
+
+async function load(file) {
+  const answer = await window.synfer.read(file, server.read_recipe);
+  if (answer.error) return window.synfer.complain(answer.error);
+  window.synfer.complain(answer.note ? {message: answer.note, kind: "note"} : null);
+  paint(answer.controls);
+  keep();
+  document.dispatchEvent(new CustomEvent("synfer:recipe", {detail: answer}));
+}
+
+element.addEventListener("input", (event) => {
+  if (event.target.dataset.strength) showStrength(event.target, event.target.value);
+  keep();
+});
+element.addEventListener("change", (event) => {
+  if (event.target.id === "backbone") limit();
+  if (event.target.type === "file" && event.target.files[0]) {
+    load(event.target.files[0]);
+    event.target.value = "";
+  }
+});
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  const {act, dice, lock} = button.dataset;
+  if (act === "generate") generate();
+  if (act === "cancel") cancel();
+  if (act === "load") $("input[type=file]").click();
+  if (lock) button.setAttribute("aria-pressed", String(!locked(lock)));
+  if (dice) {
+    if (dice === "identity_seed") { delete carried.identity_code; showCarried(); }
+    $(`#${dice}`).value = draw();
+    keep();
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") cancel();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && onStudio()) {
+    event.preventDefault();
+    generate();
+  }
+});
+document.addEventListener("dragover", (event) => { if (onStudio()) event.preventDefault(); });
+document.addEventListener("drop", (event) => {
+  if (!onStudio() || !event.dataTransfer?.files.length) return;
+  event.preventDefault();
+  load(event.dataTransfer.files[0]);
+});
+document.addEventListener("synfer:phase", () => {
+  $("[data-act=cancel]").disabled = !busy();
+});
+watch("value", () => paint(props.value));
+paint(props.value);

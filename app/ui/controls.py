@@ -1,0 +1,149 @@
+"""The form beneath the face: words, person, chance, strengths, backbone, and loading a recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from typing import Any, NamedTuple
+
+from app.schemas import supports, unsupported_fields
+from synfer_core.facs import ACTION_UNITS
+from synfer_core.models.backbone import Capabilities
+from synfer_core.request import MAX_TEXT
+
+SAMPLERS = {"ddim": "DDIM", "dpm++": "DPM-Solver++"}
+
+_WHY = {
+    "text": "reads no words",
+    "negative_text": "reads no words",
+    "identity_seed": "has no identities",
+    "guidance": "has no guidance",
+    "au_scale": "has no adapter to scale",
+    "steps": "works in one go",
+    "scheduler": "works in one go",
+}
+
+
+class Strength(NamedTuple):
+    """One slider of the fine control."""
+
+    field: str
+    title: str
+    help: str
+    low: float
+    high: float
+    step: float
+
+
+STRENGTHS = (
+    Strength("guidance.text", "Words", "How hard the words pull; 1 is plain.", 1, 15, 0.1),
+    Strength("guidance.au", "Action units", "How hard the sliders pull; 1 is plain.", 1, 15, 0.1),
+    Strength("au_scale", "Adapter scale", "How much of the sliders gets in; 0 is off.", 0, 2, 0.05),
+    Strength("steps", "Steps", "More steps take longer and add detail.", 1, 100, 1),
+)
+
+
+def controls_html(backbones: Mapping[str, Capabilities], values: Mapping[str, Any]) -> str:
+    """The form's markup; `values` fill it where there is no script yet."""
+    return f"""
+<section class="controls" aria-label="Words, person and fine control">
+  <div class="actions">
+    <button type="button" class="primary" data-act="generate">Generate<kbd>Ctrl ↵</kbd></button>
+    <button type="button" data-act="cancel" disabled>Cancel<kbd>Esc</kbd></button>
+  </div>
+  {_words_html("text", "Words", "Who, and what the picture looks like. May stay empty.", values)}
+  <div class="pair">{_seed_html("identity_seed", "Person", _PERSON_HELP)}
+    {_seed_html("seed", "Chance", _CHANCE_HELP)}</div>
+  <div class="carried" hidden></div>
+  <details class="fine"><summary>Fine control</summary>
+    {_words_html("negative_text", "Leave out", "Words the picture should not show.", values)}
+    <div class="strengths">{"".join(_strength_html(s) for s in STRENGTHS)}</div>
+    <div class="pair">{_sampler_html()}{_backbone_html(backbones)}</div>
+  </details>
+  <div class="load"><button type="button" class="quiet" data-act="load">Load a recipe…</button>
+    <span class="hint">or drop a recipe (JSON), or a PNG made here, anywhere on the page</span>
+    <input type="file" accept=".json,.png,application/json,image/png" hidden aria-label="Recipe">
+    <p class="error" data-error-for="recipe version weights_sha256" hidden></p></div>
+</section>"""
+
+
+def backbone_facts(backbone: Capabilities) -> dict[str, Any]:
+    """What the page's scripts must know of a backbone, reasons for greyed-out controls included."""
+    fields = unsupported_fields(backbone)
+    units = [unit for unit in ACTION_UNITS.values() if supports(unit.key, backbone)]
+    sided = [u for u in units if u.sided and supports(f"AUL{u.number}", backbone)]
+    return {
+        "name": backbone.name,
+        "title": backbone.title,
+        "units": [str(unit.number) for unit in units],
+        "sides": [str(unit.number) for unit in sided],
+        "cannot": {f: f"{backbone.title} {_WHY[f]}." for f in sorted(fields) if f in _WHY},
+    }
+
+
+_PERSON_HELP = "The same number is the same person in every expression. Empty: anyone."
+_CHANCE_HELP = "The same number gives the same picture again."
+
+
+def _words_html(field: str, title: str, help_text: str, values: Mapping[str, Any]) -> str:
+    return f"""<div class="field" data-field="{field}"><label for="{field}">{title}</label>
+  <textarea id="{field}" rows="2" maxlength="{MAX_TEXT}"
+    placeholder="{help_text}">{escape(str(values[field]))}</textarea>
+  <p class="why" hidden></p><p class="error" data-error-for="{field}" hidden></p></div>"""
+
+
+def _seed_html(field: str, title: str, help_text: str) -> str:
+    return f"""<div class="field" data-field="{field}"><label for="{field}">{title}</label>
+  <div class="inline"><input id="{field}" type="text" inputmode="numeric" autocomplete="off"
+      maxlength="19" title="{help_text}">
+    <button type="button" class="icon" data-dice="{field}" title="Draw another"
+      aria-label="{title}: draw another">{_DICE}</button>
+    <button type="button" class="icon lock" data-lock="{field}" aria-pressed="true"
+      title="Kept from one face to the next; open the lock to draw anew each time"
+      aria-label="{title}: keep from one face to the next">{_LOCK}</button></div>
+  <p class="hint">{help_text}</p>
+  <p class="why" hidden></p><p class="error" data-error-for="{field}" hidden></p></div>"""
+
+
+def _strength_html(strength: Strength) -> str:
+    name = strength.field.replace(".", "-")
+    return f"""<div class="field strength" data-field="{strength.field}">
+  <label for="{name}">{strength.title}</label><output for="{name}"></output>
+  <input id="{name}" type="range" min="{strength.low:g}" max="{strength.high:g}"
+    step="{strength.step:g}" data-strength="{strength.field}">
+  <p class="hint">{strength.help}</p>
+  <p class="why" hidden></p><p class="error" data-error-for="{strength.field}" hidden></p></div>"""
+
+
+def _sampler_html() -> str:
+    options = "".join(f'<option value="{key}">{title}</option>' for key, title in SAMPLERS.items())
+    return f"""<div class="field" data-field="scheduler"><label for="scheduler">Sampler</label>
+  <select id="scheduler">{options}</select>
+  <p class="why" hidden></p><p class="error" data-error-for="scheduler" hidden></p></div>"""
+
+
+def _backbone_html(backbones: Mapping[str, Capabilities]) -> str:
+    """The choice of backbone, out of sight where there is none."""
+    options = "".join(
+        f'<option value="{name}" data-facts="{escape(json.dumps(backbone_facts(backbone)))}" '
+        f'data-note="{escape(backbone.note)}">{escape(backbone.title)}</option>'
+        for name, backbone in backbones.items()
+    )
+    hidden = "hidden" if len(backbones) < 2 else ""
+    return f"""<div class="field" data-field="backbone" {hidden}>
+  <label for="backbone">Made by</label><select id="backbone">{options}</select>
+  <p class="hint" data-note></p><p class="error" data-error-for="backbone" hidden></p></div>"""
+
+
+_DICE = (
+    '<svg viewBox="0 0 24 24" aria-hidden="true"><rect x="4" y="4" width="16" height="16" rx="3"/>'
+    '<circle cx="9" cy="9" r="1.2" class="dot"/><circle cx="15" cy="15" r="1.2" class="dot"/>'
+    '<circle cx="15" cy="9" r="1.2" class="dot"/><circle cx="9" cy="15" r="1.2" class="dot"/></svg>'
+)
+_LOCK = (
+    '<svg viewBox="0 0 24 24" aria-hidden="true">'
+    '<rect x="5.5" y="11" width="13" height="8.5" rx="2"/>'
+    '<path class="shut" d="M8.5 11V8a3.5 3.5 0 0 1 7 0v3"/>'
+    '<path class="open" d="M8.5 11V7a3.5 3.5 0 0 1 6.6-1.6"/></svg>'
+)

@@ -1,0 +1,75 @@
+// What the page's parts share: theme, phase, errors, reading files. Runs before any of them.
+window.synfer = {
+  limit: __UPLOAD_BYTES__,
+  backbone: null,
+
+  phase(name) {
+    document.body.dataset.phase = name;
+    document.dispatchEvent(new CustomEvent("synfer:phase", {detail: name}));
+  },
+
+  sentence(error) {
+    const bare = error.message.replace(/\.$/, "");
+    const text = /^(is|has|cannot|can't)\b/.test(bare) ? `This ${bare}` : bare;
+    const rule = error.allowed ? ` Allowed: ${error.allowed}.` : "";
+    return `${text[0].toUpperCase()}${text.slice(1)}.${rule}`;
+  },
+
+  slot(field) {
+    for (let name = field; name; name = name.split(".").slice(0, -1).join(".")) {
+      const found = document.querySelector(`[data-error-for~="${CSS.escape(name)}"]`);
+      if (found) return found;
+    }
+    return null;
+  },
+
+  complain(error) {
+    document.querySelectorAll("[data-error-for]").forEach((slot) => { slot.hidden = true; });
+    document.querySelectorAll("[aria-invalid=true]").forEach((e) => e.removeAttribute("aria-invalid"));
+    const banner = document.querySelector(".notice");
+    banner.hidden = true;
+    if (!error) return;
+    const slot = (error.field && window.synfer.slot(error.field)) || banner;
+    slot.textContent = window.synfer.sentence(error);
+    slot.hidden = false;
+    slot.classList.toggle("note", error.kind === "note");
+    slot.closest("details")?.setAttribute("open", "");
+    const control = slot.closest(".field, .au")?.querySelector("input, textarea, select");
+    control?.setAttribute("aria-invalid", "true");
+    slot.scrollIntoView({block: "nearest"});
+  },
+
+  async read(file, then = (value) => value) {
+    if (file.size > window.synfer.limit)
+      return {error: {field: "image", message: `${file.name} is too large`,
+        allowed: `at most ${Math.round(window.synfer.limit / 1e6)} MB`}};
+    const url = await new Promise((resolve, reject) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.onerror = () => reject(reader.error);
+      reader.readAsDataURL(file);
+    });
+    return then({name: file.name, data: url.slice(url.indexOf(",") + 1)});
+  },
+
+  theme(name) {
+    document.body.classList.toggle("dark", name === "dark");
+    document.documentElement.style.colorScheme = name;
+    document.querySelectorAll("[data-act=theme]").forEach((button) =>
+      button.setAttribute("aria-pressed", String(name === "dark")));
+  },
+};
+
+(() => {
+  const asked = new URLSearchParams(location.search).get("__theme");
+  const kept = localStorage.getItem("synfer-theme");
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const start = () => window.synfer.theme(asked || kept || system);
+  document.addEventListener("DOMContentLoaded", start);
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-act=theme]")) return;
+    const next = document.body.classList.contains("dark") ? "light" : "dark";
+    localStorage.setItem("synfer-theme", next);
+    window.synfer.theme(next);
+  });
+})();

@@ -1,0 +1,308 @@
+"""The page: which parts it has, where they stand, and what happens when they are used."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from typing import Any
+
+import gradio as gr
+
+from app.jobs import Job, JobQueue, Snapshot, State
+from app.schemas import forms_of, page_recipe
+from app.settings import Settings
+from app.ui import controls, results, sliders, theme
+from synfer_core.errors import RequestError, SynferError
+from synfer_core.faces.images import decode_image
+from synfer_core.facs import PROTOTYPES, Expression
+from synfer_core.report import Annotation, Progress, read_recipe
+from synfer_core.request import Recipe
+from synfer_core.synthesizer import Synthesizer
+
+FIRST: Expression = "happiness"
+FIRST_TEXT = "a portrait photo, plain background"
+FIRST_PERSON = 7
+
+_HEADER = """
+<header class="masthead"><div class="wordmark"><b>SynFER</b> Studio</div>
+<p>Faces whose expression is known</p>
+<button type="button" class="icon" data-act="theme" aria-pressed="false"
+  title="Light or dark" aria-label="Dark colours"><svg viewBox="0 0 24 24" aria-hidden="true">
+  <circle cx="12" cy="12" r="8.5"/><path class="half" d="M12 3.5a8.5 8.5 0 0 1 0 17z"/></svg>
+</button></header><p class="error notice" role="alert" hidden></p>"""
+
+_DROP = """
+<div class="dropper"><button type="button" class="drop"><b>Drop a face here</b>
+<span>or click to choose a file, or paste one</span></button>
+<input type="file" accept="image/*" hidden aria-label="Image">
+<p class="error" data-error-for="image" hidden></p>
+<p class="hint">The built-in model was trained on rendered faces alone: photos of people are
+outside what it knows, and its readings of them are not to be relied on. The image is read in
+memory and is not stored.</p></div>"""
+
+
+class Studio:
+    """The page's events, for one synthesizer and its queue.
+
+    Args:
+        synthesizer: Makes and reads faces.
+        queue: The queue of its device.
+        settings: The server's limits.
+    """
+
+    def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
+        self.synthesizer = synthesizer
+        self.queue = queue
+        self.settings = settings
+        self._newest: dict[str, Job] = {}
+
+    async def generate(
+        self, panel: object, form: object, request: gr.Request
+    ) -> AsyncIterator[tuple[Any, Any, Any]]:
+        """Make a face; yields values for stage, report and notice."""
+        page = _page(request)
+        try:
+            recipe = page_recipe(panel, form, self.synthesizer.capabilities)
+            job = self._start(page, "face", lambda: self.synthesizer.stream(recipe))
+        except SynferError as error:
+            yield {"phase": "failed", "status": ""}, gr.skip(), error.to_dict()
+            return
+        async for snapshot in self._follow(page, "face", job):
+            yield _face_update(snapshot)
+
+    async def annotate(
+        self, upload: object, request: gr.Request
+    ) -> AsyncIterator[tuple[Any, Any, Any]]:
+        """Read an uploaded image; yields values for its stage, report and notice."""
+        page = _page(request)
+        try:
+            data = uploaded(upload, self.settings.upload_mb)
+            job = self._start(page, "read", lambda: self._annotation(data))
+        except SynferError as error:
+            yield {"phase": "failed", "status": ""}, gr.skip(), error.to_dict()
+            return
+        async for snapshot in self._follow(page, "read", job):
+            yield _reading_update(snapshot)
+
+    def cancel(self, request: gr.Request) -> None:
+        """Stop what this page has running."""
+        self.queue.cancel_owner(_page(request))
+
+    def leave(self, request: gr.Request) -> None:
+        """The page was closed: stop its work and drop its results."""
+        self.queue.forget(_page(request))
+
+    def _start(self, page: str, kind: str, work: Any) -> Job:
+        """Put a page's newest job in the queue, in place of what it had there.
+
+        Raises:
+            BusyError: The queue is full.
+        """
+        old = self._newest.get(f"{page} {kind}")
+        if old:
+            self.queue.cancel(old)
+        job = self._newest[f"{page} {kind}"] = self.queue.submit(work, owner=page)
+        return job
+
+    async def _follow(self, page: str, kind: str, job: Job) -> AsyncIterator[Snapshot]:
+        """The job's states, until its end or until the page has a newer one."""
+        try:
+            async for snapshot in self.queue.follow(job):
+                if self._newest.get(f"{page} {kind}") is not job:
+                    return
+                yield snapshot
+        finally:
+            self.queue.cancel(job)
+            if self._newest.get(f"{page} {kind}") is job:
+                del self._newest[f"{page} {kind}"]
+
+    def _annotation(self, data: bytes) -> Generator[Progress | Annotation, None, None]:
+        yield Progress(0, 1, "annotation")
+        yield self.synthesizer.annotate(decode_image(data))
+
+
+def _page(request: gr.Request) -> str:
+    """The name of one open page; only that page and the server know it."""
+    return str(request.session_hash)
+
+
+def _face_update(snapshot: Snapshot) -> tuple[Any, Any, Any]:
+    """Values for stage, report and notice."""
+    if snapshot.state is State.DONE:
+        result = snapshot.result
+        return results.result_value(result), results.report_html(result), None
+    return _unfinished(snapshot)
+
+
+def _reading_update(snapshot: Snapshot) -> tuple[Any, Any, Any]:
+    if snapshot.state is State.DONE:
+        annotation = snapshot.result
+        return results.annotation_value(annotation), results.annotation_html(annotation), None
+    return _unfinished(snapshot)
+
+
+def _unfinished(snapshot: Snapshot) -> tuple[Any, Any, Any]:
+    if snapshot.error:
+        return results.stopped_value(snapshot), gr.skip(), snapshot.error.to_dict()
+    if snapshot.state.final:
+        return results.stopped_value(snapshot), gr.skip(), None
+    return results.progress_value(snapshot), gr.skip(), gr.skip()
+
+
+def uploaded(upload: object, limit_mb: int) -> bytes:
+    """The bytes of a file a page sent.
+
+    Raises:
+        RequestError: It is too large or did not arrive whole.
+    """
+    data = upload.get("data") if isinstance(upload, Mapping) else None
+    if not isinstance(data, str):
+        raise RequestError("no file arrived", field="image")
+    try:
+        content = base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        raise RequestError("the file did not arrive whole", field="image") from error
+    if len(content) > limit_mb * 1_000_000:
+        raise RequestError("is too large", field="image", allowed=f"at most {limit_mb} MB")
+    return content
+
+
+def recipe_of(content: bytes) -> Recipe:
+    """A recipe from the bytes of a PNG made here or of a JSON file; content decides, not the name.
+
+    The hash of the weights is left out, so that the recipe can be run with those at hand.
+
+    Raises:
+        RequestError: There is no valid recipe in it.
+        ImageError: A PNG cannot be read.
+    """
+    png = content.startswith(b"\x89PNG")
+    recipe = read_recipe(content) if png else Recipe.parse_json(content)
+    return recipe.model_copy(update={"weights_sha256": None})
+
+
+def recipe_reader(limit_mb: int) -> Callable[[object], dict[str, Any]]:
+    """What the page calls with a recipe's file; answers values for its forms, or an error."""
+
+    def read_recipe(upload: object) -> dict[str, Any]:
+        try:
+            forms = forms_of(recipe_of(uploaded(upload, limit_mb)))
+        except SynferError as error:
+            return {"error": {**error.to_dict(), "field": "recipe"}}
+        return {"panel": forms.panel, "controls": forms.controls}
+
+    return read_recipe
+
+
+def first_forms(synthesizer: Synthesizer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a freshly opened page is set to: a smile."""
+    recipe = Recipe(
+        backbone=next(iter(synthesizer.capabilities)),
+        text=FIRST_TEXT,
+        aus=dict(PROTOTYPES[FIRST]),
+        expression=FIRST,
+        identity_seed=FIRST_PERSON,
+    )
+    forms = forms_of(recipe)
+    return forms.panel, forms.controls
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The page with its events."""
+    page: gr.Blocks
+    with gr.Blocks(
+        title="SynFER Studio",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(600, 600),
+    ) as page:
+        gr.HTML(html_template=_HEADER, elem_id="masthead", apply_default_css=False)
+        notice = _part("notice", "<span></span>", None)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Studio"):
+                _studio_tab(page, studio, notice)
+            with gr.Tab("Annotate"):
+                _annotate_tab(studio, notice)
+        page.unload(studio.leave)
+    page.queue(
+        api_open=False,
+        max_size=studio.settings.pages,
+        default_concurrency_limit=studio.settings.pages,
+    )
+    return page
+
+
+def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
+    panel_value, form_value = first_forms(studio.synthesizer)
+    with gr.Row(elem_id="bench"):
+        with gr.Column(elem_id="left"):
+            panel = _part(
+                "sliders",
+                sliders.panel_html(FIRST),
+                panel_value,
+                server_functions=[sliders.read_facs, sliders.write_facs],
+            )
+        with gr.Column(elem_id="centre"):
+            empty = "The first face is on its way." if studio.settings.first_face else ""
+            stage = _part("stage", results.stage_html(main=True, empty=empty), {"phase": "idle"})
+            form = _part(
+                "controls",
+                controls.controls_html(studio.synthesizer.capabilities, form_value),
+                form_value,
+                server_functions=[recipe_reader(studio.settings.upload_mb)],
+            )
+        with gr.Column(elem_id="right"):
+            waiting = results.empty_report_html("What is read off the face will stand here.")
+            report = _report("report", waiting)
+    making = {"inputs": [panel, form], "outputs": [stage, report, notice], **_QUIET}
+    form.generate(studio.generate, trigger_mode="multiple", **making)
+    form.cancel(studio.cancel, queue=False, **_QUIET)
+    if studio.settings.first_face:
+        page.load(studio.generate, **making)
+
+
+def _annotate_tab(studio: Studio, notice: gr.HTML) -> None:
+    with gr.Row(elem_id="reading"):
+        with gr.Column(elem_id="reading-left"):
+            drop = _part("drop", _DROP, None)
+            empty = "No image yet."
+            stage = _part(
+                "stage", results.stage_html(main=False, empty=empty), {"phase": "idle"}, "image"
+            )
+        with gr.Column(elem_id="reading-right"):
+            waiting = results.empty_report_html("What is read off the image will stand here.")
+            report = _report("image-report", waiting)
+    drop.annotate(
+        studio.annotate,
+        inputs=[drop],
+        outputs=[stage, report, notice],
+        trigger_mode="multiple",
+        **_QUIET,
+    )
+
+
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def _part(
+    script: str, markup: str, value: Any, name: str = "", *, server_functions: Any = None
+) -> gr.HTML:
+    """A part of the page with its own markup and script; its value is what the two exchange."""
+    return gr.HTML(
+        value=value,
+        html_template=markup,
+        js_on_load=theme.script(script),
+        elem_id=f"{name or 'studio'}-{script}",
+        apply_default_css=False,
+        server_functions=server_functions,
+    )
+
+
+def _report(name: str, value: str) -> gr.HTML:
+    return gr.HTML(
+        value=value,
+        js_on_load=theme.script("report"),
+        elem_id=name,
+        apply_default_css=False,
+    )

@@ -1,0 +1,382 @@
+"""Results as markup and pictures: bars, AU read-back, seconds, recipe, overlays. Pure functions."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.jobs import Snapshot, State
+from synfer_core.facs import (
+    ACTION_UNITS,
+    EXPRESSIONS,
+    canonical_key,
+    intensity_letter,
+)
+from synfer_core.report import Annotation, AttentionMaps, AUReading, Label, Result
+
+STAGES = {
+    "denoising": "Forming the face",
+    "rendering": "Rendering the face",
+    "generation": "Making the face",
+    "annotation": "Reading the face",
+}
+"""Plain words for the stages of a run; other stages show by their own name."""
+
+NOTICED = 1.0
+"""A unit that nobody asked for shows in the read-back from this intensity (A) on."""
+
+_HEAT_SIDE = 128
+# Colours of the plasma map (van der Walt and Smith 2015) at equal distances.
+_PLASMA = np.array(
+    [(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33)], dtype=np.float32
+)
+
+
+def data_url(data: bytes, kind: str) -> str:
+    """Bytes as a URL that needs no request and that no other user can open."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def preview_url(image: NDArray[np.uint8]) -> str:
+    """A (H, W, 3) picture as a small WebP."""
+    return data_url(_encode(Image.fromarray(image), "WEBP", quality=82), "webp")
+
+
+def heat_url(heat: NDArray[np.float32]) -> str:
+    """A (h, w) map in 0-1 as a see-through picture: where it is 0, the face shows."""
+    values = np.clip(np.nan_to_num(np.asarray(heat, dtype=np.float32)), 0.0, 1.0)
+    smooth = Image.fromarray(values).resize((_HEAT_SIDE, _HEAT_SIDE), Image.Resampling.BICUBIC)
+    strength = np.clip(np.asarray(smooth), 0.0, 1.0)
+    place = strength * (len(_PLASMA) - 1)
+    channels = [np.interp(place, range(len(_PLASMA)), _PLASMA[:, c]) for c in range(3)]
+    pixels = np.stack([*channels, 255.0 * np.sqrt(strength)], axis=-1).round().astype(np.uint8)
+    return data_url(_encode(Image.fromarray(pixels), "WEBP", quality=75), "webp")
+
+
+def overlay_choices(
+    attention: AttentionMaps, asked: Mapping[str, float] | None = None
+) -> list[dict[str, str]]:
+    """The overlays a page offers: the AUs that were asked for, then the words.
+
+    Args:
+        attention: Maps by AU key and by ``word:position:word``.
+        asked: AUs of the recipe (0-5); None offers every AU there is a map for.
+    """
+    units = _unit_maps(attention.maps, asked)
+    words = [(key, heat) for key, heat in attention.maps.items() if key.startswith("word:")]
+    chosen = [(key, _unit_label(key), heat) for key, heat in units.items()]
+    chosen += [(key, f"“{key.split(':', 2)[2]}”", heat) for key, heat in words]
+    return [{"key": key, "label": label, "url": heat_url(heat)} for key, label, heat in chosen]
+
+
+def _unit_maps(
+    maps: Mapping[str, NDArray[np.float32]], asked: Mapping[str, float] | None
+) -> dict[str, NDArray[np.float32]]:
+    """Maps by AU key; the two sides of a unit that was asked for as one are laid together."""
+    units = {key: heat for key, heat in maps.items() if not key.startswith("word:")}
+    if asked is None:
+        return units
+    found = {}
+    for key in (key for key, value in asked.items() if value > 0):
+        sides = [units[k] for k in (key, *_sides(key)) if k in units]
+        if sides:
+            found[key] = np.maximum.reduce(sides)
+    return found
+
+
+def _sides(key: str) -> tuple[str, ...]:
+    """The one-side keys of a both-sides key."""
+    return () if key[2] in "LR" else (key.replace("AU", "AUL"), key.replace("AU", "AUR"))
+
+
+def _unit_label(key: str) -> str:
+    unit = ACTION_UNITS[int(key.lstrip("AULR"))]
+    return f"{key.removeprefix('AU')} {unit.name.capitalize()}"
+
+
+def progress_value(snapshot: Snapshot) -> dict[str, Any]:
+    """A run that goes on, as the stage shows it."""
+    if snapshot.state is State.QUEUED:
+        ahead = snapshot.ahead - 1
+        others = f"{ahead} other{'s' * (ahead != 1)} first" if ahead > 0 else "next in line"
+        return {"phase": "waiting", "status": f"Waiting: {others}"}
+    if snapshot.progress is None:
+        return {"phase": "running", "status": "Starting"}
+    now = snapshot.progress
+    words = STAGES.get(now.stage, now.stage.capitalize())
+    value = {"phase": "running", "step": now.step, "total": now.total, "image": None}
+    if now.preview is not None:
+        value["image"] = preview_url(now.preview)
+    return {**value, "status": f"{words}: step {now.step} of {now.total}"}
+
+
+def stopped_value(snapshot: Snapshot) -> dict[str, Any]:
+    """A run that was cancelled or failed, as the stage shows it."""
+    if snapshot.state is State.FAILED:
+        return {"phase": "failed", "status": "No face was made; the reason is given on the page."}
+    at = f" at step {snapshot.progress.step}" if snapshot.progress else ""
+    return {"phase": "cancelled", "status": f"Cancelled{at}."}
+
+
+def result_value(result: Result) -> dict[str, Any]:
+    """A finished face, as the stage shows it; the picture's file carries its recipe."""
+    total = sum(result.seconds.values())
+    return {
+        "phase": "done",
+        "image": data_url(result.to_png(), "png"),
+        "file": file_name(result),
+        "alt": _alt(result),
+        "maps": overlay_choices(result.attention, result.recipe.action_units),
+        "status": f"Made in {total:.1f} s",
+    }
+
+
+def annotation_value(annotation: Annotation) -> dict[str, Any]:
+    """An annotated image, as the stage shows it."""
+    return {
+        "phase": "done",
+        "image": preview_url(annotation.image),
+        "file": "",
+        "alt": "The face as the readers saw it",
+        "maps": overlay_choices(annotation.attention),
+        "status": "The face as the readers saw it",
+    }
+
+
+def file_name(result: Result) -> str:
+    """A name for the download that tells person, expression and seed."""
+    recipe = result.recipe
+    person = "any" if recipe.identity_seed is None else str(recipe.identity_seed)
+    return f"synfer_p{person}_{recipe.expression or 'face'}_s{recipe.seed}.png"
+
+
+def _alt(result: Result) -> str:
+    read = f", read as {result.label.expression}" if result.label else ""
+    return f"Synthetic face{read}"
+
+
+def report_html(result: Result) -> str:
+    """All that was measured on a face, and the recipe it came from."""
+    recipe = result.recipe
+    return (
+        '<div class="report">'
+        + label_html(result.label, recipe.expression)
+        + readback_html(result.readings, recipe.action_units)
+        + notes_html(result.notes)
+        + seconds_html(result.seconds)
+        + recipe_html(json.dumps(json.loads(recipe.to_json()), indent=2, ensure_ascii=False))
+        + "</div>"
+    )
+
+
+def annotation_html(annotation: Annotation) -> str:
+    """All that was read off an image."""
+    return (
+        '<div class="report">'
+        + notes_html(annotation.notes)
+        + label_html(annotation.label, None)
+        + readback_html(annotation.readings, None)
+        + "</div>"
+    )
+
+
+def empty_report_html(text: str) -> str:
+    """The report's place before there is anything to report."""
+    return f'<div class="report"><p class="hint lone">{escape(text)}</p></div>'
+
+
+def label_html(label: Label | None, target: str | None) -> str:
+    """What the calibrator reads, in words and as bars."""
+    if label is None:
+        return (
+            '<section><h2>Expression read off the image</h2><p class="hint">This model has '
+            "no reader of expressions.</p></section>"
+        )
+    return (
+        "<section><h2>Expression read off the image</h2>"
+        f"{_verdict_html(label, target)}{bars_html(label, target)}"
+        f'<p class="source">Calibrated, by {escape(label.reader)}</p></section>'
+    )
+
+
+def _verdict_html(label: Label, target: str | None) -> str:
+    said = f"<strong>{label.expression.capitalize()}</strong> {percent(label.confidence)}"
+    if target is None or target == label.expression:
+        agrees = '<span class="tag agree">as meant</span>' if target else ""
+        return f'<p class="verdict">{said} {agrees}</p>'
+    return (
+        f'<p class="verdict differs">{said} <span class="tag differ">meant as {target}</span></p>'
+    )
+
+
+def bars_html(label: Label, target: str | None) -> str:
+    """Probability bars over the eight expressions; what is meant and what is read stand out."""
+    rows = []
+    for name, p in zip(EXPRESSIONS, label.probabilities, strict=True):
+        marks = [
+            m for m, on in (("read", name == label.expression), ("meant", name == target)) if on
+        ]
+        tags = "".join(f'<span class="tag {m}">{m}</span>' for m in marks if target)
+        rows.append(
+            f'<div class="bar-row {" ".join(marks)}"><span class="bar-name">{name.capitalize()}'
+            f'{tags}</span><span class="bar-track" role="img" aria-label="{percent(p)}">'
+            f'<i style="width:{100 * p:.1f}%"></i></span>'
+            f'<span class="bar-value">{percent(p)}</span></div>'
+        )
+    return f'<div class="bars">{"".join(rows)}</div>'
+
+
+def percent(p: float) -> str:
+    """A probability in whole percent, without claiming 0 or 100."""
+    if 0 < p < 0.005:
+        return "&lt;1 %"
+    if 0.995 <= p < 1:
+        return "&gt;99 %"
+    return f"{100 * p:.0f} %"
+
+
+def readback_html(readings: Sequence[AUReading], asked: Mapping[str, float] | None) -> str:
+    """Action units asked for against those measured, one column a reader."""
+    if not readings:
+        return (
+            '<section><h2>Action units</h2><p class="hint">No reader of action units is '
+            "available here.</p></section>"
+        )
+    body = "".join(_readback_row(key, readings, asked) for key in _rows(readings, asked))
+    heads = "".join(f"<th>{escape(_reader_name(r.reader))}</th>" for r in readings)
+    sources = " · ".join(escape(r.reader) for r in readings)
+    middle = "<th>Asked</th>" if asked is not None else ""
+    if not body:
+        body = f'<tr><td colspan="{2 + len(readings)}" class="none">No unit is in play.</td></tr>'
+    return (
+        "<section><h2>Action units</h2>"
+        f'<table class="readback"><thead><tr><th>Unit</th>{middle}{heads}</tr></thead>'
+        f'<tbody>{body}</tbody></table><p class="source">Read by {sources}. '
+        f"{_weak_note(readings)}</p></section>"
+    )
+
+
+def _weak_note(readings: Sequence[AUReading]) -> str:
+    if any(reading.weak for reading in readings):
+        return '<span class="weak">Greyed</span>: this reader is known to measure the unit poorly.'
+    return ""
+
+
+def _reader_name(reader: str) -> str:
+    """The short name at a column's head; the version stands below the table."""
+    return "MediaPipe" if reader.lower().startswith("mediapipe") else "AU reader"
+
+
+def _rows(readings: Sequence[AUReading], asked: Mapping[str, float] | None) -> list[str]:
+    """Keys to show: those asked for, then those that anyone measured at A or more."""
+    first = [key for key, value in (asked or {}).items() if value > 0]
+    units = {_number(key) for key in first}
+    seen: dict[int, float] = {}
+    for key, value in ((k, v) for reading in readings for k, v in reading.aus.items()):
+        seen[_number(key)] = max(seen.get(_number(key), 0.0), value)
+    more = sorted((n for n, v in seen.items() if v >= NOTICED and n not in units))
+    return first + [f"AU{n}" for n in more]
+
+
+def _number(key: str) -> int:
+    return int(canonical_key(key).lstrip("AULR"))
+
+
+def measured(key: str, aus: Mapping[str, float]) -> float | None:
+    """A reading for a key; both sides are the mean of the two, a side falls back on both."""
+    if key in aus:
+        return aus[key]
+    sides = [aus[k] for k in _sides(key) if k in aus]
+    if sides:
+        return sum(sides) / len(sides)
+    return aus.get(f"AU{_number(key)}")
+
+
+def _readback_row(
+    key: str, readings: Sequence[AUReading], asked: Mapping[str, float] | None
+) -> str:
+    cells = "".join(_measured_cell(key, reading) for reading in readings)
+    want = (asked or {}).get(key)
+    middle = "" if asked is None else f"<td>{_intensity(want) if want else '&ndash;'}</td>"
+    unit = ACTION_UNITS[_number(key)]
+    name = f"<b>{key.removeprefix('AU')}</b> {escape(unit.name)}"
+    extra = ' class="extra"' if asked is not None and not want else ""
+    return f"<tr{extra}><th scope='row'>{name}</th>{middle}{cells}</tr>"
+
+
+def _measured_cell(key: str, reading: AUReading) -> str:
+    value = measured(key, reading.aus)
+    if value is None:
+        return '<td class="none" title="not measured by this reader">&ndash;</td>'
+    weak = {_number(k) for k in reading.weak}
+    style = ' class="weak" title="weak: known to be measured poorly"' * (_number(key) in weak)
+    return (
+        f'<td{style}><span class="meter"><i style="width:{20 * min(5.0, value):.0f}%"></i></span>'
+        f"{_intensity(value)}</td>"
+    )
+
+
+def _intensity(value: float) -> str:
+    return f"{value:.1f} <small>{intensity_letter(value) or ''}</small>"
+
+
+def notes_html(notes: Iterable[str]) -> str:
+    """Things the user should know."""
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f'<ul class="notes">{items}</ul>' if items else ""
+
+
+def seconds_html(seconds: Mapping[str, float]) -> str:
+    """Seconds by stage, as one divided bar and a list."""
+    total = sum(seconds.values())
+    if total <= 0:
+        return ""
+    parts = "".join(f'<i style="flex-grow:{s:.4f}"></i>' for s in seconds.values())
+    items = "".join(
+        f"<li><i></i>{escape(STAGES.get(k, k.capitalize()))}<b>{s:.2f} s</b></li>"
+        for k, s in seconds.items()
+    )
+    return (
+        f'<section class="seconds"><h2>Time <span>{total:.1f} s</span></h2>'
+        f'<div class="split-bar" aria-hidden="true">{parts}</div><ul>{items}</ul></section>'
+    )
+
+
+def recipe_html(text: str) -> str:
+    """The recipe as JSON, to copy."""
+    return (
+        '<details class="recipe"><summary>Recipe (JSON)</summary>'
+        '<button type="button" class="quiet" data-copy="#recipe-json">Copy</button>'
+        f'<pre id="recipe-json" tabindex="0">{escape(text)}</pre></details>'
+    )
+
+
+def stage_html(*, main: bool, empty: str) -> str:
+    """The stage's markup; scripts fill it."""
+    return f"""
+<figure class="stage" data-phase="idle" {"data-main" if main else ""}>
+  <div class="frame"><div class="empty"><p>{escape(empty)}</p></div>
+    <img class="face" alt="" hidden><img class="heat" alt="" hidden>
+    <div class="progress"><i></i></div></div>
+  <figcaption><span class="status" role="status" aria-live="polite"></span>
+    <a class="download" hidden>Download PNG</a></figcaption>
+  <div class="overlay" hidden><h3>Where it acted</h3>
+    <div class="chips" role="group" aria-label="Show where it acted"></div>
+    <div class="heat-scale" hidden><label>Strength <input type="range" class="heat-strength"
+      min="0" max="1" step="0.05" value="0.75" style="--at:75%"></label>
+      <span class="ramp">less<i></i>more</span></div></div>
+</figure>"""
+
+
+def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
