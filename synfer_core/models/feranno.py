@@ -1,0 +1,373 @@
+"""FERAnno: reads the expression off what the denoiser itself sees in an image.
+
+After SynFER (Tao et al., ICCV 2025, https://arxiv.org/abs/2410.09865, section 3.4): the image is
+inverted, the frozen U-Net's features at several scales and its cross-attention maps are read at
+chosen steps, and a cascade of blocks, each a convolution and a cross-attention both ways between
+image features and queries, ends in a distribution over the expressions.
+
+What differs here. The image is inverted under one probe for all images, so that a photo without a
+prompt can be read: words that name the eight expressions, and AU tokens at full intensity whose
+attention is recorded but scaled to zero. Queries stand for the 36 AU slots beside the eight
+expressions and learn the intensities too. One step of inversion is enough by default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
+
+from synfer_core import guidance
+from synfer_core.errors import WeightsError
+from synfer_core.facekit.identity import CODE_SIZE, IDENTITY_GROUPS
+from synfer_core.facs import AU_SLOTS, EXPRESSIONS
+from synfer_core.inversion import invert
+from synfer_core.models import checkpoints
+from synfer_core.models.attention import Recorder
+from synfer_core.models.au_adapter import AUAdapter
+from synfer_core.models.codec import Codec
+from synfer_core.models.denoiser import Context, Denoiser
+from synfer_core.models.text import TextEncoder
+
+QUERIES = len(EXPRESSIONS) + len(AU_SLOTS)
+PROBE = ", ".join(EXPRESSIONS)
+"""The words under which every image is inverted."""
+
+
+@dataclass(frozen=True)
+class FERAnnoConfig:
+    """Sizes of FERAnno, and which U-Net it reads.
+
+    Attributes:
+        channels: Channels of the features by places on a side, such as ``((4, 900), (8, 1200))``.
+        backbone: SHA-256 over the weights whose features it learned.
+        steps: Steps of the sampler that is inverted.
+        taps: Indices, from 0, of the inversion steps whose features are read.
+        width: Channels inside.
+        blocks: Blocks for each scale.
+        heads: Attention heads.
+        dropout: Dropout of features and queries in training.
+        temperature: Divides the logits; fitted on validation images.
+    """
+
+    channels: tuple[tuple[int, int], ...]
+    backbone: str
+    steps: int = 20
+    taps: tuple[int, ...] = (0,)
+    width: int = 160
+    blocks: int = 2
+    heads: int = 4
+    dropout: float = 0.15
+    temperature: float = 1.0
+
+
+Features = Mapping[int, Tensor]
+"""By places on a side s: (B, channels, s, s) of all layers, maps and taps of that size."""
+
+
+class FeatureTap:
+    """Keeps what chosen layers of a U-Net put out in its last call.
+
+    A context manager: hooks come in on entering and go on leaving, and the U-Net is as it was.
+
+    Args:
+        unet: The U-Net.
+        layers: Names of the modules to tap.
+    """
+
+    def __init__(self, unet: nn.Module, layers: tuple[str, ...]):
+        self._modules = {name: unet.get_submodule(name) for name in layers}
+        self._handles: list[RemovableHandle] = []
+        self.outputs: dict[str, Tensor] = {}
+
+    def __enter__(self) -> Self:
+        for name, module in self._modules.items():
+            self._handles.append(module.register_forward_hook(self._keeper(name)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        while self._handles:
+            self._handles.pop().remove()
+
+    def _keeper(self, name: str) -> Any:
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            self.outputs[name] = output[0] if isinstance(output, tuple) else output
+
+        return keep
+
+
+def tap_layers(unet: nn.Module) -> tuple[str, ...]:
+    """The last attention of each block: features that have seen the conditions."""
+    found: dict[str, str] = {}
+    for name, module in unet.named_modules():
+        parts = name.split(".")
+        if len(parts) >= 2 and parts[-2] == "attentions" and hasattr(module, "transformer_blocks"):
+            found[".".join(parts[:-2])] = name
+    return tuple(found.values())
+
+
+def _grid(x: Tensor, side: int) -> Tensor:
+    """(B, N, side * side) as (B, N, side, side)."""
+    return x.reshape(*x.shape[:2], side, side)
+
+
+@dataclass
+class MapTap(Recorder):
+    """Keeps every row's attention maps of one call: the probe's words, and all AUs.
+
+    Attributes:
+        words: For each expression, the token positions that spell it.
+        maps: By places on a side: (B, words or slots, s, s), about 1 on average.
+    """
+
+    size: int = 0
+    words: tuple[tuple[int, ...], ...] = ()
+    maps: dict[int, list[Tensor]] = field(default_factory=dict)
+
+    def add(self, source: str, q: Tensor, k: Tensor, bias: Tensor | None) -> None:
+        """Record q (B, heads, places, d) against k (B, heads, tokens, d)."""
+        side = math.isqrt(q.shape[2])
+        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        if bias is not None:
+            scores = scores + bias
+        maps = _grid(scores.float().softmax(-1).mean(1).mT, side) * k.shape[2]
+        if source == "text":
+            maps = torch.stack([maps[:, list(tokens)].mean(1) for tokens in self.words], 1)
+        self.maps.setdefault(side, []).append(maps)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A denoiser, and the one condition under which it looks at every image.
+
+    Attributes:
+        denoiser: The denoiser, with the AU adapter injected.
+        context: One row: the probe's words, no person, all AUs at scale 0.
+        words: For each expression, the token positions that spell it.
+    """
+
+    denoiser: Denoiser
+    context: Context
+    words: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    @torch.no_grad()
+    def build(cls, denoiser: Denoiser, adapter: AUAdapter, encoder: TextEncoder) -> Probe:
+        """The probe of a denoiser that has the adapter injected."""
+        text = encoder([PROBE])
+        nobody = torch.zeros(1, CODE_SIZE), torch.zeros(1, len(IDENTITY_GROUPS))
+        context = denoiser.context(text.states, text.mask, *nobody)
+        au = adapter(torch.ones(1, len(AU_SLOTS)), torch.zeros(1))
+        tokens = dict(text.words[0])
+        words = tuple(tokens[name] for name in EXPRESSIONS)
+        return cls(denoiser, Context(context.tokens, context.mask, au), words)
+
+    @torch.no_grad()
+    def features(self, latents: Tensor, steps: int, taps: tuple[int, ...]) -> Features:
+        """Features of clean latents (B, C, s, s) at the inversion steps in `taps`."""
+        context = Context.cat([self.context] * len(latents))
+        found: dict[int, list[Tensor]] = {}
+        for index, outputs in self._calls(context, latents, steps):
+            if index in taps:
+                for tensor in outputs:
+                    found.setdefault(tensor.shape[-1], []).append(tensor)
+            if index >= max(taps):
+                break
+        return {side: torch.cat(parts, 1) for side, parts in sorted(found.items())}
+
+    def _calls(
+        self, context: Context, latents: Tensor, steps: int
+    ) -> Iterator[tuple[int, list[Tensor]]]:
+        """For each inversion step from 0, the layers' outputs and the attention maps."""
+        unet: Any = self.denoiser.unet
+        maps = MapTap(words=self.words)
+        denoise = guidance.plain(self.denoiser, context, maps)
+        with FeatureTap(unet, tap_layers(unet)) as tap:
+            for index, _ in enumerate(invert(denoise, latents, steps)):
+                recorded = [m for side in maps.maps.values() for m in side]
+                yield index, [*tap.outputs.values(), *recorded]
+                maps.maps.clear()
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What FERAnno says of a batch.
+
+    Attributes:
+        logits: (B, 8), `facs.EXPRESSIONS` order, before temperature.
+        aus: (B, 36) intensities, about 0 to 1, `facs.AU_SLOTS` order.
+        attention: (B, 44, s, s): where each expression's, then each AU's query looked, at the
+            finest scale; sums to 1 over places.
+    """
+
+    logits: Tensor
+    aus: Tensor
+    attention: Tensor
+
+
+class CrossBlock(nn.Module):
+    """A convolution, then queries look at places and places at queries."""
+
+    def __init__(self, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.heads = heads
+        self.conv = nn.Sequential(
+            nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(4))
+        self.to_queries = nn.ModuleList(nn.Linear(width, width) for _ in range(4))
+        self.to_places = nn.ModuleList(nn.Linear(width, width) for _ in range(4))
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
+        )
+
+    def forward(
+        self, x: Tensor, queries: Tensor, position: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (B, width, s, s) and queries (B, Q, width), and where queries looked."""
+        x = x + self.conv(x)
+        places = x.flatten(2).mT
+        n0, n1, n2, n3 = self.norms
+        seen, looked = self._attend(self.to_queries, n0(queries), n1(places) + position)
+        queries = queries + seen
+        told, _ = self._attend(self.to_places, n2(places) + position, n3(queries))
+        side = x.shape[-1]
+        x = _grid((places + told).mT, side)
+        return x, queries + self.mlp(queries), _grid(looked.mean(1), side)
+
+    def _attend(
+        self, layers: nn.ModuleList, target: Tensor, source: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Attention of `target` to `source`; its weights (B, heads, target, source) come along."""
+        q, k, v = (
+            layer(t).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for layer, t in zip(layers, (target, source, source), strict=False)
+        )
+        weights = (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)
+        return layers[3]((weights @ v).transpose(1, 2).flatten(2)), weights
+
+
+class Scale(nn.Module):
+    """One scale of the cascade: its features, brought to width, and its blocks."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, side: int, channels: int, config: FERAnnoConfig):
+        super().__init__()
+        width = config.width
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
+        self.drop = nn.Dropout2d(config.dropout)
+        self.reduce = nn.Conv2d(channels, width, 1)
+        self.position = nn.Parameter(torch.randn(1, side * side, width) * 0.02)
+        self.blocks = nn.ModuleList(
+            CrossBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
+        )
+
+    def fit(self, features: Tensor) -> None:
+        """Take each channel's mean and deviation from (N, channels, s, s)."""
+        flat = features.float().transpose(0, 1).flatten(1)
+        self.mean.copy_(flat.mean(1))
+        self.deviation.copy_(flat.std(1).clamp_min(1e-3))
+
+    def forward(
+        self, features: Tensor, coarser: Tensor | None, queries: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (B, channels, s, s), what the coarser scale made, and queries."""
+        normal = (features - self.mean[:, None, None]) / self.deviation[:, None, None]
+        x = self.reduce(self.drop(normal.clamp(-8, 8)))
+        if coarser is not None:
+            x = x + F.interpolate(coarser, x.shape[2:], mode="nearest")
+        for block in self.blocks:
+            x, queries, looked = block(x, queries, self.position)
+        return x, queries, looked
+
+
+class FERAnno(nn.Module):
+    """The cascade, from the coarsest scale to the finest."""
+
+    def __init__(self, config: FERAnnoConfig):
+        super().__init__()
+        self.config = config
+        self.scales = nn.ModuleList(Scale(side, n, config) for side, n in config.channels)
+        self.queries = nn.Parameter(torch.randn(1, QUERIES, config.width) * 0.5)
+        self.norm = nn.LayerNorm(config.width)
+        self.expressions = nn.Linear(len(EXPRESSIONS) * config.width, len(EXPRESSIONS))
+        self.aus = nn.Linear(config.width, 1)
+
+    def fit(self, features: Features) -> None:
+        """Take the features' means and deviations from training images."""
+        for (side, _), scale in zip(self.config.channels, self.scales, strict=True):
+            cast(Scale, scale).fit(features[side])
+
+    def forward(self, features: Features) -> Annotated:
+        """Features of a batch to logits, AU intensities and attention."""
+        x, queries = None, self.queries.expand(len(next(iter(features.values()))), -1, -1)
+        for (side, _), scale in zip(self.config.channels, self.scales, strict=True):
+            x, queries, looked = scale(features[side], x, queries)
+        read = self.norm(queries)
+        count = len(EXPRESSIONS)
+        logits = self.expressions(read[:, :count].flatten(1))
+        return Annotated(logits, self.aus(read[:, count:])[..., 0], looked)
+
+
+def save(net: FERAnno, path: Path, *, temperature: float) -> None:
+    """Write FERAnno with its config and its fitted temperature."""
+    config = asdict(net.config) | {"temperature": temperature}
+    checkpoints.save(path, "feranno", net.state_dict(), config)
+
+
+def load(path: Path) -> tuple[FERAnno, str]:
+    """FERAnno in evaluation mode and the SHA-256 of its file.
+
+    Raises:
+        WeightsError: The file is missing, damaged or no FERAnno.
+    """
+    checkpoint = checkpoints.load(path, "feranno")
+    config = dict(checkpoint.config)
+    config["channels"] = tuple((side, n) for side, n in config["channels"])
+    ready = checkpoints.Checkpoint(config, checkpoint.tensors, checkpoint.sha256)
+    net = FERAnno(checkpoints.config_of(ready, FERAnnoConfig))
+    checkpoints.fill(net, checkpoint, path.name)
+    return net.eval().requires_grad_(False), checkpoint.sha256
+
+
+def fingerprint(codec: Codec, denoiser: Denoiser, adapter: AUAdapter) -> str:
+    """SHA-256 over the weights that make features; the codec's decoder does not count."""
+    digest = hashlib.sha256()
+    for part in (codec.encoder, codec.normalise, denoiser, adapter):
+        for name, tensor in sorted(part.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().numpy())
+    return digest.hexdigest()
+
+
+def check_backbone(net: FERAnno, backbone: str) -> None:
+    """Make sure that `net` learned the features of these weights.
+
+    Raises:
+        WeightsError: It learned those of others.
+    """
+    if net.config.backbone != backbone:
+        raise WeightsError(
+            "was trained on another denoiser", field="feranno.safetensors", allowed=backbone
+        )

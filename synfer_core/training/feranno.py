@@ -1,0 +1,218 @@
+"""Stage `feranno`: FERAnno on the frozen U-Net's features of inverted images.
+
+The features are what costs time, so each image's are computed once, with a few changed copies, and
+kept in memory; the network itself then sees them many times. The temperature is fitted at every
+checkpoint and stored with the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import torch
+from scipy.special import softmax
+from torch import Tensor
+from torch.nn import functional as F
+
+from synfer_core.calibration import calibration_error, fit_temperature
+from synfer_core.decoding import to_tensor
+from synfer_core.models import feranno
+from synfer_core.models.builtin import BuiltinModel
+from synfer_core.models.feranno import Annotated, Features, FERAnno, FERAnnoConfig, Probe
+from synfer_core.training import dataset
+from synfer_core.training.augment import Augmentation, augment, mirror
+from synfer_core.training.dataset import FaceSet
+from synfer_core.training.loop import Loop, Losses, Schedule
+from synfer_core.training.reading import labelled, slight_and_up
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class FERAnnoTraining:
+    """Settings of the stage.
+
+    Attributes:
+        steps: Steps of the sampler that is inverted.
+        taps: Inversion steps whose features are read; ``(0,)`` is one call of the U-Net.
+        width: Channels inside.
+        blocks: Blocks for each scale.
+        copies: Versions of each training image; the first is unchanged.
+        batch: Images a step.
+        au_weight: Weight of the AU loss beside the expressions'.
+        augmentation: How the further copies are changed.
+    """
+
+    steps: int = 20
+    taps: tuple[int, ...] = (0,)
+    width: int = 160
+    blocks: int = 2
+    copies: int = 3
+    batch: int = 64
+    au_weight: float = 0.5
+    augmentation: Augmentation = field(
+        default_factory=lambda: Augmentation(noise=0.05, blur=0.8, shrink=1.3, coded=0.0)
+    )
+
+
+MINI = FERAnnoTraining()
+"""FERAnno of both profiles: one call of the U-Net."""
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features of labelled images; row i of every field is one image.
+
+    Attributes:
+        features: By places on a side s: (N, channels, s, s) float16.
+        expressions: (N,) indices into `facs.EXPRESSIONS`.
+        aus: (N, 36) in 0-1.
+        slight: (N,) whether the expression is at B or more, or neutral.
+    """
+
+    features: Features
+    expressions: Tensor
+    aus: Tensor
+    slight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.expressions)
+
+    def rows(self, rows: Tensor | slice) -> Features:
+        """Features of some rows as float32."""
+        return {side: tensor[rows].float() for side, tensor in self.features.items()}
+
+
+def build(
+    faces: FaceSet,
+    model: BuiltinModel,
+    probe: Probe,
+    config: FERAnnoTraining,
+    *,
+    copies: int,
+    seed: int,
+) -> FeatureSet:
+    """Features of the labelled images of `faces`, `copies` of each."""
+    rows = labelled(faces)
+    parts: list[tuple[Features, Tensor, Tensor, Tensor]] = []
+    generator = torch.Generator().manual_seed(seed)
+    slight = slight_and_up(faces)
+    for copy in range(copies):
+        for chunk in dataset.chunks(len(rows), _BATCH):
+            batch = rows[chunk]
+            images, aus = to_tensor(faces.images[batch]), torch.from_numpy(faces.aus[batch])
+            expressions = torch.from_numpy(faces.expressions[batch])
+            if copy > 0:
+                images, aus = mirror(images, aus, expressions, generator)
+                images = augment(images, generator, config.augmentation)
+            features = _read(model, probe, images, config)
+            parts.append((features, expressions, aus, torch.from_numpy(slight[batch])))
+    return _join(parts)
+
+
+@torch.no_grad()
+def _read(model: BuiltinModel, probe: Probe, images: Tensor, config: FERAnnoTraining) -> Features:
+    features = probe.features(model.codec.encode(images), config.steps, config.taps)
+    return {side: tensor.half() for side, tensor in features.items()}
+
+
+def _join(parts: list[tuple[Features, Tensor, Tensor, Tensor]]) -> FeatureSet:
+    features, expressions, aus, slight = zip(*parts, strict=True)
+    return FeatureSet(
+        features={side: torch.cat([f[side] for f in features]) for side in features[0]},
+        expressions=torch.cat(expressions),
+        aus=torch.cat(aus),
+        slight=torch.cat(slight),
+    )
+
+
+def train(
+    config: FERAnnoTraining,
+    schedule: Schedule,
+    data: Path,
+    models: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    limit: int | None = None,
+) -> FERAnno:
+    """Train FERAnno and write ``feranno.safetensors`` into `out`.
+
+    Computing the features comes first and is not part of the time budget.
+
+    Args:
+        config: Settings of the stage.
+        schedule: Time budget and rates.
+        data: A rendered data set.
+        models: Folder with the codec's, denoiser's and AU adapter's weights.
+        out: Folder for state, log and weights.
+        resume: Go on from the state in `out`.
+        limit: Read at most this many training images.
+
+    Raises:
+        DataError: The data set is empty.
+        WeightsError: A weight file is missing or damaged.
+    """
+    model = BuiltinModel.load(models)
+    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+    seed = schedule.seed
+    faces = dataset.load(data, "train", limit=limit)
+    samples = build(faces, model, probe, config, copies=config.copies, seed=seed)
+    held_out = build(dataset.load(data, "val", limit=2000), model, probe, config, copies=1, seed=0)
+    torch.manual_seed(seed)
+    backbone = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
+    net = FERAnno(_network_config(config, samples, backbone))
+    net.fit(samples.rows(slice(0, 2000)))
+    loop = Loop(net, schedule, out, resume=resume)
+
+    def measure() -> Mapping[str, float]:
+        averaged = cast(FERAnno, loop.averaged.module)
+        figures = measured(averaged, held_out)
+        feranno.save(averaged, out / "feranno.safetensors", temperature=figures["temperature"])
+        return figures
+
+    loop.run(batches(config, net, samples), measure)
+    return feranno.load(out / "feranno.safetensors")[0]
+
+
+def _network_config(config: FERAnnoTraining, samples: FeatureSet, backbone: str) -> FERAnnoConfig:
+    return FERAnnoConfig(
+        channels=tuple((side, t.shape[1]) for side, t in samples.features.items()),
+        backbone=backbone,
+        steps=config.steps,
+        taps=config.taps,
+        width=config.width,
+        blocks=config.blocks,
+    )
+
+
+def batches(
+    config: FERAnnoTraining, net: FERAnno, samples: FeatureSet
+) -> Callable[[torch.Generator], Losses]:
+    """The function that draws a batch and returns its losses."""
+    spread = samples.aus.var(dim=0) + 0.01
+
+    def losses(generator: torch.Generator) -> Losses:
+        rows = torch.randint(len(samples), (config.batch,), generator=generator)
+        read: Annotated = net(samples.rows(rows))
+        expression = F.cross_entropy(read.logits, samples.expressions[rows])
+        au = ((read.aus - samples.aus[rows]) ** 2 / spread).mean()
+        return {"total": expression + config.au_weight * au, "expression": expression, "au": au}
+
+    return losses
+
+
+def measured(net: FERAnno, held_out: FeatureSet) -> dict[str, float]:
+    """Accuracy at B and up, the fitted temperature, and the calibration error under it."""
+    chunks = [net(held_out.rows(rows)).logits for rows in dataset.chunks(len(held_out), _BATCH)]
+    logits, labels = torch.cat(chunks).numpy(), held_out.expressions.numpy()
+    temperature = fit_temperature(logits, labels)
+    slight = held_out.slight.numpy()
+    return {
+        "accuracy": float((logits.argmax(1) == labels)[slight].mean()),
+        "temperature": temperature,
+        "ece": calibration_error(softmax(logits / temperature, axis=1), labels),
+    }

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+
+from synfer_core import calibration
+from synfer_core.calibration import FERAnnoReader
+from synfer_core.errors import WeightsError
+from synfer_core.facs import AU_SLOTS
+from synfer_core.models import feranno
+from synfer_core.models.builtin import BuiltinModel
+from synfer_core.models.feranno import FERAnno, FERAnnoConfig, Probe
+
+RNG = np.random.default_rng(0)
+
+
+def draw(count: int, stretch: float) -> tuple[np.ndarray, np.ndarray]:
+    """Logits whose softmax would be true, had they not been stretched."""
+    honest = RNG.normal(0, 1.5, (count, 8))
+    p = softmax(honest, axis=1)
+    labels = np.array([RNG.choice(8, p=row) for row in p])
+    return honest * stretch, labels
+
+
+@pytest.mark.parametrize("stretch", [0.5, 3.0])
+def test_the_temperature_undoes_over_and_underconfidence(stretch: float) -> None:
+    logits, labels = draw(4000, stretch)
+    temperature = calibration.fit_temperature(logits, labels)
+    assert temperature == pytest.approx(stretch, rel=0.1)
+    before = calibration.calibration_error(softmax(logits, axis=1), labels)
+    after = calibration.calibration_error(softmax(logits / temperature, axis=1), labels)
+    assert after < 0.04 < before
+
+
+def test_likelihood_of_certain_and_even_logits() -> None:
+    labels = np.array([0, 3])
+    even = np.zeros((2, 8))
+    assert calibration.nll(even, labels) == pytest.approx(np.log(8))
+    certain = 50.0 * np.eye(8)[labels]
+    assert calibration.nll(certain, labels) == pytest.approx(0, abs=1e-9)
+    assert calibration.nll(certain, labels, 50.0) > 1
+
+
+def test_calibration_error_by_hand() -> None:
+    sure = np.tile([[0.8] + [0.2 / 7] * 7], (10, 1))
+    labels = np.array([0] * 8 + [1] * 2)
+    assert calibration.calibration_error(sure, labels) == pytest.approx(0, abs=1e-9)
+    assert calibration.calibration_error(sure, np.ones(10, int)) == pytest.approx(0.8)
+
+
+def write_feranno(folder: Path, backbone: str | None = None) -> BuiltinModel:
+    model = BuiltinModel.load(folder)
+    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+    features = probe.features(torch.randn(4, *model.latent_shape), 20, (0,))
+    channels = tuple((side, t.shape[1]) for side, t in features.items())
+    own = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
+    torch.manual_seed(0)
+    net = FERAnno(FERAnnoConfig(channels, backbone or own, width=16, blocks=1, heads=2))
+    net.fit(features)
+    feranno.save(net, folder / "feranno.safetensors", temperature=2.0)
+    return model
+
+
+def test_a_face_is_read_to_a_label_and_maps(tiny_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_model_folder, tmp_path)
+    model = write_feranno(folder)
+    reader = FERAnnoReader.load(folder / "feranno.safetensors", model)
+    images = RNG.integers(0, 256, (3, 64, 64, 3), np.uint8)
+    label, attention = reader.read(images[1])
+    assert sum(label.probabilities) == pytest.approx(1)
+    assert label.reader.startswith("feranno ")
+    assert set(AU_SLOTS) < set(attention.maps)
+    assert "word:1:happiness" in attention.maps
+    for values in attention.maps.values():
+        assert values.shape == (4, 4)
+        assert values.min() == 0
+        assert values.max() == pytest.approx(1)
+    batch = reader.probabilities(images, batch=2)
+    np.testing.assert_allclose(batch[1], label.probabilities, atol=1e-4)
+
+
+def test_temperature_softens_the_label(tiny_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_model_folder, tmp_path)
+    reader = FERAnnoReader.load(folder / "feranno.safetensors", write_feranno(folder))
+    image = RNG.integers(0, 256, (1, 64, 64, 3), np.uint8)
+    logits = reader.annotate(image).logits.numpy()
+    np.testing.assert_allclose(
+        reader.probabilities(image), softmax(logits / 2.0, axis=1), rtol=1e-4
+    )
+
+
+def test_weights_of_another_denoiser_are_refused(tiny_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_model_folder, tmp_path)
+    model = write_feranno(folder, backbone="0" * 64)
+    with pytest.raises(WeightsError, match="another denoiser"):
+        FERAnnoReader.load(folder / "feranno.safetensors", model)
+
+
+def copied(source: Path, target: Path) -> Path:
+    for path in source.glob("*.safetensors"):
+        (target / path.name).write_bytes(path.read_bytes())
+    return target
