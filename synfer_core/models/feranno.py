@@ -352,9 +352,9 @@ def load(path: Path) -> tuple[FERAnno, str]:
 
 
 def fingerprint(codec: Codec, denoiser: Denoiser, adapter: AUAdapter) -> str:
-    """SHA-256 over the weights that make features; the codec's decoder does not count."""
+    """SHA-256 over the weights that make features; how the codec decodes does not count."""
     digest = hashlib.sha256()
-    for part in (codec.encoder, codec.normalise, denoiser, adapter):
+    for part in (codec.linear, denoiser, adapter):
         for name, tensor in sorted(part.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.contiguous().numpy())

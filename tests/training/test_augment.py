@@ -61,7 +61,7 @@ def test_blur_and_lost_resolution_take_their_parts_of_the_batch() -> None:
 
 
 def test_codec_takes_its_part_of_the_batch() -> None:
-    codec = Codec(CodecConfig(32, 4, (8, 8, 16), (0, 0, 0), (0, 0, 0), 2)).eval()
+    codec = Codec(CodecConfig(32, 4, (8, 8, 16), (0, 0, 0), 2)).eval()
     changed = augment(IMAGES, generator(), replace(STILL, coded=0.3), codec)
     torch.testing.assert_close(changed[3:], IMAGES[3:])
     assert (changed[:3] - IMAGES[:3]).abs().mean() > 0.01
