@@ -50,7 +50,7 @@ class ClassifierConfig:
     architecture: Architecture = "resnet"
     input_size: int = 96
     crop: float = 0.86
-    widths: tuple[int, ...] = (32, 64, 128, 256)
+    widths: tuple[int, ...] = (32, 64, 128, 176)
     depths: tuple[int, ...] = (2, 2, 2, 2)
     expressions: bool = True
     aus: bool = True

@@ -40,14 +40,16 @@ class DenoiserConfig:
         widths: Channels at each level.
         layers: Residual blocks a level.
         heads: Attention heads.
+        positions: Channels of learned positions beside the latents: every place has its own basis.
         token_width: Width of text, identity and AU tokens.
     """
 
     latent_size: int = 8
-    latent_channels: int = 16
-    widths: tuple[int, ...] = (192, 384)
+    latent_channels: int = 24
+    widths: tuple[int, ...] = (192, 192)
     layers: int = 1
     heads: int = 6
+    positions: int = 8
     token_width: int = text.WIDTH
 
 
@@ -92,7 +94,7 @@ class Denoiser(nn.Module):
         levels = len(config.widths)
         self.unet = UNet2DConditionModel(
             sample_size=config.latent_size,
-            in_channels=config.latent_channels,
+            in_channels=config.latent_channels + config.positions,
             out_channels=config.latent_channels,
             down_block_types=("CrossAttnDownBlock2D",) * levels,
             up_block_types=("CrossAttnUpBlock2D",) * levels,
@@ -105,6 +107,8 @@ class Denoiser(nn.Module):
         )
         self.unet.set_attn_processor(plain_processors(self.unet))
         self.identity = IdentityTokens(config.token_width)
+        size = (1, config.positions, config.latent_size, config.latent_size)
+        self.position = nn.Parameter(torch.randn(size))
 
     def context(self, states: Tensor, mask: Tensor, codes: Tensor, known: Tensor) -> Context:
         """Text states (B, 48, width) and identity codes (B, code) as one context."""
@@ -116,8 +120,9 @@ class Denoiser(nn.Module):
         self, latents: Tensor, timesteps: Tensor, context: Context, recorder: Recorder | None = None
     ) -> Tensor:
         """Predicted v (B, C, s, s) of noisy latents at timesteps (B,) in 0-999."""
+        places = self.position.expand(len(latents), -1, -1, -1)
         output = self.unet(
-            latents,
+            torch.cat([latents, places], 1),
             timesteps,
             context.tokens,
             encoder_attention_mask=context.mask,

@@ -1,6 +1,8 @@
-"""Stage 1: the codec. L1 and edge loss, heavier on the face; latents get a little noise.
+"""Stage 1: the codec. Its bases are fitted first, in closed form, then its decoder is trained.
 
-The noise makes the decoder forgiving of what the denoiser gets wrong.
+The decoder learns with L1 and an edge loss, heavier on the face; latents get a little noise, which
+makes it forgiving of what the denoiser gets wrong. Started from earlier weights, the bases stay what
+they were, and so do the latents that a denoiser has learned.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -30,14 +33,21 @@ class CodecTraining:
         batch: Images a step.
         edge: Weight of the edge loss.
         noise: Standard deviation of the noise on latents.
-        decoder_only: Keep the encoder, so that latents stay what the denoiser has learned.
+        basis_images: Images that the bases are fitted on.
     """
 
     codec: CodecConfig
     batch: int = 16
-    edge: float = 1.0
+    edge: float = 0.5
     noise: float = 0.1
-    decoder_only: bool = False
+    basis_images: int = 8000
+
+
+def fresh(config: CodecTraining, faces: FaceSet) -> Codec:
+    """A codec whose bases are fitted and whose decoder is untrained."""
+    codec = Codec(config.codec).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    codec.linear.fit(to_tensor(faces.images[: config.basis_images]))
+    return cast(Codec, codec)
 
 
 def face_weights(size: int) -> Tensor:
@@ -96,11 +106,7 @@ def train(
     faces = dataset.load(data, "train", limit=limit)
     held_out = dataset.load(data, "val", limit=256)
     torch.manual_seed(schedule.seed)
-    codec = codecs.load(start)[0].train() if start else Codec(config.codec)
-    codec = codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if config.decoder_only:
-        codec.encoder.requires_grad_(False)
-        codec.normalise.eval()
+    codec = codecs.load(start)[0].train() if start else fresh(config, faces)
     loop = Loop(codec, schedule, out, resume=resume)
     weights = face_weights(config.codec.image_size)
 

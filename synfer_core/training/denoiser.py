@@ -127,10 +127,10 @@ def train(
         DataError: The data set is empty.
         WeightsError: The codec is missing, or `start` does not fit.
     """
-    codec, sha256 = codecs.load(models / "codec.safetensors")
+    codec, _ = codecs.load(models / "codec.safetensors")
     encoder = shared_encoder()
     samples, held_out = (
-        load_or_build(data, split, out / f"latents-{split}.safetensors", codec, sha256, encoder)
+        load_or_build(data, split, out / f"latents-{split}.safetensors", codec, encoder)
         for split in ("train", "val")
     )
     torch.manual_seed(schedule.seed)

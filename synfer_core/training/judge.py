@@ -18,7 +18,7 @@ JUDGES: Mapping[str, ReadingTraining] = MappingProxyType(
         "convnextv2": ReadingTraining(
             "judge",
             ClassifierConfig(
-                "convnextv2", input_size=96, widths=(40, 80, 160, 320), depths=(1, 1, 3, 1)
+                "convnextv2", input_size=96, widths=(40, 80, 160, 240), depths=(1, 1, 3, 1)
             ),
         ),
     }

@@ -65,16 +65,16 @@ def build(faces: FaceSet, codec: Codec, encoder: TextEncoder) -> LatentSet:
 
 
 def load_or_build(
-    data: Path, split: str, cache: Path, codec: Codec, codec_sha256: str, encoder: TextEncoder
+    data: Path, split: str, cache: Path, codec: Codec, encoder: TextEncoder
 ) -> LatentSet:
-    """The samples of a split, from `cache` where it was made with this codec and this data.
+    """The samples of a split, from `cache` where it was made with these bases and this data.
 
     Raises:
         DataError: The data set has no images of that split.
         WeightsError: The cache is damaged.
     """
     names = sorted(path.name for path in data.glob("shard-*.parquet"))
-    key = {"codec": codec_sha256, "shards": names, "tokens": MAX_TOKENS}
+    key = {"bases": codec.linear.fingerprint(), "shards": names, "tokens": MAX_TOKENS}
     if cache.exists():
         stored = checkpoints.load(cache, "latents", widen=False)
         if stored.config == key:

@@ -1,0 +1,141 @@
+"""Read first: the synthesizer chains the stages, recipe in, result out.
+
+request -> conditioning -> denoising (guidance wraps the denoiser) -> decoding -> annotation -> report
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from synfer_core.annotation import Annotator, Readings
+from synfer_core.errors import UnsupportedError
+from synfer_core.faces.align import prepare
+from synfer_core.models import exact
+from synfer_core.models.backbone import Backbone, Capabilities, Generation
+from synfer_core.models.builtin import BuiltinModel
+from synfer_core.report import Annotation, Pixels, Progress, Result
+from synfer_core.request import Recipe
+
+DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "models"
+"""The weights that ship."""
+
+
+@dataclass(frozen=True)
+class Synthesizer:
+    """Makes faces from recipes and reads labels off faces.
+
+    Attributes:
+        backbones: By name in recipes; ``builtin`` always, ``facekit`` where a data pack is present.
+        annotator: Reads labels and AUs off faces.
+    """
+
+    backbones: Mapping[str, Backbone]
+    annotator: Annotator
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Self:
+        """Read all weights from a folder, by default those that ship.
+
+        Raises:
+            WeightsError: A weight file is missing, damaged, or does not fit the others.
+            PackError: ``SYNFER_FACEKIT`` names a data pack that cannot be read.
+        """
+        place = folder or DEFAULT_FOLDER
+        model = BuiltinModel.load(place)
+        backbones: dict[str, Backbone] = {"builtin": model}
+        renderer = exact.find(model.codec.config.image_size)
+        if renderer is not None:
+            backbones["facekit"] = renderer
+        return cls(backbones, Annotator.load(place, model))
+
+    @property
+    def capabilities(self) -> Mapping[str, Capabilities]:
+        """What each backbone can do."""
+        return {name: backbone.capabilities for name, backbone in self.backbones.items()}
+
+    def check(self, recipe: Recipe) -> Recipe:
+        """The recipe completed, without making anything.
+
+        Raises:
+            RequestError: Its backbone is unknown or refuses it.
+        """
+        return self._backbone(recipe).check(recipe)
+
+    def stream(self, recipe: Recipe) -> Iterator[Progress | Result]:
+        """Make one image step by step; the last item is the `Result`. Closing cancels.
+
+        Raises:
+            RequestError: The recipe's backbone is unknown or refuses it.
+        """
+        backbone = self._backbone(recipe)
+        recipe = backbone.check(recipe)
+        seconds: dict[str, float] = {}
+        for item in _timed(backbone.stream(recipe), seconds, "generation"):
+            if isinstance(item, Progress):
+                yield item
+            else:
+                start = time.perf_counter()
+                readings = self.annotator.read(item.image)
+                seconds["annotation"] = time.perf_counter() - start
+                yield _result(recipe, item, readings, seconds)
+
+    def generate(self, recipe: Recipe) -> Result:
+        """Make one image (see `stream`)."""
+        *_, result = self.stream(recipe)
+        assert isinstance(result, Result)
+        return result
+
+    def annotate(self, image: Pixels) -> Annotation:
+        """Read label, AUs and attention off an image (H, W, 3) uint8.
+
+        A face that has the model's own crop and size is read as it is, any other is aligned first.
+
+        Raises:
+            ImageError: There is no face in it.
+        """
+        size = self.backbones["builtin"].capabilities.image_size
+        face, notes = prepare(image, size)
+        readings = self.annotator.read(face)
+        return Annotation(
+            face, readings.label, readings.aus, readings.attention, (*notes, *readings.notes)
+        )
+
+    def _backbone(self, recipe: Recipe) -> Backbone:
+        if recipe.backbone not in self.backbones:
+            raise UnsupportedError(
+                f"{recipe.backbone!r} is not available here",
+                field="backbone",
+                allowed=", ".join(self.backbones),
+            )
+        return self.backbones[recipe.backbone]
+
+
+def _timed(
+    items: Iterator[Progress | Generation], seconds: dict[str, float], name: str
+) -> Iterator[Progress | Generation]:
+    """The items, with the time spent making them, and not between them, added up in `seconds`."""
+    while True:
+        start = time.perf_counter()
+        item = next(items, None)
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+        if item is None:
+            return
+        yield item
+
+
+def _result(
+    recipe: Recipe, made: Generation, readings: Readings, seconds: Mapping[str, float]
+) -> Result:
+    return Result(
+        recipe=recipe,
+        image=made.image,
+        label=readings.label,
+        readings=readings.aus,
+        attention=made.attention,
+        seconds=dict(seconds),
+        notes=readings.notes,
+    )

@@ -1,0 +1,184 @@
+"""The command ``synfer train STAGE``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from synfer_core.errors import RequestError
+
+if TYPE_CHECKING:
+    from synfer_core.training.loop import Schedule
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EXAMPLES = """examples:
+  synfer train codec --data renders --out runs/codec --minutes 20
+  synfer train denoiser --data renders --models runs/models --out runs/denoiser --minutes 90 --resume
+  synfer train au-adapter --data renders --models runs/models --out runs/au-adapter --minutes 30
+
+Stages in order: codec, denoiser, au-adapter (they make pixels), then feranno; classifier, judge,
+au-reader and identity read images and can be trained at any time. --models names the folder that
+holds the weights of earlier stages."""
+
+PROFILE_NAMES = ("mini-128", "mini-256")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: how it runs, its usual learning rate and average, and what it needs."""
+
+    run: Callable[[argparse.Namespace, Schedule], object]
+    rate: float
+    average: float
+    needs_models: bool
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add ``train``."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train one stage of the built-in model",
+        description="Train one stage within a time budget; it can be resumed.",
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("stage", choices=list(STAGES), help="what to train")
+    parser.add_argument("--data", type=Path, required=True, help="a rendered data set")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, state and log")
+    parser.add_argument("--minutes", type=_minutes, required=True, help="time budget")
+    parser.add_argument("--models", type=Path, help="folder with the weights of earlier stages")
+    parser.add_argument("--profile", choices=PROFILE_NAMES, default=PROFILE_NAMES[0])
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
+    parser.add_argument("--start", type=Path, help="weights to start from")
+    parser.add_argument("--batch", type=int, help="samples a step")
+    parser.add_argument("--limit", type=int, help="use at most this many training images")
+    parser.add_argument("--rate", type=float, help="peak learning rate")
+    parser.add_argument("--seed", type=int, default=0, help="seed (%(default)s)")
+    parser.add_argument(
+        "--judge", choices=("resnet", "convnextv2"), default="resnet", help="which judge"
+    )
+    parser.add_argument("--apart-from", type=Path, help="data set whose people are refused")
+    parser.set_defaults(run=train)
+
+
+def train(args: argparse.Namespace) -> int:
+    """Run one stage.
+
+    Raises:
+        RequestError: The stage needs weights of earlier stages and --models is not given.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from synfer_core.training.loop import Schedule
+
+    stage = STAGES[args.stage]
+    if stage.needs_models and args.models is None:
+        raise RequestError("is needed by this stage", field="--models", allowed="a folder")
+    rate = args.rate if args.rate is not None else stage.rate
+    stage.run(
+        args, Schedule(args.minutes, learning_rate=rate, average=stage.average, seed=args.seed)
+    )
+    return 0
+
+
+def _minutes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return value
+
+
+def _codec(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training import codec
+    from synfer_core.training.profiles import PROFILES
+
+    config = _batched(PROFILES[args.profile].codec, args)
+    options = {"resume": args.resume, "start": args.start, "limit": args.limit}
+    return codec.train(config, schedule, args.data, args.out, **options)
+
+
+def _denoiser(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training import denoiser
+    from synfer_core.training.profiles import PROFILES
+
+    config = _batched(PROFILES[args.profile].denoiser, args)
+    options = {"resume": args.resume, "start": args.start}
+    return denoiser.train(config, schedule, args.data, args.models, args.out, **options)
+
+
+def _au_adapter(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training import au_adapter
+    from synfer_core.training.profiles import PROFILES
+
+    config = _batched(PROFILES[args.profile].adapter, args)
+    options = {"resume": args.resume, "start": args.start}
+    return au_adapter.train(config, schedule, args.data, args.models, args.out, **options)
+
+
+def _feranno(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training import feranno
+
+    options = {"resume": args.resume, "limit": args.limit}
+    return feranno.train(
+        _batched(feranno.MINI, args), schedule, args.data, args.models, args.out, **options
+    )
+
+
+def _classifier(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training.classifier import MINI
+
+    return _reader(MINI, args, schedule)
+
+
+def _judge(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training.judge import JUDGES
+
+    return _reader(JUDGES[args.judge], args, schedule)
+
+
+def _au_reader(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training.au_reader import MINI
+
+    return _reader(MINI, args, schedule)
+
+
+def _reader(config: Any, args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training.reading import train_reader
+
+    codec = args.models / "codec.safetensors" if args.models else None
+    return train_reader(
+        _batched(config, args),
+        schedule,
+        args.data,
+        args.out,
+        resume=args.resume,
+        start=args.start,
+        limit=args.limit,
+        codec=codec,
+        apart_from=args.apart_from,
+    )
+
+
+def _batched(config: Any, args: argparse.Namespace) -> Any:
+    """The stage's settings, with the batch size asked for."""
+    return config if args.batch is None else replace(config, batch=args.batch)
+
+
+STAGES: Mapping[str, Stage] = MappingProxyType(
+    {
+        "codec": Stage(_codec, 8e-4, 0.995, needs_models=False),
+        "denoiser": Stage(_denoiser, 6e-4, 0.998, needs_models=True),
+        "au-adapter": Stage(_au_adapter, 1e-3, 0.995, needs_models=True),
+        "feranno": Stage(_feranno, 1e-3, 0.995, needs_models=True),
+        "classifier": Stage(_classifier, 1e-3, 0.995, needs_models=False),
+        "judge": Stage(_judge, 1e-3, 0.995, needs_models=False),
+        "au-reader": Stage(_au_reader, 1e-3, 0.995, needs_models=False),
+    }
+)
