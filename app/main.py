@@ -121,7 +121,6 @@ def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> None:
         mcp_server=False,
         max_file_size=settings.upload_mb * 1_000_000,
         theme=theme.theme(),
-        css=theme.css(),
         head=theme.head(settings.upload_mb * 1_000_000),
     )
 

@@ -98,6 +98,7 @@ async function load(file) {
 }
 
 element.addEventListener("input", (event) => {
+  window.synfer.settle(event.target);
   if (event.target.dataset.strength) showStrength(event.target, event.target.value);
   keep();
 });

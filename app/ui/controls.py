@@ -37,9 +37,9 @@ class Strength(NamedTuple):
 
 
 STRENGTHS = (
-    Strength("guidance.text", "Words", "How hard the words pull; 1 is plain.", 1, 15, 0.1),
-    Strength("guidance.au", "Action units", "How hard the sliders pull; 1 is plain.", 1, 15, 0.1),
-    Strength("au_scale", "Adapter scale", "How much of the sliders gets in; 0 is off.", 0, 2, 0.05),
+    Strength("guidance.text", "Prompt guidance", "How hard the words pull; 1 is off.", 1, 15, 0.1),
+    Strength("guidance.au", "AU guidance", "How hard the sliders pull; 1 is off.", 1, 15, 0.1),
+    Strength("au_scale", "AU scale", "How much of the sliders gets in; 0 is off.", 0, 2, 0.05),
     Strength("steps", "Steps", "More steps take longer and add detail.", 1, 100, 1),
 )
 
@@ -52,12 +52,12 @@ def controls_html(backbones: Mapping[str, Capabilities], values: Mapping[str, An
     <button type="button" class="primary" data-act="generate">Generate<kbd>Ctrl ↵</kbd></button>
     <button type="button" data-act="cancel" disabled>Cancel<kbd>Esc</kbd></button>
   </div>
-  {_words_html("text", "Words", "Who, and what the picture looks like. May stay empty.", values)}
+  {_words_html("text", "Prompt", "Who it is, and what the picture looks like", values)}
   <div class="pair">{_seed_html("identity_seed", "Person", _PERSON_HELP)}
-    {_seed_html("seed", "Chance", _CHANCE_HELP)}</div>
+    {_seed_html("seed", "Seed", _SEED_HELP)}</div>
   <div class="carried" hidden></div>
   <details class="fine"><summary>Fine control</summary>
-    {_words_html("negative_text", "Leave out", "Words the picture should not show.", values)}
+    {_words_html("negative_text", "Negative prompt", "What the picture should not show", values)}
     <div class="strengths">{"".join(_strength_html(s) for s in STRENGTHS)}</div>
     <div class="pair">{_sampler_html()}{_backbone_html(backbones)}</div>
   </details>
@@ -83,7 +83,7 @@ def backbone_facts(backbone: Capabilities) -> dict[str, Any]:
 
 
 _PERSON_HELP = "The same number is the same person in every expression. Empty: anyone."
-_CHANCE_HELP = "The same number gives the same picture again."
+_SEED_HELP = "The same number gives the same picture again."
 
 
 def _words_html(field: str, title: str, help_text: str, values: Mapping[str, Any]) -> str:

@@ -39,6 +39,11 @@ window.synfer = {
     slot.scrollIntoView({block: "nearest"});
   },
 
+  settle(control) {
+    control.removeAttribute("aria-invalid");
+    control.closest(".field")?.querySelectorAll("[data-error-for]").forEach((e) => { e.hidden = true; });
+  },
+
   async read(file, then = (value) => value) {
     if (file.size > window.synfer.limit)
       return {error: {field: "image", message: `${file.name} is too large`,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from typing import Any
 
@@ -59,31 +60,29 @@ class Studio:
 
     async def generate(
         self, panel: object, form: object, request: gr.Request
-    ) -> AsyncIterator[tuple[Any, Any, Any]]:
+    ) -> AsyncIterator[Update]:
         """Make a face; yields values for stage, report and notice."""
         page = _page(request)
         try:
             recipe = page_recipe(panel, form, self.synthesizer.capabilities)
             job = self._start(page, "face", lambda: self.synthesizer.stream(recipe))
         except SynferError as error:
-            yield {"phase": "failed", "status": ""}, gr.skip(), error.to_dict()
+            yield refused(error)
             return
         async for snapshot in self._follow(page, "face", job):
-            yield _face_update(snapshot)
+            yield face_update(snapshot)
 
-    async def annotate(
-        self, upload: object, request: gr.Request
-    ) -> AsyncIterator[tuple[Any, Any, Any]]:
+    async def annotate(self, upload: object, request: gr.Request) -> AsyncIterator[Update]:
         """Read an uploaded image; yields values for its stage, report and notice."""
         page = _page(request)
         try:
             data = uploaded(upload, self.settings.upload_mb)
             job = self._start(page, "read", lambda: self._annotation(data))
         except SynferError as error:
-            yield {"phase": "failed", "status": ""}, gr.skip(), error.to_dict()
+            yield refused(error)
             return
         async for snapshot in self._follow(page, "read", job):
-            yield _reading_update(snapshot)
+            yield reading_update(snapshot)
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page has running."""
@@ -127,27 +126,46 @@ def _page(request: gr.Request) -> str:
     return str(request.session_hash)
 
 
-def _face_update(snapshot: Snapshot) -> tuple[Any, Any, Any]:
-    """Values for stage, report and notice."""
-    if snapshot.state is State.DONE:
-        result = snapshot.result
-        return results.result_value(result), results.report_html(result), None
-    return _unfinished(snapshot)
+Update = tuple[Any, Any, Any]
+"""Values for a tab's stage, its report, and the notice."""
+
+_serial = itertools.count()
 
 
-def _reading_update(snapshot: Snapshot) -> tuple[Any, Any, Any]:
-    if snapshot.state is State.DONE:
-        annotation = snapshot.result
-        return results.annotation_value(annotation), results.annotation_html(annotation), None
-    return _unfinished(snapshot)
+def _stamped(value: dict[str, Any]) -> dict[str, Any]:
+    """The value made unlike the last one, for a page does not notice an equal one."""
+    return {**value, "serial": next(_serial)}
 
 
-def _unfinished(snapshot: Snapshot) -> tuple[Any, Any, Any]:
+def face_update(snapshot: Snapshot) -> Update:
+    """What the page shows of a face in the making."""
+    if snapshot.state is not State.DONE:
+        return _unfinished(snapshot)
+    result = snapshot.result
+    return _stamped(results.result_value(result)), results.report_html(result), None
+
+
+def reading_update(snapshot: Snapshot) -> Update:
+    """What the page shows of an image being read."""
+    if snapshot.state is not State.DONE:
+        return _unfinished(snapshot)
+    annotation = snapshot.result
+    stage = _stamped(results.annotation_value(annotation))
+    return stage, results.annotation_html(annotation), None
+
+
+def refused(error: SynferError) -> Update:
+    """What the page shows where nothing was started."""
+    return _stamped({"phase": "failed", "status": ""}), gr.skip(), _stamped(error.to_dict())
+
+
+def _unfinished(snapshot: Snapshot) -> Update:
     if snapshot.error:
-        return results.stopped_value(snapshot), gr.skip(), snapshot.error.to_dict()
+        stage, notice = results.stopped_value(snapshot), _stamped(snapshot.error.to_dict())
+        return _stamped(stage), gr.skip(), notice
     if snapshot.state.final:
-        return results.stopped_value(snapshot), gr.skip(), None
-    return results.progress_value(snapshot), gr.skip(), gr.skip()
+        return _stamped(results.stopped_value(snapshot)), gr.skip(), None
+    return _stamped(results.progress_value(snapshot)), gr.skip(), gr.skip()
 
 
 def uploaded(upload: object, limit_mb: int) -> bytes:

@@ -220,18 +220,19 @@ def _verdict_html(label: Label, target: str | None) -> str:
 def bars_html(label: Label, target: str | None) -> str:
     """Probability bars over the eight expressions; what is meant and what is read stand out."""
     rows = []
+    differs = target is not None and target != label.expression
     for name, p in zip(EXPRESSIONS, label.probabilities, strict=True):
         marks = [
             m for m, on in (("read", name == label.expression), ("meant", name == target)) if on
         ]
-        tags = "".join(f'<span class="tag {m}">{m}</span>' for m in marks if target)
+        tags = "".join(f'<span class="tag {m}">{m}</span>' for m in marks if differs)
         rows.append(
             f'<div class="bar-row {" ".join(marks)}"><span class="bar-name">{name.capitalize()}'
             f'{tags}</span><span class="bar-track" role="img" aria-label="{percent(p)}">'
             f'<i style="width:{100 * p:.1f}%"></i></span>'
             f'<span class="bar-value">{percent(p)}</span></div>'
         )
-    return f'<div class="bars">{"".join(rows)}</div>'
+    return f'<div class="bars{" differs" if differs else ""}">{"".join(rows)}</div>'
 
 
 def percent(p: float) -> str:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import gradio as gr
-from gradio.themes.utils import colors, fonts
+from gradio.themes.utils import colors
 
 _HERE = Path(__file__).parent
-_FONT = (
-    "system-ui",
-    "-apple-system",
-    fonts.LocalFont("Segoe UI"),
-    fonts.LocalFont("Noto Sans"),
-    "sans-serif",
-)
-_MONO = ("ui-monospace", fonts.LocalFont("SF Mono"), fonts.LocalFont("Menlo"), "monospace")
+# Plain names: Gradio asks its server for a file of every font named otherwise.
+_FONT = ("system-ui", "sans-serif")
+_MONO = ("ui-monospace", "monospace")
 
 
 def theme() -> gr.themes.Base:
@@ -35,20 +30,20 @@ def theme() -> gr.themes.Base:
     )
 
 
-def css() -> str:
-    """The style sheet."""
-    return _read("studio.css")
-
-
 def script(name: str) -> str:
     """The script that runs when a part of the page is there, such as ``stage``."""
     return _read(f"{name}.js")
 
 
 def head(upload_bytes: int) -> str:
-    """What goes into the page's head: what the scripts share, and how narrow screens scale."""
+    """What goes into the page's head: the style sheet and what the scripts share.
+
+    The style sheet comes this way because Gradio repeats one given as `css` with longer selectors,
+    which upsets the order of its rules.
+    """
     shared = _read("page.js").replace("__UPLOAD_BYTES__", str(upload_bytes))
-    return f'<meta name="color-scheme" content="light dark"><script>{shared}</script>'
+    scheme = '<meta name="color-scheme" content="light dark">'
+    return f"{scheme}<style>{_read('studio.css')}</style><script>{shared}</script>"
 
 
 def _read(name: str) -> str:
