@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and text files read with a limit."""
+"""Files written whole or not at all, text files read with a limit, and where caches lie."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def read_text_bytes(path: Path, field: str, *, limit: int = MAX_TEXT_BYTES) -> b
         return path.read_bytes()
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}", field=field) from error
+
+
+def cache_folder() -> Path:
+    """Folder for what is fetched or made once on this machine (XDG_CACHE_HOME, else ~/.cache)."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "synfer"
 
 
 def check_writable(path: Path, field: str) -> None:

@@ -1,0 +1,103 @@
+"""A photo brought to the built-in model's crop: eyes level, the face filling the frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synfer_core.errors import ImageError
+from synfer_core.faces.landmarks import Face, Landmarker
+
+# Where renders of the training distribution have them, as shares of the frame; means over 3,600
+# renders of 450 identities (standard deviations: eyes' centre 0.005 and 0.007, spread 0.062).
+EYES_Y = 0.378
+EYE_LEFT_X = 0.343
+EYE_RIGHT_X = 0.658
+MOUTH_Y = 0.720
+
+_EYE_DISTANCE = EYE_RIGHT_X - EYE_LEFT_X
+_MOUTH_DROP = MOUTH_Y - EYES_Y
+_CENTRE = np.array([(EYE_LEFT_X + EYE_RIGHT_X) / 2, EYES_Y])
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A face in the model's crop.
+
+    Attributes:
+        image: (size, size, 3) uint8.
+        matrix: (2, 3) float64; takes pixels of the photo to pixels of the crop.
+        outside: Share of the crop that lies beyond the photo's edge and repeats it.
+    """
+
+    image: NDArray[np.uint8]
+    matrix: NDArray[np.float64]
+    outside: float
+
+
+def align(image: NDArray[np.uint8], face: Face, size: int) -> Aligned:
+    """Rotate, scale and shift an image (H, W, 3) so that the face sits as in the renders.
+
+    Rotation levels the eyes; the scale is the geometric mean of those that the eyes' distance and
+    the drop to the mouth ask for, so that a turned head or an open jaw shifts it by half.
+
+    Raises:
+        ImageError: The eyes or the mouth fall on one point.
+    """
+    matrix = _similarity(face, size)
+    scale = float(np.hypot(*matrix[:, 0]))
+    shrunk, ready = _shrunk(image, matrix, scale)
+    crop = cv2.warpAffine(
+        shrunk, ready, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return Aligned(crop.astype(np.uint8), matrix, _outside(image, matrix, size))
+
+
+def align_largest(image: NDArray[np.uint8], landmarker: Landmarker, size: int) -> Aligned:
+    """`align` for the largest face in an image.
+
+    Raises:
+        ImageError: No face is found.
+    """
+    faces = landmarker.detect(image)
+    if not faces:
+        raise ImageError("shows no face", field="image", allowed="a photo of a face from the front")
+    return align(image, faces[0], size)
+
+
+def _similarity(face: Face, size: int) -> NDArray[np.float64]:
+    left, right = face.eyes.astype(np.float64)
+    across = right - left
+    middle = (left + right) / 2
+    distance = float(np.hypot(*across))
+    drop = float(np.hypot(*(face.mouth - middle)))
+    if min(distance, drop) < 1.0:
+        raise ImageError("shows a face too small to read", field="image", allowed="a larger face")
+    scale = size * np.sqrt(_EYE_DISTANCE * _MOUTH_DROP / (distance * drop))
+    cos, sin = scale * across / distance
+    turn = np.array([[cos, sin], [-sin, cos]])
+    shift = size * _CENTRE - turn @ middle
+    # Landmarks count from the edge of the first pixel, OpenCV from its centre.
+    return np.column_stack([turn, shift + turn @ np.full(2, 0.5) - 0.5])
+
+
+def _shrunk(
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], scale: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The image averaged down to about the crop's resolution, so that warping does not alias."""
+    if scale >= 1:
+        return image, matrix
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    smaller = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    back = np.diag([image.shape[1] / width, image.shape[0] / height])
+    offset = back @ np.full(2, 0.5) - 0.5
+    return smaller, np.column_stack([matrix[:, :2] @ back, matrix[:, :2] @ offset + matrix[:, 2]])
+
+
+def _outside(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> float:
+    ones = np.ones(image.shape[:2], np.uint8)
+    inside = cv2.warpAffine(ones, matrix, (size, size), flags=cv2.INTER_NEAREST)
+    return 1.0 - float(inside.mean())

@@ -1,0 +1,123 @@
+"""Action units read from MediaPipe's blendshapes: an outside check, where it can be trusted.
+
+Each unit follows one blendshape (for 26 and 27 the same one) by a straight line fitted on renders
+with known intensities: `synfer_core.faces.fit` makes the table. Some units can be read off a single
+image; for more of them the score only means something against the same face's neutral image. Units
+that are not in the table (6, 9, 14, 15, 23, 24, 25) cannot be read this way: their scores hardly
+move with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+
+from synfer_core.faces.landmarks import Face
+from synfer_core.facs import ACTION_UNITS, MAX_INTENSITY
+from synfer_core.report import AUReading
+
+MAP_VERSION = 1
+"""Raised when the table changes, so that readings say which one they were made with."""
+
+WEAK_BELOW = 0.6
+"""A unit whose correlation with the truth is lower than this is called weak."""
+
+SIDES = {"L": "Left", "R": "Right"}
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """How one unit is read.
+
+    Attributes:
+        number: FACS number.
+        shape: Blendshape, with ``*`` for the side where it has sides.
+        absolute: Read off one image; else only against the same face's neutral.
+        gain: Intensity (0-5) for a score of 1, or for a difference of 1 from the neutral's.
+        offset: Intensity at score 0; 0 against a neutral.
+        r: Correlation with the true intensity on the identities held out from the fit.
+    """
+
+    number: int
+    shape: str
+    absolute: bool
+    gain: float = 0.0
+    offset: float = 0.0
+    r: float = 0.0
+
+    @property
+    def weak(self) -> bool:
+        """Whether readings are to be taken with care."""
+        return self.r < WEAK_BELOW
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """AU keys, each with its blendshape."""
+        if "*" not in self.shape:
+            return ((ACTION_UNITS[self.number].key, self.shape),)
+        return tuple(
+            (f"AU{side}{self.number}", self.shape.replace("*", word))
+            for side, word in SIDES.items()
+        )
+
+
+GAUGES: tuple[Gauge, ...] = (
+    Gauge(12, "mouthSmile*", absolute=True, gain=5.23, offset=0.05, r=0.88),
+    Gauge(43, "eyeBlink*", absolute=True, gain=4.94, offset=-0.35, r=0.73),
+    Gauge(10, "mouthUpperUp*", absolute=True, gain=3.44, offset=0.03, r=0.64),
+    Gauge(1, "browInnerUp", absolute=False, gain=4.49, offset=0.0, r=0.69),
+    Gauge(2, "browOuterUp*", absolute=False, gain=5.04, offset=0.0, r=0.65),
+    Gauge(4, "browDown*", absolute=False, gain=4.73, offset=0.0, r=0.44),
+    Gauge(5, "eyeWide*", absolute=False, gain=15.74, offset=0.0, r=0.44),
+    Gauge(7, "eyeSquint*", absolute=False, gain=3.09, offset=0.0, r=0.15),
+    Gauge(17, "mouthShrugLower", absolute=False, gain=1.81, offset=0.0, r=0.35),
+    Gauge(18, "mouthPucker", absolute=False, gain=0.52, offset=0.0, r=0.31),
+    Gauge(20, "mouthStretch*", absolute=False, gain=10.42, offset=0.0, r=0.7),
+    Gauge(22, "mouthFunnel", absolute=False, gain=4.4, offset=0.0, r=0.46),
+    Gauge(28, "mouthRollLower", absolute=False, gain=1.21, offset=0.0, r=0.38),
+)
+"""Fitted on renders of 225 identities, correlations on 225 others; see docs/reading-aus.md."""
+
+JAW_SHAPE = "jawOpen"
+JAW_DROP = {26: 0.42, 27: 0.95}
+"""How far the jaw drops at intensity 5 of each unit; 26 up to its maximum, beyond that 27."""
+JAW_GAIN, JAW_OFFSET, JAW_R = 0.865, -0.008, 0.92
+
+
+def read_aus(face: Face, neutral: Face | None = None) -> AUReading:
+    """Intensities 0-5 of the units that MediaPipe's scores can tell.
+
+    Args:
+        face: The face to read.
+        neutral: The same person with a neutral expression, in like pose and light. Without it only
+            10, 12, 26, 27 and 43 are read.
+    """
+    aus = _jaw(face.blendshapes[JAW_SHAPE])
+    weak: set[str] = set()
+    for gauge in GAUGES:
+        if neutral is None and not gauge.absolute:
+            continue
+        for key, shape in gauge.places:
+            base = 0.0 if gauge.absolute or neutral is None else neutral.blendshapes[shape]
+            aus[key] = _clipped(gauge.gain * (face.blendshapes[shape] - base) + gauge.offset)
+            weak |= {key} if gauge.weak else set()
+    return AUReading(aus, reader_name(), frozenset(weak))
+
+
+@cache
+def reader_name() -> str:
+    """The reader and its version, as readings carry it."""
+    return f"mediapipe {version('mediapipe')}, map {MAP_VERSION}"
+
+
+def _jaw(score: float) -> dict[str, float]:
+    drop = JAW_GAIN * score + JAW_OFFSET
+    wide = drop > JAW_DROP[26]
+    small = 0.0 if wide else _clipped(drop / JAW_DROP[26] * MAX_INTENSITY)
+    large = _clipped(drop / JAW_DROP[27] * MAX_INTENSITY) if wide else 0.0
+    return {"AU26": small, "AU27": large}
+
+
+def _clipped(intensity: float) -> float:
+    return min(MAX_INTENSITY, max(0.0, intensity))

@@ -1,0 +1,223 @@
+"""Faces found with MediaPipe's Face Landmarker: 478 points and 52 blendshape scores each.
+
+Method: Kartynnik et al., Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs,
+2019 (https://arxiv.org/abs/1907.06724); Grishchenko et al., Blendshapes GHUM, 2023
+(https://arxiv.org/abs/2309.05782). The model file is Google's (Apache-2.0) and does not ship here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.request
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from synfer_core.errors import DependencyError, WeightsError
+from synfer_core.files import cache_folder, write_whole
+
+VARIABLE = "SYNFER_FACE_LANDMARKER"
+"""Environment variable that names the model file."""
+
+MODEL_URL = (
+    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
+    "face_landmarker.task"
+)
+MODEL_BYTES = 3_758_596
+MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+
+MAX_FACES = 8
+DETECTION_SIDE = 256
+"""Smaller images are enlarged to this before detection."""
+
+_LEFT_EYE, _RIGHT_EYE, _MOUTH = (33, 133), (362, 263), (61, 291)
+"""Corner points, left and right as seen in the image."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in an image.
+
+    Attributes:
+        points: (478, 2) float32, x and y in pixels of the image.
+        blendshapes: ARKit-style name to score 0-1; left and right are the subject's.
+    """
+
+    points: NDArray[np.float32]
+    blendshapes: Mapping[str, float]
+
+    @property
+    def area(self) -> float:
+        """Area of the box around all points, in pixels."""
+        width, height = np.ptp(self.points, axis=0)
+        return float(width * height)
+
+    @property
+    def eyes(self) -> NDArray[np.float32]:
+        """(2, 2): the centres between the corners of each eye, left in the image first."""
+        return np.stack([self._centre(_LEFT_EYE), self._centre(_RIGHT_EYE)])
+
+    @property
+    def mouth(self) -> NDArray[np.float32]:
+        """(2,): the centre between the corners of the mouth."""
+        return self._centre(_MOUTH)
+
+    def _centre(self, corners: tuple[int, int]) -> NDArray[np.float32]:
+        centre: NDArray[np.float32] = self.points[list(corners)].mean(axis=0)
+        return centre
+
+
+class Landmarker:
+    """Finds faces. Loading takes 0.1 s, an image about 10 ms; calls from several threads queue.
+
+    Args:
+        model: From `find_model`.
+
+    Raises:
+        DependencyError: MediaPipe or a system library it needs is missing.
+    """
+
+    def __init__(self, model: Path):
+        # Closed by hand, and registered before MediaPipe's own exit hook so that it runs after it:
+        # otherwise MediaPipe complains at exit of threads or modules that are gone.
+        open_things = ExitStack()
+        weakref.finalize(self, open_things.close)
+        vision, options, self._image = _load_mediapipe(str(model))
+        self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        open_things.enter_context(self._landmarker)
+
+    @classmethod
+    def load(cls) -> Self:
+        """A landmarker with the model file of this machine."""
+        return cls(find_model())
+
+    def detect(self, image: NDArray[np.uint8]) -> tuple[Face, ...]:
+        """The faces in an image (H, W, 3), at most eight, the largest first."""
+        height, width = image.shape[:2]
+        found = self._landmarker.detect(self._image(_enlarged(image)))
+        faces = [
+            Face(_points(marks, width, height), {c.category_name: c.score for c in shapes})
+            for marks, shapes in zip(found.face_landmarks, found.face_blendshapes, strict=True)
+        ]
+        return tuple(sorted(faces, key=lambda face: -face.area))
+
+
+def _points(marks: Any, width: int, height: int) -> NDArray[np.float32]:
+    return np.array([(mark.x * width, mark.y * height) for mark in marks], np.float32)
+
+
+def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    factor = DETECTION_SIDE / min(image.shape[:2])
+    if factor <= 1:
+        return np.ascontiguousarray(image)
+    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+
+
+def _load_mediapipe(model: str) -> tuple[Any, Any, Any]:
+    """MediaPipe's vision module, options for the landmarker, and its image maker."""
+    try:
+        import mediapipe
+        from mediapipe.tasks import python as tasks
+        from mediapipe.tasks.python import vision
+        from mediapipe.tasks.python.core import mediapipe_c_bindings
+
+        mediapipe_c_bindings.load_raw_library()
+    except (ImportError, OSError) as error:
+        raise DependencyError(
+            f"MediaPipe does not start: {error}",
+            field="mediapipe",
+            allowed="the package mediapipe with the Debian packages libegl1 and libgles2",
+        ) from error
+    options = vision.FaceLandmarkerOptions(
+        base_options=tasks.BaseOptions(model_asset_path=model),
+        num_faces=MAX_FACES,
+        output_face_blendshapes=True,
+    )
+
+    def image(pixels: NDArray[np.uint8]) -> Any:
+        return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
+
+    return vision, options, image
+
+
+@cache
+def _shared() -> Landmarker | DependencyError | WeightsError:
+    try:
+        return Landmarker.load()
+    except (DependencyError, WeightsError) as error:
+        return error
+
+
+def shared_landmarker() -> Landmarker:
+    """The one landmarker of the process. A failure is remembered, not tried again each time.
+
+    Raises:
+        DependencyError: MediaPipe or its model file is missing and cannot be fetched.
+        WeightsError: The model file is not the expected one.
+    """
+    found = _shared()
+    if isinstance(found, Landmarker):
+        return found
+    raise found
+
+
+def find_model() -> Path:
+    """The model file: the one ``SYNFER_FACE_LANDMARKER`` names, else the cached one, else fetched.
+
+    Raises:
+        DependencyError: There is none and it cannot be fetched.
+        WeightsError: The file is missing, cut short or another model.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        return _checked(Path(named))
+    cached = cache_folder() / "face_landmarker.task"
+    if not cached.is_file():
+        data = _fetch(MODEL_URL)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(cached, data)
+    return _checked(cached)
+
+
+def _checked(path: Path) -> Path:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"cannot read {path}: {error.strerror}", field=VARIABLE, allowed="face_landmarker.task"
+        ) from error
+    _check(data, str(path))
+    return path
+
+
+def _fetch(url: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            data: bytes = answer.read(MODEL_BYTES + 1)
+    except OSError as error:
+        raise DependencyError(
+            f"MediaPipe's face model is not here and cannot be fetched ({error})",
+            field=VARIABLE,
+            allowed=f"the path of face_landmarker.task, from {MODEL_URL}",
+        ) from error
+    _check(data, url)
+    return data
+
+
+def _check(data: bytes, source: str) -> None:
+    if len(data) != MODEL_BYTES or hashlib.sha256(data).hexdigest() != MODEL_SHA256:
+        raise WeightsError(
+            f"{source} is not the expected model",
+            field=VARIABLE,
+            allowed=f"{MODEL_BYTES:,} bytes with SHA-256 {MODEL_SHA256}",
+        )
