@@ -1,0 +1,1 @@
+"""Measurements: what the built-in model can do, and how fast."""

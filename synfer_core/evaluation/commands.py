@@ -1,0 +1,177 @@
+"""The commands ``eval`` and ``bench``; each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synfer_core.errors import RequestError
+from synfer_core.files import check_writable, write_whole
+
+if TYPE_CHECKING:
+    from synfer_core.synthesizer import Synthesizer
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EVAL_EXAMPLES = """examples:
+  synfer eval first-light --sheet first-light.jpg --json first-light.json
+  synfer eval first-light --backbone facekit --sheet exact.jpg"""
+
+BENCH_EXAMPLES = """examples:
+  synfer bench latency --json latency.json
+  synfer bench latency --no-peer
+  synfer bench render --seconds 20"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add both commands."""
+    _add_eval(subparsers)
+    _add_bench(subparsers)
+
+
+def _add_eval(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "eval", help="measure", description="Measure the built-in model.", epilog=EVAL_EXAMPLES
+    )
+    parts = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
+    light = parts.add_parser(
+        "first-light",
+        help="84 images by preset: faces found, expressions read",
+        description="Seven expressions by preset, twelve people: faces found, expressions read.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(light)
+    light.add_argument(
+        "--judges", type=Path, metavar="DIR", help="judge-*.safetensors (beside the weights)"
+    )
+    light.add_argument("--backbone", default="builtin", help="which model (%(default)s)")
+    light.add_argument("--identities", type=int, default=12, help="people (%(default)s)")
+    light.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
+    _add_json(light)
+    light.set_defaults(run=_first_light)
+
+
+def _add_bench(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "bench", help="time", description="Time this machine.", epilog=BENCH_EXAMPLES
+    )
+    parts = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
+    latency = parts.add_parser(
+        "latency",
+        help="seconds from recipe to image and report",
+        description="Seconds from a recipe to its image and to the full report.",
+        epilog=BENCH_EXAMPLES,
+    )
+    _add_models(latency)
+    latency.add_argument("--runs", type=int, default=7, help="images to time (%(default)s)")
+    latency.add_argument(
+        "--no-peer", action="store_true", help="skip the Stable Diffusion-sized peer (4 GB, 1 min)"
+    )
+    _add_json(latency)
+    latency.set_defaults(run=_latency)
+    render = parts.add_parser(
+        "render",
+        help="renders a second and core",
+        description="Images that FaceKit renders a second on one core.",
+        epilog=BENCH_EXAMPLES,
+    )
+    render.add_argument(
+        "--sizes", type=int, nargs="+", default=[128, 256], metavar="N", help="pixels on a side"
+    )
+    render.add_argument("--seconds", type=float, default=20.0, help="for each size (%(default)s)")
+    _add_json(render)
+    render.set_defaults(run=_render)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", type=Path, metavar="F.json", help="also write the figures here")
+
+
+def _first_light(args: argparse.Namespace) -> int:
+    _require(args.identities > 0, "--identities", "at least 1")
+    _check_targets(args.json, args.sheet)
+    from synfer_core.evaluation import first_light
+    from synfer_core.faces.landmarks import shared_landmarker
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    judges = first_light.load_judges(args.judges or args.models or DEFAULT_FOLDER)
+    recipes = first_light.recipes(args.backbone, args.identities)
+    synthesizer = _load(args.models)
+    detect = shared_landmarker().detect
+    seen = first_light.measure(synthesizer, judges, detect, recipes, tell=_tell)
+    if args.sheet:
+        write_whole(args.sheet, seen.sheet())
+    figures = seen.to_dict()
+    _write_json(args.json, figures)
+    print(f"faces found: {seen.face_found()}")
+    for name in judges:
+        print(f"expressions read by judge {name}: {seen.accuracy(name)}")
+    agreement = seen.agreement()
+    print(f"expressions read by FERAnno: {agreement or 'no labels'}")
+    return 0
+
+
+def _latency(args: argparse.Namespace) -> int:
+    _require(args.runs > 0, "--runs", "at least 1")
+    _check_targets(args.json)
+    from synfer_core.evaluation import latency
+
+    peer = None if args.no_peer else latency.PeerSizes()
+    figures = latency.measure(_load(args.models), runs=args.runs, peer=peer).to_dict()
+    _write_json(args.json, figures)
+    print(f"image: {figures['image_seconds_median']:.2f} s ({figures['steps']} steps)")
+    print(f"report: {figures['report_seconds_median']:.2f} s")
+    for name, stage in figures["stages"].items():
+        print(f"  {name}: {stage['seconds']:.3f} s, {stage['share']:.0%}")
+    if figures["peer"]:
+        print(f"Stable Diffusion 1.5-sized peer: {figures['peer_image_seconds']:.0f} s")
+    return 0
+
+
+def _render(args: argparse.Namespace) -> int:
+    _require(args.seconds > 0, "--seconds", "above 0")
+    _require(all(16 <= size <= 1024 for size in args.sizes), "--sizes", "16 to 1024")
+    _check_targets(args.json)
+    from synfer_core.evaluation import render_speed
+    from synfer_core.facekit import Renderer
+
+    renderer = Renderer.load()
+    speeds = [render_speed.measure(renderer, s, seconds=args.seconds) for s in args.sizes]
+    for speed in speeds:
+        print(f"{speed.size} px: {speed.rate:.1f} images a second and core")
+    _write_json(args.json, {"sizes": [speed.to_dict() for speed in speeds]})
+    return 0
+
+
+def _require(fine: bool, field: str, allowed: str) -> None:
+    if not fine:
+        raise RequestError("is out of range", field=field, allowed=allowed)
+
+
+def _check_targets(*paths: Path | None) -> None:
+    for path in paths:
+        if path:
+            check_writable(path, str(path))
+
+
+def _load(folder: Path | None) -> Synthesizer:
+    from synfer_core.synthesizer import Synthesizer
+
+    return Synthesizer.load(folder)
+
+
+def _tell(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done}/{total}", end="\n" if done == total else "", file=sys.stderr)
+
+
+def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
+    if path:
+        write_whole(path, json.dumps(figures, indent=2, allow_nan=False).encode() + b"\n")

@@ -1,0 +1,226 @@
+"""Latency: seconds from a recipe to its image and to the full report, beside a known peer.
+
+The peer is a Stable Diffusion 1.5-sized U-Net and decoder (Rombach et al. 2022,
+https://arxiv.org/abs/2112.10752) with random weights on this machine in the same run: its image is
+two U-Net calls a step, as classifier-free guidance needs, and one decode.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+
+from synfer_core import decoding, denoising, guidance
+from synfer_core.conditioning import condition
+from synfer_core.facs import PROTOTYPES
+from synfer_core.models.builtin import BuiltinModel
+from synfer_core.request import Recipe
+from synfer_core.synthesizer import Synthesizer
+
+RECIPE = Recipe(
+    text="a young woman with brown hair",
+    aus=dict(PROTOTYPES["happiness"]),
+    expression="happiness",
+    identity_seed=7,
+)
+"""What is timed: words, AUs and a person, 20 steps, guidance on both."""
+
+
+@dataclass(frozen=True)
+class PeerSizes:
+    """Sizes of the peer; the defaults are Stable Diffusion 1.5's, 860 million weights in the U-Net.
+
+    Attributes:
+        widths: Channels of the U-Net's levels.
+        heads: Attention heads of the U-Net.
+        token_width: Width of text tokens.
+        decoder_widths: Channels of the decoder's levels.
+        latent_size: Latents on a side.
+    """
+
+    widths: tuple[int, int, int, int] = (320, 640, 1280, 1280)
+    heads: int = 8
+    token_width: int = 768
+    decoder_widths: tuple[int, ...] = (128, 256, 512, 512)
+    latent_size: int = 64
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Times of the peer in seconds."""
+
+    unet_call: float
+    decode: float
+
+    def image(self, steps: int) -> float:
+        """Seconds for one image with guidance."""
+        return 2 * steps * self.unet_call + self.decode
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Times in seconds.
+
+    Attributes:
+        image: From recipe to image, each run.
+        report: From recipe to full report, each run.
+        stages: Median seconds of each stage, in order.
+        steps: Denoising steps.
+        peer: The peer's times, if it was asked for.
+    """
+
+    image: tuple[float, ...]
+    report: tuple[float, ...]
+    stages: Mapping[str, float]
+    steps: int
+    peer: Peer | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON."""
+        total = sum(self.stages.values())
+        return {
+            "image_seconds_median": statistics.median(self.image),
+            "report_seconds_median": statistics.median(self.report),
+            "peer_image_seconds": self.peer.image(self.steps) if self.peer else None,
+            "stages": {
+                name: {"seconds": seconds, "share": seconds / total}
+                for name, seconds in self.stages.items()
+            },
+            "steps": self.steps,
+            "runs": len(self.image),
+            "image_seconds": list(self.image),
+            "report_seconds": list(self.report),
+            "peer": vars(self.peer) if self.peer else None,
+            "machine": machine(),
+        }
+
+
+def machine() -> dict[str, Any]:
+    """Where the times were taken; a high load says that something else ran too."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_1_min": round(os.getloadavg()[0], 2),
+        "torch": torch.__version__,
+    }
+
+
+def measure(synthesizer: Synthesizer, *, runs: int, peer: PeerSizes | None) -> Latency:
+    """Time the built-in model, after one run that does not count.
+
+    Args:
+        synthesizer: The model under test.
+        runs: How many images.
+        peer: Sizes of the peer; None leaves it out.
+    """
+    synthesizer.generate(RECIPE)
+    image, report, stages = [], [], []
+    for seed in range(runs):
+        recipe = RECIPE.model_copy(update={"seed": seed})
+        watch = Stopwatch()
+        with watch("report"):
+            result = synthesizer.generate(recipe)
+        image.append(result.seconds["generation"])
+        report.append(watch.seconds["report"])
+        stages.append(stage_seconds(synthesizer, recipe))
+    medians = {name: statistics.median(s[name] for s in stages) for name in stages[0]}
+    times = measure_peer(peer) if peer else None
+    return Latency(tuple(image), tuple(report), medians, RECIPE.steps, times)
+
+
+class Stopwatch:
+    """Seconds by name: ``with watch("decoding"): ...``."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+def stage_seconds(synthesizer: Synthesizer, recipe: Recipe) -> dict[str, float]:
+    """Seconds of each stage of one image, taken apart; previews and maps are left out."""
+    model = synthesizer.backbones["builtin"]
+    assert isinstance(model, BuiltinModel)
+    strengths, annotator = recipe.guidance, synthesizer.annotator
+    noise = denoising.initial_noise(recipe.seed, model.latent_shape)
+    watch = Stopwatch()
+    with watch("conditioning"):
+        conditions = condition(recipe, model.encoder, model.denoiser, model.adapter)
+    denoise = guidance.classifier_free(
+        model.denoiser, conditions, text=strengths.text, au=strengths.au
+    )
+    with watch("denoising"):
+        *_, last = denoising.sample(denoise, noise, recipe.scheduler, recipe.steps)
+    with watch("decoding"):
+        image = decoding.decode(model.codec, last.latents)
+    if annotator.feranno:
+        with watch("feranno"):
+            annotator.feranno.read(image)
+    if annotator.au_reader:
+        with watch("au_reader"):
+            annotator.au_reader.read(image)
+    return watch.seconds
+
+
+@torch.no_grad()
+def measure_peer(sizes: PeerSizes) -> Peer:
+    """Time one U-Net call and one decode, each the second time; the first warms up."""
+    latents = torch.randn(1, 4, sizes.latent_size, sizes.latent_size)
+    tokens = torch.randn(1, 77, sizes.token_width)
+    call = _second(_randomised(build_unet(sizes)), latents, torch.tensor([500]), tokens)
+    return Peer(call, _second(_randomised(build_autoencoder(sizes)).decode, latents))
+
+
+def _second(net: Callable[..., Any], *inputs: Tensor) -> float:
+    watch = Stopwatch()
+    for _ in range(2):
+        with watch("call"):
+            net(*inputs, return_dict=False)
+    return watch.seconds["call"]
+
+
+def build_unet(sizes: PeerSizes) -> Any:
+    """The peer's U-Net, without memory for its weights."""
+    with torch.device("meta"):
+        return UNet2DConditionModel(  # type: ignore[no-untyped-call]
+            sample_size=sizes.latent_size,
+            block_out_channels=sizes.widths,
+            attention_head_dim=sizes.heads,
+            cross_attention_dim=sizes.token_width,
+        )
+
+
+def build_autoencoder(sizes: PeerSizes) -> Any:
+    """The peer's autoencoder, without memory for its weights."""
+    levels = len(sizes.decoder_widths)
+    with torch.device("meta"):
+        return AutoencoderKL(  # type: ignore[no-untyped-call]
+            down_block_types=("DownEncoderBlock2D",) * levels,
+            up_block_types=("UpDecoderBlock2D",) * levels,
+            block_out_channels=sizes.decoder_widths,
+            layers_per_block=2,
+            latent_channels=4,
+        )
+
+
+def _randomised(net: Any) -> Any:
+    """Real memory with small numbers: what was there before could be slow to compute with."""
+    real: nn.Module = net.to_empty(device="cpu")
+    for parameter in real.parameters():
+        nn.init.normal_(parameter, std=0.02)
+    return real.eval()
