@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synfer_core.errors import ImageError
-from synfer_core.faces.landmarks import Face, Landmarker
+from synfer_core.errors import DependencyError, ImageError, WeightsError
+from synfer_core.faces.landmarks import Face, shared_landmarker
 
 # Where renders of the training distribution have them, as shares of the frame; means over 3,600
 # renders of 450 identities (standard deviations: eyes' centre 0.005 and 0.007, spread 0.062).
@@ -17,6 +18,9 @@ EYES_Y = 0.378
 EYE_LEFT_X = 0.343
 EYE_RIGHT_X = 0.658
 MOUTH_Y = 0.720
+
+MUCH_OUTSIDE = 0.1
+OUTSIDE_NOTE = "The built-in model knows renders only: a photo lies outside what it was trained on."
 
 _EYE_DISTANCE = EYE_RIGHT_X - EYE_LEFT_X
 _MOUTH_DROP = MOUTH_Y - EYES_Y
@@ -56,16 +60,44 @@ def align(image: NDArray[np.uint8], face: Face, size: int) -> Aligned:
     return Aligned(crop.astype(np.uint8), matrix, _outside(image, matrix, size))
 
 
-def align_largest(image: NDArray[np.uint8], landmarker: Landmarker, size: int) -> Aligned:
-    """`align` for the largest face in an image.
+def prepare(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """An image (H, W, 3) as the built-in model's readers take it, and what to know about it.
+
+    An image of the model's own size is taken to have its crop. Any other is a photo: its largest
+    face is aligned, or, where MediaPipe is absent, its middle is cut out.
+
+    Returns:
+        (size, size, 3) uint8, and notes in plain words.
 
     Raises:
         ImageError: No face is found.
     """
+    if image.shape[:2] == (size, size):
+        return image, ()
+    try:
+        landmarker = shared_landmarker()
+    except (DependencyError, WeightsError) as error:
+        return _middle(image, size), (OUTSIDE_NOTE, f"Not aligned, the middle was read: {error}.")
     faces = landmarker.detect(image)
     if not faces:
         raise ImageError("shows no face", field="image", allowed="a photo of a face from the front")
-    return align(image, faces[0], size)
+    aligned = align(image, faces[0], size)
+    return aligned.image, (OUTSIDE_NOTE, *_remarks(aligned, len(faces)))
+
+
+def _remarks(aligned: Aligned, faces: int) -> Iterator[str]:
+    if faces > 1:
+        yield f"{faces} faces were found; the largest was read."
+    if aligned.outside > MUCH_OUTSIDE:
+        yield f"The face is close to the photo's edge: {aligned.outside:.0%} of the crop is made up."
+
+
+def _middle(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    side = min(image.shape[:2])
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    square = image[top : top + side, left : left + side]
+    way = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+    return cv2.resize(square, (size, size), interpolation=way).astype(np.uint8)
 
 
 def _similarity(face: Face, size: int) -> NDArray[np.float64]:

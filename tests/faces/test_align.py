@@ -1,21 +1,24 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from synfer_core.errors import ImageError
+from synfer_core.faces import landmarks
 from synfer_core.faces.align import (
     EYE_LEFT_X,
     EYE_RIGHT_X,
     EYES_Y,
     MOUTH_Y,
+    OUTSIDE_NOTE,
     align,
-    align_largest,
+    prepare,
 )
-from synfer_core.faces.landmarks import Face, Landmarker
+from synfer_core.faces.landmarks import VARIABLE, Face, shared_landmarker
 from tests.faces.photo import needs_landmarker, portrait
 
 TARGETS = np.array([(EYE_LEFT_X, EYES_Y), (EYE_RIGHT_X, EYES_Y), (0.5, MOUTH_Y)])
@@ -80,30 +83,62 @@ def test_a_face_of_no_size() -> None:
         align(np.zeros((50, 50, 3), np.uint8), face_at((20, 20), (20, 20), (20, 30)), 64)
 
 
+def test_an_image_of_the_models_size_is_taken_as_it_is() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    prepared, notes = prepare(image, 64)
+    assert prepared is image
+    assert notes == ()
+
+
+def test_without_mediapipe_the_middle_is_read_and_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none.task"))
+    landmarks._shared.cache_clear()
+    image = np.zeros((60, 100, 3), np.uint8)
+    image[:, 20:80] = 200
+    prepared, notes = prepare(image, 32)
+    landmarks._shared.cache_clear()
+    assert prepared.shape == (32, 32, 3)
+    assert (prepared == 200).all()
+    assert notes[0] == OUTSIDE_NOTE
+    assert "Not aligned" in notes[1]
+
+
 @needs_landmarker
 def test_a_tilted_photo_comes_back_upright() -> None:
     canvas = Image.new("RGB", (900, 700), (90, 120, 100))
     canvas.paste(Image.fromarray(portrait(384)), (260, 150))
     photo = np.array(canvas.rotate(20, Image.Resampling.BICUBIC))
-    landmarker = Landmarker.load()
-    aligned = align_largest(photo, landmarker, 128)
-    (face,) = landmarker.detect(aligned.image)
+    image, notes = prepare(photo, 128)
+    (face,) = shared_landmarker().detect(image)
     landed = np.vstack([face.eyes, face.mouth]) / 128
-    np.testing.assert_allclose(landed[:, 1], TARGETS[:, 1], atol=0.03)
-    np.testing.assert_allclose(landed[:, 0], TARGETS[:, 0], atol=0.03)
+    np.testing.assert_allclose(landed, TARGETS, atol=0.03)
     assert abs(landed[0, 1] - landed[1, 1]) < 0.012
+    assert notes == (OUTSIDE_NOTE,)
 
 
 @needs_landmarker
 def test_a_render_hardly_moves() -> None:
-    aligned = align_largest(portrait(128), Landmarker.load(), 128)
-    corners = np.array([(0, 0), (128, 0), (0, 128), (128, 128)]) @ aligned.matrix[:, :2].T
-    shift = corners + aligned.matrix[:, 2] - [(0, 0), (128, 0), (0, 128), (128, 128)]
-    assert np.abs(shift).max() < 16
-    assert aligned.outside < 0.12
+    render = portrait(200)
+    (face,) = shared_landmarker().detect(render)
+    frame = np.array([(0, 0), (200, 0), (0, 200), (200, 200)])
+    matrix = align(render, face, 200).matrix
+    moved_by = frame @ matrix[:, :2].T + matrix[:, 2] - frame
+    assert np.abs(moved_by).max() < 24
+
+
+@needs_landmarker
+def test_what_to_know_is_said() -> None:
+    canvas = np.full((500, 900, 3), 128, np.uint8)
+    canvas[100:300, 50:250] = portrait(200)
+    canvas[100:484, 516:] = portrait(384)
+    _, notes = prepare(canvas[:, :800], 128)
+    assert any("2 faces" in note for note in notes)
+    assert any("edge" in note for note in notes)
 
 
 @needs_landmarker
 def test_no_face() -> None:
     with pytest.raises(ImageError, match="shows no face"):
-        align_largest(np.full((200, 300, 3), 90, np.uint8), Landmarker.load(), 128)
+        prepare(np.full((200, 300, 3), 90, np.uint8), 128)
