@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor
+from torch.nn import functional as F
 
 from synfer_core.decoding import to_tensor
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS
@@ -88,9 +89,12 @@ class FERAnnoReader:
 
     @torch.no_grad()
     def annotate(self, images: NDArray[np.uint8]) -> Annotated:
-        """Read images (N, S, S, 3) in the model's crop and size."""
-        config = self.net.config
-        latents = self.codec.encode(to_tensor(images))
+        """Read images (N, S, S, 3) in the model's crop; another size than its own is resized."""
+        config, size = self.net.config, self.codec.config.image_size
+        pixels = to_tensor(images)
+        if pixels.shape[-1] != size:
+            pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
+        latents = self.codec.encode(pixels)
         return self.net(self.probe.features(latents, config.steps, config.taps))  # type: ignore[no-any-return]
 
     def probabilities(self, images: NDArray[np.uint8], *, batch: int = 32) -> NDArray[np.float32]:

@@ -83,6 +83,14 @@ def test_a_face_is_read_to_a_label_and_maps(tiny_model_folder: Path, tmp_path: P
     np.testing.assert_allclose(batch[1], label.probabilities, atol=1e-4)
 
 
+def test_another_size_is_resized(tiny_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_model_folder, tmp_path)
+    reader = FERAnnoReader.load(folder / "feranno.safetensors", write_feranno(folder))
+    image = RNG.integers(0, 256, (1, 4, 4, 3), np.uint8)
+    small, large = (image.repeat(n, 1).repeat(n, 2) for n in (16, 32))
+    np.testing.assert_allclose(reader.probabilities(large), reader.probabilities(small), atol=0.02)
+
+
 def test_temperature_softens_the_label(tiny_model_folder: Path, tmp_path: Path) -> None:
     folder = copied(tiny_model_folder, tmp_path)
     reader = FERAnnoReader.load(folder / "feranno.safetensors", write_feranno(folder))

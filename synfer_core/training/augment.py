@@ -44,7 +44,7 @@ class Augmentation:
     blur: float = 1.5
     shrink: float = 2.0
     degraded: float = 0.2
-    coded: float = 0.3
+    coded: float = 0.15
 
 
 def mirror(
