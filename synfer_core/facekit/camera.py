@@ -1,0 +1,108 @@
+"""Where things are in the picture: head pose, gaze and projection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synfer_core.facekit.scene import Pose, Scene
+
+Floats = NDArray[np.float32]
+
+_PIVOT = np.array([0.0, -5.0, -1.0], np.float32)
+_NECK_LOW, _NECK_SPAN = -15.5, 7.5  # below it the bust stays, above it the head turns
+_GAZE_REST = 0.085  # eyes at rest look about 5 degrees down
+_DIVERGENCE = 0.035  # undoes the inward look of eyes turned about their geometric centre
+_FACE_Y = 0.545  # share of the picture's height at which the face's middle lies
+
+
+def rotation(pose: Pose) -> Floats:
+    """Matrix (3, 3) of a head pose: roll, then pitch, then yaw."""
+    yaw, pitch, roll = np.deg2rad([pose.yaw, -pose.pitch, pose.roll])
+    about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    about_x = np.array(
+        [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
+    )
+    about_z = np.array(
+        [[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]]
+    )
+    return np.asarray(about_z @ about_x @ about_y, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A posed head in front of a camera.
+
+    Attributes:
+        turn: Rotation of the head (3, 3).
+        scale: Pixels a centimetre at the face.
+        distance: Camera's distance, cm.
+        centre: Pixel of the world's origin.
+    """
+
+    turn: Floats
+    scale: float
+    distance: float
+    centre: tuple[float, float]
+
+    def pose(self, points: Floats) -> Floats:
+        """Points (..., 3) turned with the head; the neck bends, the bust stays."""
+        return pose_points(points, self.turn)
+
+    def project(self, points: Floats) -> Floats:
+        """Screen points (..., 3): x, y in pixels and nearness 1 / distance."""
+        nearness = 1 / (np.float32(self.distance) - points[..., 2])
+        scale = nearness * np.float32(self.distance * self.scale)
+        out = np.empty(points.shape, np.float32)
+        out[..., 0] = points[..., 0] * scale + np.float32(self.centre[0])
+        out[..., 1] = np.float32(self.centre[1]) - points[..., 1] * scale
+        out[..., 2] = nearness
+        return out
+
+
+def pose_points(points: Floats, turn: Floats) -> Floats:
+    """Points (..., 3) turned about the neck, less and less towards the bust."""
+    share = np.clip((points[..., 1:2] - np.float32(_NECK_LOW)) / np.float32(_NECK_SPAN), 0, 1)
+    share = share * share * (3 - 2 * share)
+    moved = (points - _PIVOT) @ turn.T + (_PIVOT - points)
+    return np.asarray(points + share * moved, np.float32)
+
+
+def view_of(scene: Scene, eyes: Floats, mouth: Floats, size: int) -> View:
+    """The view of a scene, framed on eyes and mouth.
+
+    Args:
+        eyes: Middle between the person's eyes, unposed (3,).
+        mouth: Middle of the neutral mouth, unposed (3,), so that framing ignores the expression.
+        size: Pixels on a side of the buffers drawn into.
+    """
+    camera, turn = scene.camera, rotation(scene.pose)
+    scale = size / 2 / camera.half_width
+    origin = View(turn, scale, camera.distance, (0.0, 0.0))
+    eye, lip = origin.project(origin.pose(np.stack([eyes, mouth])))
+    x = size / 2 - (eye[0] * 0.6 + lip[0] * 0.4) + camera.shift[0] * scale
+    y = size * _FACE_Y - (eye[1] + lip[1]) / 2 + camera.shift[1] * scale
+    return View(turn, scale, camera.distance, (float(x), float(y)))
+
+
+@dataclass(frozen=True, eq=False)
+class Gaze:
+    """Unit look directions (left, right) in the world, and elevation in the head, degrees."""
+
+    directions: Floats
+    elevation: float
+
+
+def gaze_of(scene: Scene, turn: Floats) -> Gaze:
+    """Eyes look at the gaze target, drawn towards where the head points."""
+    x, y = np.sin(np.deg2rad(scene.gaze))
+    target = np.array([x, y, 1.0])
+    ahead = 0.6 * target / np.linalg.norm(target) + 0.4 * turn @ np.array([0, 0, 1.0])
+    ahead /= np.linalg.norm(ahead)
+    elevation = float(np.rad2deg(np.arcsin((turn.T @ ahead)[1])))
+    both = np.stack([ahead, ahead]) - _GAZE_REST * (turn @ np.array([0, 1.0, 0]))
+    both[:, 0] += (_DIVERGENCE, -_DIVERGENCE)
+    both /= np.linalg.norm(both, axis=1, keepdims=True)
+    return Gaze(both.astype(np.float32), elevation)

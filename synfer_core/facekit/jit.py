@@ -1,0 +1,15 @@
+"""The one way kernels are compiled: numba, cached on disk, fast floating-point rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def jit(function: F) -> F:
+    """Compile a kernel on its first call; the result is cached beside the source."""
+    return cast(F, numba.njit(cache=True, fastmath=True, nogil=True)(function))

@@ -1,0 +1,195 @@
+"""Materials of a scene: named numbers for the shading kernels, worked out from a scene."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synfer_core.facekit.action_units import by_side
+from synfer_core.facekit.camera import Gaze
+from synfer_core.facekit.facial_hair import beard_stubble
+from synfer_core.facekit.palette import EYE_COLOURS
+from synfer_core.facekit.scene import Scene
+
+Floats = NDArray[np.float32]
+
+
+class SkinMaterial(NamedTuple):
+    """Skin, lips, make-up and the hair's shadow on the scalp; colours are linear RGB (3,)."""
+
+    albedo: Floats
+    lip: Floats
+    scalp: Floats
+    shadow: Floats
+    hairline: float
+    recession: float
+    bare_crown: float
+    undercoat: float
+    undercoat_rise: float
+    stubble: float
+    oil: float
+    blush: float
+    under_eye: float
+    freckles: float
+    blotches: float
+    redness: float
+    liner: float
+    eye_shadow: float
+    lip_gloss: float
+    pores: float
+    offset_u: float
+    offset_v: float
+
+
+class ClothMaterial(NamedTuple):
+    """Clothes begin below the plane y = neck + slope * z."""
+
+    albedo: Floats
+    neck: float
+    slope: float
+    pattern: int
+
+
+class MouthMaterial(NamedTuple):
+    """Teeth and gums; `open` dims the cavity while the lips are nearly closed."""
+
+    teeth: Floats
+    gums: Floats
+    lip_z: float
+    open: float
+
+
+class EyeMaterial(NamedTuple):
+    """Eyeballs: `radius` is the iris's sine at the eye's centre, `catch` the catchlight."""
+
+    sclera: Floats
+    outer: Floats
+    inner: Floats
+    radius: float
+    pupil: float
+    centre: Floats
+    gaze: Floats
+    texture: Floats
+    reflection: float
+    catch: float
+
+
+def _f32(values: Any) -> Floats:
+    return np.ascontiguousarray(values, np.float32)
+
+
+_UNDERCOAT = {"bald": 0.12, "buzz": 0.72, "afro": 0.95, "receding": 0.7}
+_THIN_STYLES = ("bald", "buzz", "receding")
+
+
+def depth_of_tone(scene: Scene) -> float:
+    """Skin tone as 0 (lightest) to 1 (darkest)."""
+    return (scene.identity.skin.step - 1) / 9
+
+
+def skin_material(scene: Scene, scale: float) -> SkinMaterial:
+    """The skin of a scene; `scale` is pixels a centimetre, pores fade in small pictures."""
+    person, skin, hair, styling = (
+        scene.identity, scene.identity.skin, scene.identity.hair, scene.styling
+    )  # fmt: skip
+    d = depth_of_tone(scene)
+    return SkinMaterial(
+        albedo=_f32(skin.linear),
+        lip=_f32(_lip_colour(scene)),
+        scalp=_f32((np.array(hair.rgb) * 0.8 + skin.linear * 0.02) * 0.75),
+        shadow=_f32(np.array(styling.eye_shadow_colour) * 0.5 + skin.linear * 0.4),
+        hairline=hair.hairline,
+        recession=hair.recession,
+        bare_crown=20.0 * hair.bare_crown,
+        undercoat=_UNDERCOAT.get(hair.style, 0.88),
+        undercoat_rise=0.0 if hair.style in _THIN_STYLES else 0.1,
+        stubble=beard_stubble(person),
+        oil=skin.oil,
+        blush=skin.blush,
+        under_eye=skin.under_eye,
+        freckles=skin.freckles,
+        blotches=skin.blotches,
+        redness=1 - 0.45 * d,
+        liner=styling.liner,
+        eye_shadow=styling.eye_shadow,
+        lip_gloss=1.3 if styling.lipstick is not None else 0.5,
+        pores=skin.pores * min(1.0, scale / 20),
+        offset_u=skin.noise_offset[0],
+        offset_v=skin.noise_offset[1],
+    )
+
+
+def _lip_colour(scene: Scene) -> NDArray[np.float64]:
+    """Natural lips are redder than the skin, less so on men and dark skin; lipstick covers them."""
+    person, skin = scene.identity, scene.identity.skin.linear
+    d = depth_of_tone(scene)
+    tint = np.sqrt(person.lip_tint)
+    lip = skin * np.array([0.80, 0.56, 0.55]) * tint * (1 - 0.1 * d) + np.array([0.02, 0, 0.002])
+    if d > 0.55:
+        lip = lip * 0.75 + 0.25 * skin * np.array([0.95, 0.72, 0.72])
+    if person.sex == "man":
+        lip = lip * 0.6 + 0.4 * skin * np.array([0.88, 0.70, 0.70])
+    if scene.styling.lipstick is not None:
+        lip = np.array(scene.styling.lipstick) * 0.8 + lip * 0.2
+    return np.asarray(lip)
+
+
+def cloth_material(scene: Scene) -> ClothMaterial:
+    """The clothes of a scene."""
+    styling = scene.styling
+    neck, slope = styling.neckline
+    return ClothMaterial(_f32(styling.cloth), neck, slope, styling.pattern)
+
+
+def mouth_material(lip_z: float, lip_gap: float) -> MouthMaterial:
+    """Teeth and gums behind lips that are `lip_gap` cm apart, with the lips' front at `lip_z`."""
+    light = float(np.clip((lip_gap - 0.14) / 0.40, 0.05, 1))
+    return MouthMaterial(_f32([0.68, 0.62, 0.52]), _f32([0.42, 0.16, 0.15]), lip_z, light)
+
+
+def eye_material(scene: Scene, centres: Floats, radius: float, gaze: Gaze) -> EyeMaterial:
+    """The eyes of a scene; sclera and iris are dimmed on dark skin, as adaptation does."""
+    eyes, d = scene.identity.eyes, depth_of_tone(scene)
+    outer, inner = (np.array(c) * 0.78 * (1 - 0.3 * d) for c in EYE_COLOURS[eyes.colour])
+    noise = cv2.GaussianBlur(eyes.texture.astype(np.float32), (0, 0), sigmaX=1.5, sigmaY=6)
+    return EyeMaterial(
+        sclera=_f32(np.array([0.50, 0.465, 0.44]) * (1 - 0.33 * d)),
+        outer=_f32(outer),
+        inner=_f32(inner),
+        radius=radius,
+        pupil=eyes.pupil,
+        centre=_f32(centres),
+        gaze=gaze.directions,
+        texture=_f32(np.exp(noise / noise.std() * 0.22)),
+        reflection=float(np.cos(0.11 + 0.22 * scene.lighting.softness)),
+        catch=1.9 * (1 - 0.4 * d),
+    )
+
+
+def wrinkle_strengths(scene: Scene) -> Floats:
+    """Height of each wrinkle layer in cm (2, layers): left, right; order of `derive.WRINKLES`."""
+    sides = by_side(scene.aus)
+    age = scene.identity.skin.wrinkles
+    au = [{n: both[s] for n, both in sides.items()} for s in (0, 1)]
+    return _f32([_side_wrinkles(a, age) for a in au])
+
+
+def _side_wrinkles(au: dict[int, float], age: float) -> tuple[float, ...]:
+    """Expression wrinkles deepen with the AU, more so with age; a part of them stays with age."""
+    depth, fold = 0.6 + 0.6 * age, 0.6 + 0.6 * age
+    old = age**1.5
+    return (
+        0.07 * depth * max(au[2], 0.5 * au[1]) + 0.035 * old,
+        0.06 * depth * max(0.0, au[1] - 0.5 * au[2]),
+        0.22 * depth * (au[4] + 0.4 * au[9]) + 0.03 * old,
+        0.065 * depth * max(au[6], 0.4 * au[7]) + 0.03 * age**1.3,
+        0.075 * (0.6 + 0.5 * age) * au[9],
+        0.06 * fold * max(au[12] * 0.8, au[10], au[9], au[6] * 0.5) + 0.05 * age,
+        0.035 * au[17],
+        0.06 * max(au[14], 0.35 * au[12]),
+        0.05 * fold * au[15] + 0.035 * old,
+        0.06 * (1 - 0.5 * au[43]),
+    )

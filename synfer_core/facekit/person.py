@@ -1,0 +1,104 @@
+"""What belongs to one person and serves all their pictures: neutral mesh, hair, brows, beard."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synfer_core.facekit.derive import Array
+from synfer_core.facekit.facial_hair import Beard, Brows, grow_beard, grow_brows
+from synfer_core.facekit.hair import Groom, fit_to_person, groom
+from synfer_core.facekit.head import FACE, HeadModel
+from synfer_core.facekit.identity import Identity, identity_code
+from synfer_core.facekit.raster import vertex_normals
+
+Floats = NDArray[np.float32]
+_IRIS_RADIUS = 0.54  # cm
+_LID_OVERLAP = 0.02  # cm by which closed lids overlap
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Cached per identity and level of detail.
+
+    Attributes:
+        points, normals: Neutral mesh (n, 3).
+        lid_scale: Factor on the blink shapes, so that lids meet (``_L``, ``_R``).
+        rest_gap: Lip gap of the neutral face, cm.
+        eye_centres: Left and right (2, 3).
+        iris_sine: Radius of the iris as the sine of its angle at the eye's centre.
+    """
+
+    points: Floats
+    normals: Floats
+    lid_scale: Mapping[str, float]
+    rest_gap: float
+    eye_centres: Floats
+    iris_sine: float
+    hair: Groom | None
+    brows: Brows
+    beard: Beard | None
+
+    @classmethod
+    def build(
+        cls, head: HeadModel, derived: Mapping[str, Array], identity: Identity, detail: float
+    ) -> Person:
+        """Deform the mesh to an identity and grow its hair."""
+        points = head.identity_points(identity.shape)
+        normals = vertex_normals(points, head.triangles)
+        face = head.triangles[head.part == FACE]
+        hair = groom(identity.hair, derived, detail)
+        if hair is not None:
+            hair = replace(hair, points=fit_to_person(hair.points, head.rest, points, derived))
+        centres, radius = _eyes(points, head)
+        return cls(
+            points=points,
+            normals=normals,
+            lid_scale={side: _lid_scale(head, points, side) for side in ("_L", "_R")},
+            rest_gap=head.lip_gap(points),
+            eye_centres=centres,
+            iris_sine=_IRIS_RADIUS / radius,
+            hair=hair,
+            brows=grow_brows(identity, derived, face, detail),
+            beard=grow_beard(identity, derived, face, (points, normals), detail),
+        )
+
+
+def _lid_scale(head: HeadModel, points: Floats, side: str) -> float:
+    """Blink shapes are generic: scaled to the person's own opening, lids neither gap nor cross."""
+    opening = head.lid_opening(points, side) + _LID_OVERLAP
+    return float(np.clip(opening / head.lid_travel(side), 0.75, 1.4))
+
+
+def _eyes(points: Floats, head: HeadModel) -> tuple[Floats, float]:
+    """Centres (2, 3) and mean radius of the eyeballs, whose backs are open."""
+    centres, radii = [], []
+    for vertices in head.eyes:
+        low, high = points[vertices].min(0), points[vertices].max(0)
+        centre = (low + high) / 2
+        centre[2] = low[2] + (high[0] - low[0]) / 2
+        centres.append(centre)
+        radii.append((high - low).mean() / 2)
+    return np.array(centres, np.float32), float(np.mean(radii))
+
+
+class People:
+    """The last few persons used, by identity and detail: pictures of one person come in runs."""
+
+    def __init__(self, head: HeadModel, derived: Mapping[str, Array], keep: int = 4):
+        self._head, self._derived, self._keep = head, derived, keep
+        self._cache: OrderedDict[tuple[int, bytes, float], Person] = OrderedDict()
+
+    def get(self, identity: Identity, detail: float) -> Person:
+        """The person of an identity, from the cache or built."""
+        key = (identity.seed, identity_code(identity).tobytes(), detail)
+        if key not in self._cache:
+            self._cache[key] = Person.build(self._head, self._derived, identity, detail)
+            if len(self._cache) > self._keep:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]

@@ -1,0 +1,212 @@
+"""Rasteriser kernels: triangles and strands into depth-tested images.
+
+Screen points are (x, y, nearness): pixels, pixels, and 1 / distance for cameras or height along the
+light for shadow maps; larger is nearer. Pixel centres lie at .5.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synfer_core.facekit.jit import jit
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+_LONGEST_SEGMENT = 400.0  # a strand that crosses the camera would fill the image
+
+
+@jit
+def rasterise(
+    points: Floats, triangles: Ints, cull: bool, depth: Floats, owner: Ints, bary: Floats
+) -> None:
+    """Draw triangles into `depth` (H, W), `owner` (triangle number) and `bary` (H, W, 2).
+
+    `bary` holds perspective-correct weights of the second and third corner.
+    """
+    height, width = depth.shape
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        x0, y0 = points[a, 0], points[a, 1]
+        x1, y1 = points[b, 0] - x0, points[b, 1] - y0
+        x2, y2 = points[c, 0] - x0, points[c, 1] - y0
+        area = x1 * y2 - x2 * y1
+        if area == 0 or (cull and area > 0):
+            continue
+        left = max(0, int(np.ceil(x0 + min(0.0, x1, x2) - 0.5)))
+        right = min(width - 1, int(np.floor(x0 + max(0.0, x1, x2) - 0.5)))
+        top = max(0, int(np.ceil(y0 + min(0.0, y1, y2) - 0.5)))
+        bottom = min(height - 1, int(np.floor(y0 + max(0.0, y1, y2) - 0.5)))
+        if left > right or top > bottom:
+            continue
+        scale = np.float32(1.0) / area
+        za, zb, zc = points[a, 2], points[b, 2], points[c, 2]
+        for y in range(top, bottom + 1):
+            dy = np.float32(y + 0.5) - y0
+            for x in range(left, right + 1):
+                dx = np.float32(x + 0.5) - x0
+                w1 = (dx * y2 - x2 * dy) * scale
+                w2 = (x1 * dy - dx * y1) * scale
+                if w1 < 0 or w2 < 0 or w1 + w2 > 1:
+                    continue
+                z = (1 - w1 - w2) * za + w1 * zb + w2 * zc
+                if z > depth[y, x]:
+                    depth[y, x] = z
+                    owner[y, x] = t
+                    bary[y, x, 0] = w1 * zb / z
+                    bary[y, x, 1] = w2 * zc / z
+
+
+@jit
+def rasterise_depth(points: Floats, triangles: Ints, depth: Floats) -> None:
+    """Draw the front faces (as seen from above the map) into a depth map alone."""
+    size = depth.shape[0]
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        x0, y0 = points[a, 0], points[a, 1]
+        x1, y1 = points[b, 0] - x0, points[b, 1] - y0
+        x2, y2 = points[c, 0] - x0, points[c, 1] - y0
+        area = x1 * y2 - x2 * y1
+        if area <= 0:
+            continue
+        left = max(0, int(np.ceil(x0 + min(0.0, x1, x2) - 0.5)))
+        right = min(size - 1, int(np.floor(x0 + max(0.0, x1, x2) - 0.5)))
+        top = max(0, int(np.ceil(y0 + min(0.0, y1, y2) - 0.5)))
+        bottom = min(size - 1, int(np.floor(y0 + max(0.0, y1, y2) - 0.5)))
+        if left > right or top > bottom:
+            continue
+        scale = np.float32(1.0) / area
+        za = points[a, 2]
+        zb, zc = points[b, 2] - za, points[c, 2] - za
+        for y in range(top, bottom + 1):
+            dy = np.float32(y + 0.5) - y0
+            for x in range(left, right + 1):
+                dx = np.float32(x + 0.5) - x0
+                w1 = (dx * y2 - x2 * dy) * scale
+                w2 = (x1 * dy - dx * y1) * scale
+                if w1 < 0 or w2 < 0 or w1 + w2 > 1:
+                    continue
+                z = za + w1 * zb + w2 * zc
+                depth[y, x] = max(depth[y, x], z)
+
+
+@jit
+def _draw_span(
+    image: Floats, depth: Floats, x: int, y: int, cover: float, nearness: float, bias: float,
+    red: float, green: float, blue: float,
+) -> None:  # fmt: skip
+    """Blend one pixel of a strand, unless something nearer covers it."""
+    if x < 0 or y < 0 or x >= depth.shape[1] or y >= depth.shape[0]:
+        return
+    if nearness * (1 + bias) < depth[y, x]:
+        return
+    image[y, x, 0] += (red - image[y, x, 0]) * cover
+    image[y, x, 1] += (green - image[y, x, 1]) * cover
+    image[y, x, 2] += (blue - image[y, x, 2]) * cover
+    if cover > 0.5:
+        depth[y, x] = max(depth[y, x], nearness)
+
+
+@jit
+def draw_strands(
+    points: Floats, colours: Floats, widths: Floats, opacity: float, bias: float,
+    depth: Floats, image: Floats,
+) -> None:  # fmt: skip
+    """Draw anti-aliased strands over `image`, far ones first where the caller sorted them.
+
+    Args:
+        points: Screen points (strands, points, 3).
+        colours: Linear RGB (strands, points, 3).
+        widths: Pixels (strands, points).
+        opacity: 0-1.
+        bias: Share of nearness by which a strand may lie behind the depth buffer.
+        depth: Nearness (H, W), updated where strands are opaque.
+        image: Linear RGB (H, W, 3), drawn into.
+    """
+    height, width = depth.shape
+    for i in range(points.shape[0]):
+        for s in range(points.shape[1] - 1):
+            x0, y0 = points[i, s, 0], points[i, s, 1]
+            dx, dy = points[i, s + 1, 0] - x0, points[i, s + 1, 1] - y0
+            length = max(abs(dx), abs(dy))
+            if length < 1e-3 or length > _LONGEST_SEGMENT:
+                continue
+            if max(x0, x0 + dx) < -2 or max(y0, y0 + dy) < -2:
+                continue
+            if min(x0, x0 + dx) > width + 2 or min(y0, y0 + dy) > height + 2:
+                continue
+            flat = abs(dx) > abs(dy)
+            slope = np.sqrt(dx * dx + dy * dy) / length
+            steps = int(length) + 1
+            for j in range(steps):
+                t = np.float32((j + 0.5) / steps)
+                u = 1 - t
+                x, y = x0 + dx * t, y0 + dy * t
+                near = points[i, s, 2] * u + points[i, s + 1, 2] * t
+                w = (widths[i, s] * u + widths[i, s + 1] * t) * slope
+                red = colours[i, s, 0] * u + colours[i, s + 1, 0] * t
+                green = colours[i, s, 1] * u + colours[i, s + 1, 1] * t
+                blue = colours[i, s, 2] * u + colours[i, s + 1, 2] * t
+                low = (y if flat else x) - w / 2
+                high = low + w
+                for k in range(int(np.floor(low)), int(np.floor(high)) + 1):
+                    cover = min(high, np.float32(k + 1)) - max(low, np.float32(k))
+                    if cover > 0.02:
+                        px, py = (int(np.floor(x)), k) if flat else (k, int(np.floor(y)))
+                        cover *= opacity
+                        _draw_span(image, depth, px, py, cover, near, bias, red, green, blue)
+
+
+@jit
+def vertex_normals(points: Floats, triangles: Ints) -> Floats:
+    """Unit normals (n, 3), weighted by the area of the triangles around each vertex."""
+    normals = np.zeros(points.shape, np.float32)
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ux, uy, uz = (
+            points[b, 0] - points[a, 0],
+            points[b, 1] - points[a, 1],
+            points[b, 2] - points[a, 2],
+        )
+        vx, vy, vz = (
+            points[c, 0] - points[a, 0],
+            points[c, 1] - points[a, 1],
+            points[c, 2] - points[a, 2],
+        )
+        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for corner in range(3):
+            v = triangles[t, corner]
+            normals[v, 0] += x
+            normals[v, 1] += y
+            normals[v, 2] += z
+    _normalise(normals)
+    return normals
+
+
+@jit
+def smooth_normals(normals: Floats, triangles: Ints, rounds: int) -> Floats:
+    """Normals averaged with their neighbours, `rounds` times: how red light sees the skin."""
+    smooth = normals.copy()
+    for _ in range(rounds):
+        total = smooth.copy()
+        for t in range(triangles.shape[0]):
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            for k in range(3):
+                half = (smooth[a, k] + smooth[b, k] + smooth[c, k]) * np.float32(0.5)
+                total[a, k] += half
+                total[b, k] += half
+                total[c, k] += half
+        _normalise(total)
+        smooth = total
+    return smooth
+
+
+@jit
+def _normalise(vectors: Floats) -> None:
+    for i in range(vectors.shape[0]):
+        x, y, z = vectors[i, 0], vectors[i, 1], vectors[i, 2]
+        scale = np.float32(1.0) / (np.sqrt(x * x + y * y + z * z) + np.float32(1e-9))
+        vectors[i, 0] *= scale
+        vectors[i, 1] *= scale
+        vectors[i, 2] *= scale

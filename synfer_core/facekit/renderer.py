@@ -1,0 +1,285 @@
+"""The exact renderer: a scene in, a picture out. Read `Renderer.render` first.
+
+Pictures are drawn at twice their size and reduced. Equal scenes give equal bytes on one machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synfer_core.errors import RequestError
+from synfer_core.facekit.action_units import label_lips_part, shape_weights
+from synfer_core.facekit.camera import Gaze, View, gaze_of, rotation, view_of
+from synfer_core.facekit.derive import Array, load_derived
+from synfer_core.facekit.head import MOUTH_LANDMARKS, HeadModel
+from synfer_core.facekit.lighting import HairPoints, light_hair, light_vertices
+from synfer_core.facekit.materials import (
+    cloth_material,
+    depth_of_tone,
+    eye_material,
+    mouth_material,
+    skin_material,
+    wrinkle_strengths,
+)
+from synfer_core.facekit.pack import load
+from synfer_core.facekit.person import People, Person
+from synfer_core.facekit.postprocess import (
+    compose,
+    develop,
+    paint_background,
+    scatter,
+    shade_under_lids,
+)
+from synfer_core.facekit.raster import rasterise, vertex_normals
+from synfer_core.facekit.scene import Scene
+from synfer_core.facekit.shading import (
+    Light,
+    Shaded,
+    Surface,
+    Textures,
+    add_wrinkles,
+    empty_shaded,
+    shade_cloth,
+    shade_eyes,
+    shade_mouth,
+    shade_skin,
+    skin_relief,
+)
+from synfer_core.facekit.strands import (
+    Canvas,
+    PosedHair,
+    draw_beard,
+    draw_brows,
+    draw_glasses,
+    draw_hair,
+    draw_lashes,
+    hair_points,
+)
+from synfer_core.facs import AU_SLOTS
+
+Floats = NDArray[np.float32]
+SIZES = (32, 1024)
+"""Smallest and largest picture, pixels on a side."""
+
+_SUPERSAMPLE = 2
+_HALF_WIDTH = 10.65  # typical crop, for the level of detail
+_DETAIL_SCALE = 9.8
+_LOOK_UP_DEGREES, _LOOK_DOWN_DEGREES = 24.0, 30.0  # at which the lids' look shapes are full
+_EXPOSURE_PERCENTILE = 62
+_LEAST_HEIGHT = 1e-3  # of a wrinkle layer, below which a texel is left out
+
+
+@dataclass(frozen=True, eq=False)
+class _Geometry:
+    """The posed head: mesh, view, gaze, eye centres, lip gap (cm)."""
+
+    view: View
+    gaze: Gaze
+    points: Floats
+    normals: Floats
+    eye_centres: Floats
+    lip_gap: float
+
+
+class Renderer:
+    """Renders scenes with a data pack. Keeps the last few persons; not safe across threads."""
+
+    def __init__(self, head: HeadModel, derived: Mapping[str, Array], sha256: str):
+        self.head = head
+        self.sha256 = sha256
+        self._derived = derived
+        self._people = People(head, derived)
+        noise = np.ascontiguousarray(np.moveaxis(derived["noise"], 0, -1).astype(np.float32))
+        self._textures = Textures(
+            derived["masks"], noise, derived["hairline_angle"], derived["hairline_y"]
+        )
+        self._wrinkles = [_sparse(layer) for layer in derived["wrinkles"]]
+        self._wrinkle_left = derived["wrinkle_left"].ravel()
+        self._lip_opening = self._measure_lip_opening()
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Renderer:
+        """Load a pack: `path`, else $SYNFER_FACEKIT, else the fetched one.
+
+        The first load of a pack takes some seconds, to derive and cache what the renderer needs.
+
+        Raises:
+            PackError: There is no pack, or it is not in the expected form.
+        """
+        pack = load(path)
+        derived = load_derived(pack)
+        return cls(HeadModel.build(pack, derived), derived, pack.sha256)
+
+    def render(self, scene: Scene, size: int) -> NDArray[np.uint8]:
+        """Render a scene.
+
+        Args:
+            scene: What to show.
+            size: Pixels on a side, 32 to 1024.
+
+        Returns:
+            sRGB picture (size, size, 3).
+
+        Raises:
+            RequestError: The size is out of range.
+        """
+        if not SIZES[0] <= size <= SIZES[1]:
+            raise RequestError(
+                f"{size} is out of range", field="size", allowed=f"{SIZES[0]} to {SIZES[1]}"
+            )
+        large = size * _SUPERSAMPLE
+        person = self._people.get(scene.identity, _detail(large))
+        shape = self._geometry(scene, person, large)
+        surface, depth = self._rasterise(shape, large)
+        hair = None if person.hair is None else PosedHair.of(person.hair, shape.view, depth)
+        lit = None if hair is None else hair_points(hair)
+        light, exposure = self._light(scene, shape, surface, lit)
+        shaded = self._shade(scene, person, shape, surface, light)
+        picture = compose(shaded, surface.owner >= 0, paint_background(scene.background, large))
+        canvas = Canvas(picture, depth, shape.view, _face_light(self.head, surface, light))
+        self._draw_face_strands(canvas, scene, person, shape, shaded)
+        if hair is not None and lit is not None:
+            glow = light_hair(self.head, shape.points, scene.lighting, lit)
+            draw_hair(canvas, scene, hair, glow, exposure)
+        return develop(picture, scene.look, depth_of_tone(scene), size)
+
+    def labels(self, scene: Scene) -> tuple[float, ...]:
+        """AU slots (0-1) as a coder would score the picture: AU25 at least what the lips show."""
+        rest = self.head.identity_points(scene.identity.shape)
+        moved = self.head.deform(rest, shape_weights(scene.aus))
+        gap = self.head.lip_gap(moved) - self.head.lip_gap(rest)
+        return label_lips_part(scene.aus, gap / max(self._lip_opening, 0.05))
+
+    # --- stages -----------------------------------------------------------------------------------
+
+    def _measure_lip_opening(self) -> float:
+        full = tuple(float(slot == "AU25") for slot in AU_SLOTS)
+        moved = self.head.deform(self.head.rest, shape_weights(full))
+        return self.head.lip_gap(moved) - self.head.lip_gap(self.head.rest)
+
+    def _geometry(self, scene: Scene, person: Person, size: int) -> _Geometry:
+        gaze = gaze_of(scene, rotation(scene.pose))
+        weights = shape_weights(scene.aus)
+        for side in ("_L", "_R"):
+            look = "Up" if gaze.elevation > 0 else "Down"
+            full = _LOOK_UP_DEGREES if gaze.elevation > 0 else -_LOOK_DOWN_DEGREES
+            weights[f"eyeLook{look}{side}"] = gaze.elevation / full
+            blink = weights.get(f"eyeBlink{side}", 0.0)
+            weights[f"eyeBlink{side}"] = blink * person.lid_scale[side]
+        points = self.head.deform(person.points, weights)
+        gap = self.head.lip_gap(points)
+        mouth = self.head.rest[self.head.landmarks[MOUTH_LANDMARKS]].mean(0)
+        view = view_of(scene, person.eye_centres.mean(0), mouth, size)
+        posed = view.pose(points + self._cloth_thickness(scene, person))
+        normals = vertex_normals(posed, self.head.triangles)
+        return _Geometry(view, gaze, posed, normals, view.pose(person.eye_centres), gap)
+
+    def _cloth_thickness(self, scene: Scene, person: Person) -> Floats:
+        neck, slope = scene.styling.neckline
+        below = neck + slope * self.head.rest[:, 2] - self.head.rest[:, 1]
+        thickness = np.clip(below / 0.35, 0, 1) * 0.38
+        return np.asarray(person.normals * thickness[:, None], np.float32)
+
+    def _rasterise(self, shape: _Geometry, size: int) -> tuple[Surface, Floats]:
+        depth = np.zeros((size, size), np.float32)
+        owner = np.full((size, size), -1, np.int32)
+        bary = np.zeros((size, size, 2), np.float32)
+        head = self.head
+        rasterise(shape.view.project(shape.points), head.triangles, True, depth, owner, bary)
+        mesh = (head.triangles, head.part, head.uv, head.rest, shape.points, shape.normals)
+        return Surface(owner, bary, *mesh), depth
+
+    def _light(
+        self, scene: Scene, shape: _Geometry, surface: Surface, hair: HairPoints | None
+    ) -> tuple[Light, float]:
+        """Light at the vertices in view, exposed so that the face's mean irradiance is about 1."""
+        shown = _shown_vertices(surface, len(shape.points))
+        light = light_vertices(self.head, shape.points, shape.normals, shown, scene.lighting, hair)
+        face = shown[shown < self.head.face_vertices.stop]
+        measured = light.irradiance[face if len(face) > 50 else shown].mean(1)
+        exposure = np.float32(1.0 / np.percentile(measured, _EXPOSURE_PERCENTILE))
+        return Light(
+            light.irradiance * exposure,
+            light.direction * exposure,
+            light.visible,
+            scene.lighting.key_direction,
+            scene.lighting.key_colour * exposure,
+        ), float(exposure)
+
+    def _shade(
+        self, scene: Scene, person: Person, shape: _Geometry, surface: Surface, light: Light
+    ) -> Shaded:
+        size, scale = len(surface.owner), shape.view.scale
+        out = empty_shaded(size)
+        skin, cloth = skin_material(scene, scale), cloth_material(scene)
+        relief = np.zeros((size, size), np.float32)
+        textures = self._textures
+        skin_relief(
+            surface, self._wrinkle_heights(scene), textures.noise, textures.masks, skin, relief
+        )
+        shade_skin(surface, light, textures, skin, cloth, relief, scale, out)
+        shade_cloth(surface, light, textures, cloth, out)
+        lip_z = float(self.head.rest[self.head.landmarks[62], 2])
+        shade_mouth(surface, light, mouth_material(lip_z, shape.lip_gap), out)
+        eye = eye_material(scene, shape.eye_centres, person.iris_sine, shape.gaze)
+        shade_eyes(surface, light, textures.noise, skin, eye, out)
+        shade_under_lids(out, scale)
+        scatter(out, scale)
+        return out
+
+    def _wrinkle_heights(self, scene: Scene) -> Floats:
+        size = self._derived["wrinkles"].shape[1]
+        heights = np.zeros(size * size, np.float32)
+        strengths = wrinkle_strengths(scene).T
+        for (texels, values), strength in zip(self._wrinkles, strengths, strict=True):
+            if strength.any():
+                add_wrinkles(texels, values, self._wrinkle_left, strength, heights)
+        return heights.reshape(size, size)
+
+    def _draw_face_strands(
+        self, canvas: Canvas, scene: Scene, person: Person, shape: _Geometry, shaded: Shaded
+    ) -> None:
+        lashes = shape.points[self._derived["lash"]]
+        draw_lashes(canvas, scene, lashes, self._derived["lash_lower"])
+        brows = person.brows.planting
+        raised = brows.on(shape.points) + np.float32(0.04) * brows.on(shape.normals)
+        draw_brows(canvas, scene, person.brows, raised)
+        if person.beard is not None:
+            roots = person.beard.planting.on(shape.points)[:, None]
+            turned = person.beard.offset @ shape.view.turn.T
+            draw_beard(canvas, scene, person.beard, roots + turned, shaded.irradiance)
+        if scene.styling.glasses != "none":
+            draw_glasses(canvas, scene, self.head, person.points)
+
+
+def _detail(size: int) -> float:
+    """Level of detail of hair, by the typical pixels a cm of a buffer."""
+    return float(np.clip(size / 2 / _HALF_WIDTH / _DETAIL_SCALE, 0.8, 2.0))
+
+
+def _sparse(layer: Array) -> tuple[NDArray[np.int32], Floats]:
+    flat = layer.ravel().astype(np.float32)
+    texels = np.flatnonzero(np.abs(flat) > _LEAST_HEIGHT).astype(np.int32)
+    return texels, flat[texels]
+
+
+def _shown_vertices(surface: Surface, count: int) -> NDArray[np.int32]:
+    triangles = np.zeros(len(surface.triangles) + 1, bool)
+    triangles[surface.owner] = True
+    shown = np.zeros(count, bool)
+    shown[surface.triangles[triangles[:-1]]] = True
+    return np.flatnonzero(shown).astype(np.int32)
+
+
+def _face_light(head: HeadModel, surface: Surface, light: Light) -> Floats:
+    """Typical light on the face (3,)."""
+    shown = _shown_vertices(surface, len(light.irradiance))
+    face = shown[shown < head.face_vertices.stop]
+    return np.percentile(light.irradiance[face if len(face) > 50 else shown], 60, axis=0).astype(
+        np.float32
+    )

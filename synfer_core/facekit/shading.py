@@ -1,0 +1,602 @@
+"""Shading kernels: from triangle and weights at each pixel to light, albedo and highlights.
+
+Irradiance and albedo are kept apart, so that light can be blurred under the skin (see
+`postprocess.scatter`) before the two are multiplied. Colours are linear RGB.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synfer_core.facekit.head import GUMS, HEAD, MOUTH, SCLERA_L, SCLERA_R, TEETH, TORSO
+from synfer_core.facekit.jit import jit
+from synfer_core.facekit.materials import ClothMaterial, EyeMaterial, MouthMaterial, SkinMaterial
+
+Floats = NDArray[np.float32]
+
+_MASK_SIZE, _WRINKLE_SIZE = 1024, 512
+_NOISE_WRAP = 511
+_LIPS, _BLUSH, _UNDER_EYE, _BEARD, _LID, _HAIRLINE, _LASH_LINE, _NOSTRIL = range(8)
+
+
+class Surface(NamedTuple):
+    """What is where: triangle (H, W), -1 for none, weights of its corners 2 and 3 (H, W, 2),
+    and the mesh with rest and posed vertices, posed normals."""
+
+    owner: NDArray[np.int32]
+    bary: Floats
+    triangles: NDArray[np.int32]
+    part: NDArray[np.int8]
+    uv: Floats
+    rest: Floats
+    points: Floats
+    normals: Floats
+
+
+class Light(NamedTuple):
+    """Light at vertices, exposed: irradiance, mean direction (n, 3), visibility of each highlight
+    (n, groups); direction and colour of the highlights (groups, 3)."""
+
+    irradiance: Floats
+    direction: Floats
+    visible: Floats
+    key_direction: Floats
+    key_colour: Floats
+
+
+class Textures(NamedTuple):
+    """Masks (1024, 1024, 8) uint8, noise tile (512, 512, 4), the hairline by angle in degrees."""
+
+    masks: NDArray[np.uint8]
+    noise: Floats
+    hairline_angle: Floats
+    hairline_y: Floats
+
+
+class Shaded(NamedTuple):
+    """Results: irradiance, albedo, highlights (H, W, 3); share of skin and of eye (H, W)."""
+
+    irradiance: Floats
+    albedo: Floats
+    highlight: Floats
+    skin: Floats
+    eye: Floats
+
+
+def empty_shaded(size: int) -> Shaded:
+    """Black buffers of a square picture."""
+    colour = [np.zeros((size, size, 3), np.float32) for _ in range(3)]
+    return Shaded(*colour, *(np.zeros((size, size), np.float32) for _ in range(2)))
+
+
+# --- small parts ----------------------------------------------------------------------------------
+
+
+@jit
+def _clamp(x: Any, low: Any, high: Any) -> Any:
+    return min(max(x, low), high)
+
+
+@jit
+def _mix(values: Any, a: Any, b: Any, c: Any, w0: Any, w1: Any, w2: Any) -> Any:
+    """A vertex vector at a point of a triangle."""
+    return (
+        values[a, 0] * w0 + values[b, 0] * w1 + values[c, 0] * w2,
+        values[a, 1] * w0 + values[b, 1] * w1 + values[c, 1] * w2,
+        values[a, 2] * w0 + values[b, 2] * w1 + values[c, 2] * w2,
+    )
+
+
+@jit
+def _unit(x: Any, y: Any, z: Any) -> Any:
+    scale = np.float32(1.0) / np.sqrt(x * x + y * y + z * z + np.float32(1e-9))
+    return x * scale, y * scale, z * scale
+
+
+@jit
+def _uv_at(uv: Any, t: Any, w0: Any, w1: Any, w2: Any) -> Any:
+    return (
+        uv[t, 0, 0] * w0 + uv[t, 1, 0] * w1 + uv[t, 2, 0] * w2,
+        uv[t, 0, 1] * w0 + uv[t, 1, 1] * w1 + uv[t, 2, 1] * w2,
+    )
+
+
+@jit
+def _noise_at(noise: Any, x: Any, y: Any) -> Any:
+    """Four octaves of the wrapping noise tile, fine to coarse."""
+    column, row = int(np.floor(x)), int(np.floor(y))
+    ax, ay = np.float32(x - column), np.float32(y - row)
+    right, below = (column + 1) & _NOISE_WRAP, (row + 1) & _NOISE_WRAP
+    column, row = column & _NOISE_WRAP, row & _NOISE_WRAP
+    w00, w01, w10, w11 = (1 - ax) * (1 - ay), ax * (1 - ay), (1 - ax) * ay, ax * ay
+    a, b, c, d = noise[row, column], noise[row, right], noise[below, column], noise[below, right]
+    return (
+        a[0] * w00 + b[0] * w01 + c[0] * w10 + d[0] * w11,
+        a[1] * w00 + b[1] * w01 + c[1] * w10 + d[1] * w11,
+        a[2] * w00 + b[2] * w01 + c[2] * w10 + d[2] * w11,
+        a[3] * w00 + b[3] * w01 + c[3] * w10 + d[3] * w11,
+    )
+
+
+@jit
+def _wrinkle_at(heights: Any, u: Any, v: Any) -> Any:
+    x = _clamp(u * _WRINKLE_SIZE - 0.5, 0.0, _WRINKLE_SIZE - 1.01)
+    y = _clamp((1 - v) * _WRINKLE_SIZE - 0.5, 0.0, _WRINKLE_SIZE - 1.01)
+    i, j = int(y), int(x)
+    ax, ay = np.float32(x - j), np.float32(y - i)
+    top = heights[i, j] * (1 - ax) + heights[i, j + 1] * ax
+    return top * (1 - ay) + (heights[i + 1, j] * (1 - ax) + heights[i + 1, j + 1] * ax) * ay
+
+
+@jit
+def _masks_at(masks: Any, u: Any, v: Any, out: Any) -> None:
+    """All mask channels at a UV point, 0-1."""
+    x = _clamp(u * _MASK_SIZE - 0.5, 0.0, _MASK_SIZE - 1.1)
+    y = _clamp((1 - v) * _MASK_SIZE - 0.5, 0.0, _MASK_SIZE - 1.1)
+    i, j = int(y), int(x)
+    ax, ay = np.float32(x - j), np.float32(y - i)
+    scale = np.float32(1 / 255)
+    w00, w01 = (1 - ax) * (1 - ay) * scale, ax * (1 - ay) * scale
+    w10, w11 = (1 - ax) * ay * scale, ax * ay * scale
+    a, b, c, d = masks[i, j], masks[i, j + 1], masks[i + 1, j], masks[i + 1, j + 1]
+    for k in range(8):
+        out[k] = a[k] * w00 + b[k] * w01 + c[k] * w10 + d[k] * w11
+
+
+@jit
+def _above_hairline(textures: Any, x: Any, y: Any, z: Any) -> Any:
+    """Height of a point of the head above the natural hairline."""
+    angle = abs(np.arctan2(x, z - np.float32(1))) * np.float32(57.29578)
+    k = 0
+    last = textures.hairline_angle.shape[0] - 2
+    while k < last and textures.hairline_angle[k + 1] < angle:
+        k += 1
+    span = textures.hairline_angle[k + 1] - textures.hairline_angle[k]
+    share = _clamp((angle - textures.hairline_angle[k]) / span, np.float32(0), np.float32(1))
+    return y - textures.hairline_y[k] * (1 - share) - textures.hairline_y[k + 1] * share
+
+
+@jit
+def _highlights(light: Any, corners: Any, normal: Any, gloss: Any, strength: Any) -> Any:
+    """Specular light of all highlights: a broad and a tight Blinn lobe with Schlick's Fresnel."""
+    a, b, c, w0, w1, w2 = corners
+    nx, ny, nz = normal
+    red = green = blue = np.float32(0)
+    for k in range(light.key_direction.shape[0]):
+        lx, ly, lz = light.key_direction[k, 0], light.key_direction[k, 1], light.key_direction[k, 2]
+        facing = nx * lx + ny * ly + nz * lz
+        if facing <= 0:
+            continue
+        hz = lz + np.float32(1)
+        scale = np.float32(1) / np.sqrt(lx * lx + ly * ly + hz * hz + np.float32(1e-9))
+        half = (nx * lx + ny * ly + nz * hz) * scale
+        away = 1 - hz * scale
+        fresnel = np.float32(0.04) + np.float32(0.96) * away * away * away * away * away
+        h4 = half * half * half * half
+        h8 = h4 * h4
+        broad = h8 * h4 * np.float32(0.8)
+        tight = h8 * h8 * h8 * h8 * h8 * np.float32(2.2)
+        seen = light.visible[a, k] * w0 + light.visible[b, k] * w1 + light.visible[c, k] * w2
+        lobe = broad + (tight - broad) * gloss
+        amount = strength * fresnel * lobe * facing * seen * np.float32(1.6)
+        red += amount * light.key_colour[k, 0]
+        green += amount * light.key_colour[k, 1]
+        blue += amount * light.key_colour[k, 2]
+    return red, green, blue
+
+
+@jit
+def _store(image: Any, y: Any, x: Any, red: Any, green: Any, blue: Any) -> None:
+    image[y, x, 0] = red
+    image[y, x, 1] = green
+    image[y, x, 2] = blue
+
+
+@jit
+def _store_albedo(image: Any, y: Any, x: Any, red: Any, green: Any, blue: Any) -> None:
+    least = np.float32(0.003)
+    _store(image, y, x, max(red, least), max(green, least), max(blue, least))
+
+
+# --- skin -----------------------------------------------------------------------------------------
+
+
+@jit
+def skin_relief(
+    surface: Surface, heights: Floats, noise: Floats, masks: Any, skin: SkinMaterial, relief: Floats
+) -> None:
+    """Height of the skin at each pixel (cm): wrinkles, pores, the lips' grain."""
+    height, width = surface.owner.shape
+    ou, ov = skin.offset_u, skin.offset_v
+    mask = np.zeros(8, np.float32)
+    for y in range(height):
+        for x in range(width):
+            t = surface.owner[y, x]
+            if t < 0 or surface.part[t] > HEAD:
+                continue
+            w1, w2 = surface.bary[y, x, 0], surface.bary[y, x, 1]
+            w0 = 1 - w1 - w2
+            if surface.part[t] == HEAD:
+                a, b, c = surface.triangles[t, 0], surface.triangles[t, 1], surface.triangles[t, 2]
+                qx, qy, qz = _mix(surface.rest, a, b, c, w0, w1, w2)
+                n = _noise_at(noise, (qx + qz) * 50 + ou, qy * 50 + ov)
+                relief[y, x] = skin.pores * 1.5 * n[1]
+                continue
+            u, v = _uv_at(surface.uv, t, w0, w1, w2)
+            _masks_at(masks, u, v, mask)
+            n = _noise_at(noise, u * 1000 + ou, v * 1000 + ov)
+            h = skin.pores * (n[0] + 1.2 * n[1]) * (1 - mask[_LIPS])
+            if mask[_LIPS] > 0:
+                n = _noise_at(noise, u * 4500 + ou, v * 300 + ov)
+                h += mask[_LIPS] * 0.02 * n[1]
+            relief[y, x] = h - _wrinkle_at(heights, u, v)
+
+
+@jit
+def _bumped(relief: Any, y: Any, x: Any, per_cm: Any, nx: Any, ny: Any, nz: Any) -> Any:
+    """A normal tilted by the relief's slope."""
+    last = relief.shape[0] - 1
+    if min(x, y) == 0 or max(x, y) == last:
+        return nx, ny, nz
+    most = np.float32(0.8)
+    slope_x = (relief[y, x + 1] - relief[y, x - 1]) * np.float32(0.5) * per_cm
+    slope_y = (relief[y - 1, x] - relief[y + 1, x]) * np.float32(0.5) * per_cm
+    facing = max(nz, np.float32(0))
+    return _unit(
+        nx - _clamp(slope_x, -most, most) * facing, ny - _clamp(slope_y, -most, most) * facing, nz
+    )
+
+
+@jit
+def _pigment(skin: Any, mask: Any, noise: Any, blood: Any, melanin: Any) -> Any:
+    """Albedo from blood and melanin beyond the base tone (Jimenez et al., SIGGRAPH Asia 2010)."""
+    if skin.freckles > 0:
+        where = mask[_BLUSH] * 1.2 + 0.15
+        melanin += skin.freckles * _clamp((noise[1] - 1.45) * 1.2, 0.0, 1.0) * where
+        melanin += skin.freckles * _clamp(noise[0] - 1.8, 0.0, 1.0) * 0.6
+    return (
+        skin.albedo[0] * np.exp(-(blood * np.float32(0.10) + melanin * np.float32(0.42))),
+        skin.albedo[1] * np.exp(-(blood * np.float32(0.62) + melanin * np.float32(0.72))),
+        skin.albedo[2] * np.exp(-(blood * np.float32(0.50) + melanin * np.float32(0.95))),
+    )
+
+
+@jit
+def _painted(colour: Any, over: Any, amount: Any) -> Any:
+    return (
+        colour[0] + (over[0] - colour[0]) * amount,
+        colour[1] + (over[1] - colour[1]) * amount,
+        colour[2] + (over[2] - colour[2]) * amount,
+    )
+
+
+@jit
+def _scalp_cover(skin: Any, above: Any, x: Any, y: Any, z: Any, noise: Any) -> Any:
+    """How much the roots of the hair darken the scalp."""
+    limit = skin.hairline
+    if z > 0:
+        off = (abs(x) - 4.2) / 2.0
+        limit += skin.recession * np.exp(-off * off)
+    limit += skin.bare_crown * _clamp((y - 8.5) / 1.5, 0.0, 1.0)
+    depth = above - limit - 0.2 + skin.undercoat_rise + 0.16 * noise[1] + 0.06 * noise[2]
+    share = _clamp(depth / 1.5, 0.0, 1.0)
+    return share * share * (3 - 2 * share) * skin.undercoat
+
+
+@jit
+def _skin_colour(skin: Any, mask: Any, noise: Any, rest: Any, above: Any) -> Any:
+    """Albedo of a point of skin with lips, stubble, scalp and make-up on it."""
+    mottle = 0.05 * noise[2] + 0.09 * noise[3]
+    blood = (skin.blush * mask[_BLUSH] + skin.blotches * mottle) * skin.redness + 0.012 * noise[1]
+    melanin = skin.under_eye * mask[_UNDER_EYE] + 0.022 * noise[1] + 0.012 * noise[0]
+    melanin += 0.05 * noise[3] * skin.blotches
+    colour = _pigment(skin, mask, noise, blood, melanin)
+    if mask[_LIPS] > 0:
+        grain = 1 + 0.06 * noise[1]
+        lip = (skin.lip[0] * grain, skin.lip[1] * grain, skin.lip[2] * grain)
+        colour = _painted(colour, lip, mask[_LIPS] * 0.92)
+    if skin.stubble > 0 and mask[_BEARD] > 0:
+        cover = skin.stubble * mask[_BEARD]
+        cover *= _clamp(0.62 + 0.22 * noise[0] + 0.12 * noise[1], 0.0, 1.0)
+        under = (
+            skin.scalp[0] * 0.93 + 0.125 * colour[0],
+            skin.scalp[1] * 0.93 + 0.137 * colour[1],
+            skin.scalp[2] * 0.93 + 0.155 * colour[2],
+        )
+        colour = _painted(colour, under, cover)
+    if skin.undercoat > 0:
+        cover = _scalp_cover(skin, above, rest[0], rest[1], rest[2], noise)
+        colour = _painted(colour, (skin.scalp[0], skin.scalp[1], skin.scalp[2]), cover)
+    line = mask[_LASH_LINE] * skin.liner
+    colour = (colour[0] * (1 - line), colour[1] * (1 - line), colour[2] * (1 - line))
+    if skin.eye_shadow > 0:
+        shadow = (skin.shadow[0], skin.shadow[1], skin.shadow[2])
+        colour = _painted(colour, shadow, mask[_LID] * skin.eye_shadow)
+    return colour
+
+
+@jit
+def _look_up(
+    surface: Any, textures: Any, skin: Any, t: Any, weights: Any, rest: Any, mask: Any
+) -> Any:
+    """Masks, height above the hairline and noise at a point; the head has no masks."""
+    ou, ov = skin.offset_u, skin.offset_v
+    if surface.part[t] == HEAD:
+        mask[:] = 0
+        above = _above_hairline(textures, rest[0], rest[1], rest[2])
+        noise = _noise_at(textures.noise, rest[0] * 22 + ou, rest[1] * 22 + rest[2] * 15 + ov)
+        return above, noise
+    u, v = _uv_at(surface.uv, t, weights[0], weights[1], weights[2])
+    _masks_at(textures.masks, u, v, mask)
+    noise = _noise_at(textures.noise, u * 700 + ou, v * 700 + ov)
+    return (mask[_HAIRLINE] - np.float32(0.5)) * np.float32(16), noise
+
+
+@jit
+def _bounced(red: Any, green: Any, blue: Any, colour: Any) -> Any:
+    """Light that bounces between folds is tinted by the skin."""
+    return red + 0.10 * colour[0], green + 0.07 * colour[1], blue + 0.06 * colour[2]
+
+
+@jit
+def _sheen(skin: Any, mask: Any, noise: Any) -> Any:
+    """Gloss (0 broad to 1 tight) and strength of highlights: oily cheeks, wet lips, dull beard."""
+    gloss = 0.55 + 0.25 * mask[_BLUSH] + skin.oil * 0.3 - 0.35 * mask[_BEARD] * skin.stubble
+    strength = (0.62 + 0.06 * noise[0]) * skin.oil
+    return gloss, strength * (1 + skin.lip_gloss * mask[_LIPS]) * (1 + 0.5 * mask[_BLUSH])
+
+
+@jit
+def shade_skin(
+    surface: Surface, light: Light, textures: Textures, skin: SkinMaterial, cloth: ClothMaterial,
+    relief: Floats, per_cm: float, out: Shaded,
+) -> None:  # fmt: skip
+    """Shade face, head and neck above the neckline."""
+    height, width = surface.owner.shape
+    mask = np.zeros(8, np.float32)
+    scale = np.float32(per_cm)
+    for y in range(height):
+        for x in range(width):
+            t = surface.owner[y, x]
+            if t < 0 or surface.part[t] > HEAD:
+                continue
+            a, b, c = surface.triangles[t, 0], surface.triangles[t, 1], surface.triangles[t, 2]
+            w1, w2 = surface.bary[y, x, 0], surface.bary[y, x, 1]
+            w0 = 1 - w1 - w2
+            rest = _mix(surface.rest, a, b, c, w0, w1, w2)
+            if rest[1] < cloth.neck + cloth.slope * rest[2]:
+                continue
+            sx, sy, sz = _mix(surface.normals, a, b, c, w0, w1, w2)
+            sx, sy, sz = _unit(sx, sy, sz)
+            normal = _bumped(relief, y, x, scale, sx, sy, sz)
+            red, green, blue = _mix(light.irradiance, a, b, c, w0, w1, w2)
+            dx, dy, dz = _mix(light.direction, a, b, c, w0, w1, w2)
+            tilt = dx * (normal[0] - sx) + dy * (normal[1] - sy) + dz * (normal[2] - sz)
+            gain = 1 + tilt / ((red + green + blue) / 3 + np.float32(1e-4))
+            gain = _clamp(gain, np.float32(0.25), np.float32(1.8))
+            red, green, blue = red * (1 + gain) * np.float32(0.5), green * gain, blue * gain
+            above, noise = _look_up(surface, textures, skin, t, (w0, w1, w2), rest, mask)
+            colour = _skin_colour(skin, mask, noise, rest, above)
+            dark = 1 - np.float32(0.93) * mask[_NOSTRIL]
+            red, green, blue = red * dark, green * dark, blue * dark
+            ruddy = dark * (1 - np.float32(0.2) * mask[_NOSTRIL])
+            colour = (colour[0] * dark, colour[1] * ruddy, colour[2] * ruddy)
+            if relief[y, x] < -0.01:
+                fold = max(1 + relief[y, x] * np.float32(2.2), np.float32(0.55))
+                colour = (colour[0] * np.sqrt(fold), colour[1] * fold, colour[2] * fold)
+            gloss, strength = _sheen(skin, mask, noise)
+            red, green, blue = (
+                red + 0.10 * colour[0],
+                green + 0.07 * colour[1],
+                blue + 0.06 * colour[2],
+            )
+            corners = (a, b, c, w0, w1, w2)
+            hr, hg, hb = _highlights(light, corners, normal, gloss, strength)
+            edge = 1 - max(sz, np.float32(0))
+            edge = edge * edge * edge * edge * np.float32(0.10) * min(strength, 1.0)
+            _store(out.highlight, y, x, hr + edge * red, hg + edge * green, hb + edge * blue)
+            _store(out.irradiance, y, x, red, green, blue)
+            _store_albedo(out.albedo, y, x, colour[0], colour[1], colour[2])
+            out.skin[y, x] = 1
+
+
+# --- cloth ----------------------------------------------------------------------------------------
+
+
+@jit
+def _weave(pattern: Any, x: Any, y: Any, z: Any) -> Any:
+    """Plain, hoops, stripes or checks: a factor on the cloth's colour."""
+    if pattern == 1:
+        return 1.0 if np.floor(y * 1.1 + z * 0.8) % 2 == 0 else 0.45
+    if pattern == 2:
+        return 1.0 if np.floor(x * 1.1) % 2 == 0 else 0.55
+    if pattern == 3:
+        return 1.0 if (np.floor(x * 0.9) + np.floor((y + z * 0.7) * 0.9)) % 2 == 0 else 0.6
+    return 1.0
+
+
+@jit
+def shade_cloth(
+    surface: Surface, light: Light, textures: Textures, cloth: ClothMaterial, out: Shaded
+) -> None:
+    """Shade the torso and what of the bust lies below the neckline."""
+    height, width = surface.owner.shape
+    for y in range(height):
+        for x in range(width):
+            t = surface.owner[y, x]
+            if t < 0 or (surface.part[t] > HEAD and surface.part[t] != TORSO):
+                continue
+            a, b, c = surface.triangles[t, 0], surface.triangles[t, 1], surface.triangles[t, 2]
+            w1, w2 = surface.bary[y, x, 0], surface.bary[y, x, 1]
+            w0 = 1 - w1 - w2
+            qx, qy, qz = _mix(surface.rest, a, b, c, w0, w1, w2)
+            above = qy - cloth.neck - cloth.slope * qz
+            if above >= 0 and surface.part[t] != TORSO:
+                continue
+            grain = _noise_at(textures.noise, qx * 90, qy * 90 + qz * 70)[0] * 0.04
+            shade = _weave(cloth.pattern, qx, qy, qz) + grain
+            if surface.part[t] != TORSO and above > -0.55:
+                shade *= 0.8
+            red, green, blue = _mix(light.irradiance, a, b, c, w0, w1, w2)
+            _store(out.irradiance, y, x, red, green, blue)
+            _store_albedo(
+                *(out.albedo, y, x),
+                *(cloth.albedo[0] * shade, cloth.albedo[1] * shade, cloth.albedo[2] * shade),
+            )
+
+
+# --- mouth ----------------------------------------------------------------------------------------
+
+
+@jit
+def shade_mouth(surface: Surface, light: Light, mouth: MouthMaterial, out: Shaded) -> None:
+    """Shade teeth, gums, tongue and the mouth's walls, darker the deeper they lie."""
+    height, width = surface.owner.shape
+    for y in range(height):
+        for x in range(width):
+            t = surface.owner[y, x]
+            if t < 0:
+                continue
+            part = surface.part[t]
+            if part not in (MOUTH, GUMS, TEETH):
+                continue
+            a, b, c = surface.triangles[t, 0], surface.triangles[t, 1], surface.triangles[t, 2]
+            w1, w2 = surface.bary[y, x, 0], surface.bary[y, x, 1]
+            w0 = 1 - w1 - w2
+            qz = _mix(surface.rest, a, b, c, w0, w1, w2)[2]
+            nx, ny, nz = _mix(surface.normals, a, b, c, w0, w1, w2)
+            nx, ny, nz = _unit(nx, ny, nz)
+            red, green, blue = _mix(light.irradiance, a, b, c, w0, w1, w2)
+            if part == TEETH:
+                # Front faces catch the light, the gaps between teeth turn away from it.
+                facing = max(nz, np.float32(0))
+                least = np.float32(0.10) + np.float32(0.16) * facing * facing
+                depth = _clamp((mouth.lip_z - 0.2 - qz) / 2.6, 0.0, 1.0)
+                shape = 0.55 + 0.45 * facing
+                _store_albedo(
+                    *(out.albedo, y, x, mouth.teeth[0] * shape),
+                    *(mouth.teeth[1] * shape * shape, mouth.teeth[2] * shape * shape),
+                )
+            else:
+                least = np.float32(0.24)
+                depth = _clamp((mouth.lip_z - qz) / 3.2, 0.0, 1.0)
+                wall = part == MOUTH
+                r, g, b_ = (0.45, 0.35, 0.35) if wall else (1.0, 1.0, 1.0)
+                _store_albedo(
+                    *(out.albedo, y, x, mouth.gums[0] * r, mouth.gums[1] * g, mouth.gums[2] * b_)
+                )
+                out.skin[y, x] = 0.5 if part == GUMS else 0.0
+            fade = (1 - 0.85 * depth) * mouth.open
+            red, green = max(red, least) * fade, max(green, least * 0.9) * fade
+            blue = max(blue, least * 0.85) * fade
+            _store(out.irradiance, y, x, red, green, blue)
+            if part != MOUTH:
+                wet = _highlights(light, (a, b, c, w0, w1, w2), (nx, ny, nz), 0.8, 1.0)
+                dim = mouth.open
+                _store(out.highlight, y, x, wet[0] * dim, wet[1] * dim, wet[2] * dim)
+
+
+# --- eyes -----------------------------------------------------------------------------------------
+
+
+@jit
+def _iris_colour(eye: Any, light: Any, ring: Any, tx: Any, ty: Any, sine: Any) -> Any:
+    """Colour of the iris at a ring (0 centre, 1 edge): two colours, fibres, dark rim, pupil."""
+    turn = np.arctan2(ty, tx)
+    fibre = eye.texture[int(min(ring, 1.0) * 31.99), int((turn + 3.1416) / 6.2832 * 255.99)]
+    outer = _clamp((ring - 0.42) / 0.35, 0.0, 1.0)
+    # The cornea gathers light on the side away from the key.
+    across = -(tx * light.key_direction[0, 0] + ty * light.key_direction[0, 1]) / (sine + 1e-4)
+    shade = fibre * (1 + 0.45 * across * min(ring * 1.3, 1.0))
+    shade *= 1 - 0.68 * _clamp((ring - 0.78) / 0.22, 0.0, 1.0)
+    pupil = _clamp((eye.pupil + 0.05 - ring) / 0.08, 0.0, 1.0)
+    red = (eye.inner[0] + (eye.outer[0] - eye.inner[0]) * outer) * shade
+    green = (eye.inner[1] + (eye.outer[1] - eye.inner[1]) * outer) * shade
+    blue = (eye.inner[2] + (eye.outer[2] - eye.inner[2]) * outer) * shade
+    return (
+        red + (0.006 - red) * pupil,
+        green + (0.006 - green) * pupil,
+        blue + (0.006 - blue) * pupil,
+    )
+
+
+@jit
+def _eye_reflections(eye: Any, light: Any, corners: Any, normal: Any, tx: Any, ty: Any) -> Any:
+    """Mirror images of the highlights, and a catchlight in the iris that never fails."""
+    a, b, c, w0, w1, w2 = corners
+    nx, ny, nz = normal
+    red = green = blue = np.float32(0)
+    for k in range(light.key_direction.shape[0]):
+        lx, ly, lz = light.key_direction[k, 0], light.key_direction[k, 1], light.key_direction[k, 2]
+        mirrored = 2 * nz * (nx * lx + ny * ly + nz * lz) - lz
+        amount = _clamp((mirrored - eye.reflection) / 0.02, 0.0, 1.0) * 0.5
+        seen = light.visible[a, k] * w0 + light.visible[b, k] * w1 + light.visible[c, k] * w2
+        amount *= min(seen * 1.5, 1.0)
+        if k == 0:
+            level = np.sqrt(lx * lx + ly * ly) + 0.15
+            ux = tx / eye.radius - 0.40 * lx / level
+            uy = ty / eye.radius - 0.40 * (abs(ly) + 0.2) / level
+            spot = _clamp((0.24 - np.sqrt(ux * ux + uy * uy)) / 0.12, 0.0, 1.0)
+            amount = max(amount, spot * eye.catch * 0.42)
+        red += amount * light.key_colour[k, 0]
+        green += amount * light.key_colour[k, 1]
+        blue += amount * light.key_colour[k, 2]
+    return red, green, blue
+
+
+@jit
+def shade_eyes(
+    surface: Surface, light: Light, noise: Floats, skin: SkinMaterial, eye: EyeMaterial, out: Shaded
+) -> None:
+    """Shade the eyeballs; the iris is painted where the gaze meets the sclera."""
+    height, width = surface.owner.shape
+    for y in range(height):
+        for x in range(width):
+            t = surface.owner[y, x]
+            if t < 0 or (surface.part[t] != SCLERA_L and surface.part[t] != SCLERA_R):
+                continue
+            e = 0 if surface.part[t] == SCLERA_L else 1
+            a, b, c = surface.triangles[t, 0], surface.triangles[t, 1], surface.triangles[t, 2]
+            w1, w2 = surface.bary[y, x, 0], surface.bary[y, x, 1]
+            w0 = 1 - w1 - w2
+            px, py, pz = _mix(surface.points, a, b, c, w0, w1, w2)
+            ox, oy, oz = _unit(px - eye.centre[e, 0], py - eye.centre[e, 1], pz - eye.centre[e, 2])
+            gx, gy, gz = eye.gaze[e, 0], eye.gaze[e, 1], eye.gaze[e, 2]
+            cosine = ox * gx + oy * gy + oz * gz
+            tx, ty, tz = ox - gx * cosine, oy - gy * cosine, oz - gz * cosine
+            sine = np.sqrt(tx * tx + ty * ty + tz * tz) if cosine > 0 else np.float32(2)
+            vein = _noise_at(noise, ox * 300 + skin.offset_u, oy * 300 + skin.offset_v)[2]
+            far = min(sine / 0.9, 1.0)
+            red = eye.sclera[0] * (1 - 0.05 * far)
+            green = eye.sclera[1] * (1 - 0.16 * far - 0.02 * vein * far)
+            blue = eye.sclera[2] * (1 - 0.18 * far - 0.02 * vein * far)
+            ring = sine / eye.radius
+            nx, ny, nz = ox, oy, oz
+            if ring < 1.12:
+                iris = _iris_colour(eye, light, ring, tx, ty, sine)
+                cover = _clamp((1.06 - ring) / 0.12, 0.0, 1.0)
+                red += (iris[0] - red) * cover
+                green += (iris[1] - green) * cover
+                blue += (iris[2] - blue) * cover
+                bulge = 0.55 * cover
+                nx, ny, nz = _unit(ox + tx * bulge, oy + ty * bulge, oz + tz * bulge)
+            er, eg, eb = _mix(light.irradiance, a, b, c, w0, w1, w2)
+            sr, sg, sb = _eye_reflections(eye, light, (a, b, c, w0, w1, w2), (nx, ny, nz), tx, ty)
+            _store(out.highlight, y, x, sr + 0.035 * er, sg + 0.035 * eg, sb + 0.035 * eb)
+            _store(out.irradiance, y, x, er, eg, eb)
+            _store_albedo(out.albedo, y, x, red, green, blue)
+            out.eye[y, x] = 1
+
+
+# --- wrinkles -------------------------------------------------------------------------------------
+
+
+@jit
+def add_wrinkles(texels: Any, values: Any, left: Any, strength: Any, heights: Any) -> None:
+    """Add one sparse wrinkle layer to a height map (512 * 512,), each side with its strength."""
+    for i in range(texels.shape[0]):
+        k = texels[i]
+        heights[k] += values[i] * (strength[0] if left[k] else strength[1])

@@ -1,0 +1,223 @@
+"""Strands over the picture: lashes, brows, beard, glasses and hair, in that order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from synfer_core.facekit.camera import View
+from synfer_core.facekit.derive import Array
+from synfer_core.facekit.facial_hair import Beard, Brows
+from synfer_core.facekit.hair import Groom
+from synfer_core.facekit.head import HeadModel
+from synfer_core.facekit.lighting import HairPoints, lit_columns
+from synfer_core.facekit.raster import draw_strands
+from synfer_core.facekit.scene import Scene
+
+Floats = NDArray[np.float32]
+
+_FULL_DETAIL_SCALE = 9.8  # pixels a cm for which strand widths are meant
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """What strands are drawn into.
+
+    Attributes:
+        image: Linear RGB (H, W, 3).
+        depth: Nearness (H, W).
+        ambient: Light on the face, linear RGB (3,), for strands without shadows of their own.
+    """
+
+    image: Floats
+    depth: Floats
+    view: View
+    ambient: Floats
+
+    def draw(
+        self, screen: Floats, colours: Array, widths: Array | float, opacity: float, bias: float
+    ) -> None:
+        """Draw strands given in screen points; colours and widths broadcast to all points."""
+        shape = screen.shape[:2]
+        colours = np.ascontiguousarray(np.broadcast_to(colours, (*shape, 3)), np.float32)
+        widths = np.ascontiguousarray(np.broadcast_to(widths, shape), np.float32)
+        screen = np.ascontiguousarray(screen)
+        draw_strands(screen, colours, widths, opacity, bias, self.depth, self.image)
+
+
+def draw_lashes(canvas: Canvas, scene: Scene, lashes: Floats, lower: NDArray[np.bool_]) -> None:
+    """Lashes as posed points (n, 4, 3)."""
+    light_hair = np.mean(scene.identity.hair.rgb) >= 0.2
+    colour = np.array([0.012, 0.009, 0.008]) * (2.5 if light_hair else 1.0)
+    width = canvas.view.scale * 0.048 * (1.5 if scene.identity.sex == "woman" else 1.0)
+    widths = width * np.linspace(1, 0.35, 4) * np.where(lower[:, None], 0.35, 1.0)
+    canvas.draw(canvas.view.project(lashes), colour, widths, 0.75, 0.004)
+
+
+def draw_brows(canvas: Canvas, scene: Scene, brows: Brows, posed: Floats) -> None:
+    """Brows planted on the posed mesh."""
+    hair, skin = np.array(scene.identity.hair.rgb), scene.identity.skin.linear
+    colour = np.minimum(hair * 0.75, skin * 0.5) if hair.mean() > 0.08 else hair * 0.9 + 0.002
+    colours = brows.tone[:, None, None] * (colour * canvas.ambient * 0.9)
+    widths = canvas.view.scale * 0.055 * np.array([0.9, 1, 0.8, 0.4])
+    canvas.draw(canvas.view.project(posed), colours, widths, 0.48, 0.003)
+
+
+def draw_beard(
+    canvas: Canvas, scene: Scene, beard: Beard, posed: Floats, irradiance: Floats
+) -> None:
+    """A beard as posed points (n, 4, 3), lit like the skin under each root."""
+    screen = canvas.view.project(posed)
+    size = len(canvas.image)
+    column, row = (np.clip(screen[:, 0, k].astype(int), 0, size - 1) for k in (0, 1))
+    light = irradiance[row, column]
+    light = np.where(light.any(1, keepdims=True), light, canvas.ambient)
+    colour = beard.tone[:, None] * np.array(scene.identity.hair.rgb) * 1.05 * light
+    colours = colour[:, None] * np.array([0.55, 0.8, 1.05, 1.25])[:, None]
+    widths = canvas.view.scale * 0.05 * np.array([1, 1, 0.85, 0.5])
+    canvas.draw(screen, colours, widths, 0.55, 0.0008)
+
+
+# --- hair -----------------------------------------------------------------------------------------
+
+_HAIR_WIDTH = MappingProxyType({"buzz": 0.06, "afro": 0.085, "curly_short": 0.1, "curly_long": 0.1})
+_CURLY = ("afro", "curly_short", "curly_long")
+
+
+@dataclass(frozen=True, eq=False)
+class PosedHair:
+    """A groom turned with the head: points (n, m, 3) and normals, screen points, who is seen."""
+
+    points: Floats
+    normals: Floats
+    screen: Floats
+    shown: NDArray[np.bool_]
+    tone: Floats
+
+    @classmethod
+    def of(cls, groom: Groom, view: View, depth: Floats) -> PosedHair:
+        """Pose a groom; strands wholly behind the head or out of the picture are not shown."""
+        points = view.pose(groom.points)
+        screen = view.project(points)
+        normals = (groom.normals.reshape(-1, 3) @ view.turn.T).reshape(groom.normals.shape)
+        return cls(points, normals, screen, _is_seen(screen, depth), groom.tone)
+
+
+def _is_seen(screen: Floats, depth: Floats) -> NDArray[np.bool_]:
+    size = len(depth)
+    x, y = screen[..., 0], screen[..., 1]
+    inside = (x > -4) & (y > -4) & (x < size + 4) & (y < size + 4)
+    column, row = np.clip(x.astype(np.int32), 0, size - 1), np.clip(y.astype(np.int32), 0, size - 1)
+    return np.asarray((inside & (screen[..., 2] * 1.0006 >= depth[row, column])).any(1))
+
+
+def draw_hair(
+    canvas: Canvas, scene: Scene, hair: PosedHair, light: Floats, exposure: float
+) -> None:
+    """Hair from far to near; `light` is that of the lit columns of the shown strands (n, 6)."""
+    shown = np.flatnonzero(hair.shown)
+    screen, tone = hair.screen[shown], hair.tone[shown]
+    count, steps = screen.shape[:2]
+    columns = lit_columns(steps)
+    colours = _hair_colour(scene, light.reshape(count, len(columns), 6) * exposure, tone)
+    colours = _spread(colours, columns, steps)
+    along = np.linspace(0, 1, steps)
+    style = scene.identity.hair.style
+    roots = np.array([0.8, 1.1]) if style == "buzz" else np.clip(0.45 + along * 1.6, 0, 1)
+    bounce = np.array(scene.identity.hair.rgb) * 0.05 * canvas.ambient
+    colours = colours * roots[:, None].astype(np.float32) + bounce.astype(np.float32)
+    scale = canvas.view.scale
+    width = scale * _HAIR_WIDTH.get(style, 0.08)
+    width /= np.sqrt(np.clip(scale / _FULL_DETAIL_SCALE, 0.8, 2.0))
+    widths = width * np.clip(1.15 - 0.75 * along**3, 0.3, 1)
+    order = np.argsort(screen[..., 2].mean(1))
+    opacity = 0.5 if style == "buzz" else 0.72
+    canvas.draw(screen[order], colours[order], widths, opacity, 0.0006)
+
+
+def _hair_colour(scene: Scene, light: Floats, tone: Floats) -> Floats:
+    """Pigment in the diffuse light, a paler highlight."""
+    hair = np.array(scene.identity.hair.rgb)
+    oily = 0.16 * (0.6 + 0.8 * scene.identity.skin.oil)
+    shine = oily * (0.6 if scene.identity.hair.style in _CURLY else 1.0)
+    diffuse = light[..., :3] * (hair * 1.15).astype(np.float32)
+    highlight = light[..., 3:] * (shine * (0.25 + 0.75 * np.sqrt(hair))).astype(np.float32)
+    return np.asarray((diffuse + highlight) * tone[:, None, None])
+
+
+def _spread(colours: Floats, columns: NDArray[np.int32], steps: int) -> Floats:
+    """Colours at some strand points, interpolated to all."""
+    place = np.interp(np.arange(steps), columns, np.arange(len(columns)))
+    low = np.minimum(place.astype(int), len(columns) - 2)
+    share = (place - low).astype(np.float32)[None, :, None]
+    return np.asarray(colours[:, low] * (1 - share) + colours[:, low + 1] * share)
+
+
+# --- glasses --------------------------------------------------------------------------------------
+
+_LENS = MappingProxyType(
+    {"thin": (2.55, 1.75, 3.0), "thick": (2.6, 1.9, 3.2), "round": (2.35, 2.25, 2.0)}
+)
+"""Half-width and half-height (cm) and roundness (2 an ellipse, more squarer)."""
+_FRAME_WIDTH = MappingProxyType({"thin": 0.13, "thick": 0.34, "round": 0.16})
+_POINTS = 41
+_BOW = 0.021  # how the front curves back, cm a cm squared
+
+
+def draw_glasses(canvas: Canvas, scene: Scene, head: HeadModel, person: Floats) -> None:
+    """Glasses on a person's neutral head: two lenses, bridge and temples."""
+    kind = scene.styling.glasses
+    curves = _glasses_curves(kind, head, person)
+    screen = canvas.view.project(canvas.view.pose(curves))
+    for lens in screen[:2]:
+        _tint_lens(canvas.image, lens)
+    width = _FRAME_WIDTH[kind] * canvas.view.scale
+    colour = np.array(scene.styling.frame) * canvas.ambient * 1.2 + 0.004
+    canvas.draw(screen, colour, width, 1.0, 0.002)
+    edge = screen.copy()
+    edge[..., 1] -= width * 0.3
+    canvas.draw(edge, colour * 2 + 0.10 * canvas.ambient, max(0.5, width * 0.22), 0.5, 0.004)
+
+
+def _glasses_curves(kind: str, head: HeadModel, person: Floats) -> Floats:
+    """Two lenses, the bridge and two temples as curves (5, 41, 3) in head space."""
+    half_width, half_height, power = _LENS[kind]
+    eye = person[head.eyes[0]]
+    x, y = abs(eye[:, 0].mean()), eye[:, 1].mean()
+    nose, brows = person[head.landmarks[28]], person[head.landmarks[[19, 24]]]
+    front = max(nose[2] + 0.25, brows[:, 2].max() + 0.7)
+    ear = np.abs(person[head.landmarks[[0, 16]], 0]).mean() + 0.35
+    turn, q = np.linspace(0, 2 * np.pi, _POINTS), np.linspace(0, 1, _POINTS)
+    across = np.abs(np.cos(turn)) ** (2 / power) * np.sign(np.cos(turn)) * half_width
+    up = np.abs(np.sin(turn)) ** (2 / power) * np.sign(np.sin(turn)) * half_height
+    curves = []
+    for side in (1, -1):
+        inner = 0.12 * (side * across < 0)
+        depth = front - _BOW * (side * x + across) ** 2
+        curves.append(np.stack([side * x + across, y - 0.25 + up - inner, depth], 1))
+    bridge = np.linspace(-1, 1, _POINTS)
+    rise = y + 0.35 + 0.25 * (1 - bridge**2)
+    curves.append(np.stack([bridge * (x - half_width), rise, np.full(_POINTS, front + 0.1)], 1))
+    outer = x + half_width
+    for side in (1, -1):
+        reach = outer + (ear - outer) * np.minimum(q * 1.15, 1)
+        depth = (front - _BOW * outer**2) * (1 - q) + 0.5 * q
+        curves.append(np.stack([side * reach, y + 0.6 - 0.2 * q, depth], 1))
+    return np.array(curves, np.float32)
+
+
+def _tint_lens(image: Floats, outline: Floats) -> None:
+    inside = np.zeros(image.shape[:2], np.uint8)
+    polygon = np.round(outline[:, :2] * 16).astype(np.int32)
+    cv2.fillPoly(inside, [polygon], 1, shift=4, lineType=cv2.LINE_8)
+    glass = inside > 0
+    image[glass] = image[glass] * np.float32(0.93) + np.float32(0.012)
+
+
+def hair_points(hair: PosedHair) -> HairPoints:
+    """The lit points of posed hair."""
+    return HairPoints.of(hair.points, hair.normals, hair.shown)
