@@ -11,7 +11,7 @@ import torch
 
 from synfer_core import decoding, denoising, guidance
 from synfer_core.conditioning import Conditions, condition
-from synfer_core.errors import RequestError, WeightsError
+from synfer_core.errors import RequestError, UnsupportedError, WeightsError
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS
 from synfer_core.models import au_adapter, codec, denoiser
 from synfer_core.models.attention import Recorder
@@ -84,7 +84,11 @@ class BuiltinModel:
 
         Raises:
             RequestError: The recipe names other weights.
+            UnsupportedError: The recipe asks for another size than the model's.
         """
+        size = self.codec.config.image_size
+        if recipe.size not in (None, size):
+            raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
         if recipe.weights_sha256 not in (None, self.sha256):
             raise RequestError(
                 "the recipe was made with other weights",

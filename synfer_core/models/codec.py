@@ -191,6 +191,7 @@ class Codec(nn.Module):
         self.from_linear = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, low, 3, padding=1))
         last = nn.Conv2d(low, 48, 3, padding=1)
         nn.init.zeros_(last.weight)
+        nn.init.zeros_(cast(Tensor, last.bias))
         self.refine = nn.Sequential(
             *(ResidualBlock(low) for _ in range(config.blocks[0])),
             nn.GroupNorm(8, low),

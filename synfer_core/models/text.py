@@ -54,20 +54,23 @@ class TextEncoder:
         self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
 
     @torch.no_grad()
-    def __call__(self, texts: list[str]) -> TextStates:
+    def __call__(self, texts: list[str], *, cut: bool = False) -> TextStates:
         """Token states of the texts.
 
+        Args:
+            texts: What to encode.
+            cut: Cut texts of more than 48 tokens, as training does with its captions.
+
         Raises:
-            RequestError: A text has more than 48 tokens; none is cut silently.
+            RequestError: A text has more than 48 tokens and `cut` is off.
         """
-        batch = self._tokenizer(
-            texts, padding="max_length", max_length=MAX_TOKENS, return_tensors="pt"
-        )
-        length = batch["input_ids"].shape[1]
-        if length > MAX_TOKENS:
+        batch = self._tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=cut)
+        longest = max(map(len, batch["input_ids"]))
+        if longest > MAX_TOKENS:
             raise RequestError(
-                f"is {length} tokens long", field="text", allowed=f"at most {MAX_TOKENS} tokens"
+                f"is {longest} tokens long", field="text", allowed=f"at most {MAX_TOKENS} tokens"
             )
+        batch.convert_to_tensors("pt")
         states = self._model(**batch).last_hidden_state
         mask = batch["attention_mask"].bool()
         words = tuple(self._words(batch, i, text) for i, text in enumerate(texts))

@@ -49,7 +49,7 @@ def build(faces: FaceSet, codec: Codec, encoder: TextEncoder) -> LatentSet:
     latents, states, masks = [], [], []
     for rows in dataset.chunks(len(faces), _BATCH):
         latents.append(codec.encode(to_tensor(faces.images[rows])).half())
-        text = encoder(list(faces.captions[rows]))
+        text = encoder(list(faces.captions[rows]), cut=True)
         states.append(text.states.half())
         masks.append(text.mask)
     null = encoder([""])
