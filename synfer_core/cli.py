@@ -103,3 +103,7 @@ def _run(arguments: list[str]) -> int:
 def _say(message: str, code: int) -> int:
     print(message, file=sys.stderr)
     return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from synfer_core import batch
 from synfer_core.errors import ImageError, RequestError, SynferError
-from synfer_core.facs import EXPRESSIONS
+from synfer_core.facs import EXPRESSIONS, format_facs
 from synfer_core.files import check_writable, read_text_bytes, write_whole
 from synfer_core.request import Recipe
 
 if TYPE_CHECKING:
-    from synfer_core.report import Label, Result
+    from synfer_core.report import Annotation, Result
     from synfer_core.synthesizer import Synthesizer
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -137,7 +137,7 @@ def _generate_one(args: argparse.Namespace) -> int:
     result.save_png(args.out)
     if args.report:
         write_whole(args.report, _json_bytes(result.to_dict()))
-    print(f"{args.out}: {_summary(result.label)}")
+    _print_summary(args.out, result)
     return 0
 
 
@@ -236,7 +236,7 @@ def _print_annotation(synthesizer: Synthesizer, path: Path, *, as_json: bool) ->
     if as_json:
         print(json.dumps({"file": str(path), "ok": True, **annotation.to_dict()}, allow_nan=False))
     else:
-        print(f"{path}: {_summary(annotation.label)}")
+        _print_summary(path, annotation)
 
 
 def _print_failure(path: Path, error: SynferError, *, as_json: bool) -> None:
@@ -245,10 +245,13 @@ def _print_failure(path: Path, error: SynferError, *, as_json: bool) -> None:
         print(json.dumps({"file": str(path), "ok": False, "error": error.to_dict()}))
 
 
-def _summary(label: Label | None) -> str:
-    if label is None:
-        return "no label"
-    return f"{label.expression} ({label.confidence:.0%} sure)"
+def _print_summary(path: Path, made: Result | Annotation) -> None:
+    label = made.label
+    print(f"{path}: {f'{label.expression}, {label.confidence:.0%} sure' if label else 'no label'}")
+    for reading in made.readings:
+        print(f"  {format_facs(reading.aus) or 'no action unit'} (by {reading.reader})")
+    for note in made.notes:
+        print(f"  note: {note}")
 
 
 def _json_bytes(value: object) -> bytes:

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    matches = [re.fullmatch(r"([\w.-]+)==([\w.]+)", line) for line in lines]
+    assert all(matches), "every requirement names one version"
+    return {re.sub(r"[-_.]+", "-", m[1]).lower(): m[2] for m in matches if m}
+
+
+def locked() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return pins([line for line in lines if not line.startswith("#")])
+
+
+def project() -> dict[str, str]:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return pins(data["dependencies"] + data["optional-dependencies"]["dev"])
+
+
+def test_pins_and_lock_agree() -> None:
+    lock = locked()
+    assert {name: lock.get(name) for name in project()} == project()
+
+
+def test_opencv_comes_with_mediapipe_alone() -> None:
+    assert "opencv-contrib-python" in locked()
+    assert not [name for name in locked() | project() if name == "opencv-python"]
+
+
+def test_the_scripts_install_the_locked_torch() -> None:
+    torch = locked()["torch"]
+    assert f"torch_version={torch}\n" in (ROOT / "scripts/install").read_text()
+    assert f"torch=={torch}+cpu" in (ROOT / "Dockerfile").read_text()
