@@ -89,7 +89,7 @@ def _remarks(aligned: Aligned, faces: int) -> Iterator[str]:
     if faces > 1:
         yield f"{faces} faces were found; the largest was read."
     if aligned.outside > MUCH_OUTSIDE:
-        yield f"The face is close to the photo's edge: {aligned.outside:.0%} of the crop is made up."
+        yield f"The face is at the photo's edge: {aligned.outside:.0%} of the crop is made up."
 
 
 def _middle(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
