@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synfer_core.facekit.scene import Pose, Scene
+from synfer_core.facekit.scene import Camera, Pose, Scene
 
 Floats = NDArray[np.float32]
 
@@ -70,15 +70,15 @@ def pose_points(points: Floats, turn: Floats) -> Floats:
     return np.asarray(points + share * moved, np.float32)
 
 
-def view_of(scene: Scene, eyes: Floats, mouth: Floats, size: int) -> View:
-    """The view of a scene, framed on eyes and mouth.
+def view_of(pose: Pose, camera: Camera, eyes: Floats, mouth: Floats, size: int) -> View:
+    """A camera's view of a posed head, framed on eyes and mouth.
 
     Args:
         eyes: Middle between the person's eyes, unposed (3,).
         mouth: Middle of the neutral mouth, unposed (3,), so that framing ignores the expression.
         size: Pixels on a side of the buffers drawn into.
     """
-    camera, turn = scene.camera, rotation(scene.pose)
+    turn = rotation(pose)
     scale = size / 2 / camera.half_width
     origin = View(turn, scale, camera.distance, (0.0, 0.0))
     eye, lip = origin.project(origin.pose(np.stack([eyes, mouth])))

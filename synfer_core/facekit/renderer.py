@@ -36,6 +36,7 @@ from synfer_core.facekit.postprocess import (
     shade_under_lids,
 )
 from synfer_core.facekit.raster import rasterise, vertex_normals
+from synfer_core.facekit.regions import au_region
 from synfer_core.facekit.scene import Scene
 from synfer_core.facekit.shading import (
     Light,
@@ -155,6 +156,14 @@ class Renderer:
         gap = self.head.lip_gap(moved) - self.head.lip_gap(rest)
         return label_lips_part(scene.aus, gap / max(self._lip_opening, 0.05))
 
+    def au_region(self, slot: str, size: int) -> Floats:
+        """Where an AU moves the skin of a frontal face, 0-1 (size, size); see `regions`.
+
+        Raises:
+            RequestError: The slot is not one of `facs.AU_SLOTS`.
+        """
+        return au_region(self.head, slot, size)
+
     # --- stages -----------------------------------------------------------------------------------
 
     def _measure_lip_opening(self) -> float:
@@ -174,7 +183,8 @@ class Renderer:
         points = self.head.deform(person.points, weights)
         gap = self.head.lip_gap(points)
         mouth = self.head.rest[self.head.landmarks[MOUTH_LANDMARKS]].mean(0)
-        view = view_of(scene, person.eye_centres.mean(0), mouth, size)
+        eyes = person.eye_centres.mean(0)
+        view = view_of(scene.pose, scene.camera, eyes, mouth, size)
         posed = view.pose(points + self._cloth_thickness(scene, person))
         normals = vertex_normals(posed, self.head.triangles)
         return _Geometry(view, gaze, posed, normals, view.pose(person.eye_centres), gap)

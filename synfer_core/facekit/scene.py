@@ -287,7 +287,7 @@ def scene_for(
         calm: Draw those from `CALM`, else from `WIDE`.
         expression: The label, one of `facs.EXPRESSIONS`.
         traits: Fixed traits: those of `identity.draw_identity`, ``lighting``, ``background`` and
-            ``makeup``; `caption.attributes_in` reads them off a text.
+            ``makeup``; `captions.attributes_in` reads them off a text.
 
     Raises:
         RequestError: An AU, intensity, trait or expression is not known.

@@ -1,0 +1,147 @@
+"""`synfer facekit`: get the data pack, render labelled data sets and contact sheets."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from synfer_core.facekit.pack import COMMIT, REPOSITORY, fetch, fetched_path, pack_checkout
+
+_FORMATTER = argparse.RawDescriptionHelpFormatter
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``facekit`` and its commands; each sets ``handler``, a function of the parsed arguments
+    that returns the exit code."""
+    parser = subparsers.add_parser(
+        "facekit",
+        help="the exact 3D renderer: data pack, data sets, contact sheets",
+        description="Render faces whose action units are known exactly, from ICT-FaceKit (MIT).",
+        epilog="example:\n  synfer facekit fetch && synfer facekit sheet faces.png",
+        formatter_class=_FORMATTER,
+    )
+    commands = parser.add_subparsers(dest="facekit_command", required=True, metavar="COMMAND")
+    _add_fetch(commands)
+    _add_pack(commands)
+    _add_render(commands)
+    _add_sheet(commands)
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=_FORMATTER,
+    )
+
+
+def _add_fetch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "clone ICT-FaceKit at its pinned commit and build the data pack"
+    parser = _command(commands, "fetch", text, "synfer facekit fetch")
+    parser.add_argument("--out", type=Path, help=f"the pack to write (default: {fetched_path()})")
+    parser.add_argument("--url", default=REPOSITORY, help="repository to clone (%(default)s)")
+    parser.add_argument("--commit", default=COMMIT, help="commit to check out (%(default)s)")
+    parser.set_defaults(handler=_fetch)
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    out = fetch(arguments.out, url=arguments.url, commit=arguments.commit)
+    print(out)
+    return 0
+
+
+def _add_pack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "build the data pack from a checkout of ICT-FaceKit"
+    example = "synfer facekit pack ICT-FaceKit ict_facekit.npz"
+    parser = _command(commands, "pack", text, example)
+    parser.add_argument("checkout", type=Path, help="folder of the checkout")
+    parser.add_argument("out", type=Path, help="the pack to write, an .npz file")
+    parser.set_defaults(handler=_pack)
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    print(pack_checkout(arguments.checkout, arguments.out))
+    return 0
+
+
+def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "render a labelled data set as Parquet shards; run again, it goes on where it stopped"
+    example = "synfer facekit render data/calm --count 1000 --size 128 --workers 2"
+    parser = _command(commands, "render", text, example)
+    parser.add_argument("out", type=Path, help="folder for the shards")
+    parser.add_argument("--count", type=int, default=1000, help="images (%(default)s)")
+    parser.add_argument("--size", type=int, default=128, help="pixels on a side (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the set (%(default)s)")
+    parser.add_argument(
+        "--distribution", default="calm", help="calm (stimuli) or wide (%(default)s)"
+    )
+    parser.add_argument("--split", help="only identities of train, val or test (default: all)")
+    parser.add_argument(
+        "--per-identity", type=int, default=5, help="images of a person (%(default)s)"
+    )
+    parser.add_argument(
+        "--per-shard", type=int, default=500, help="images in a shard (%(default)s)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)"
+    )
+    parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
+    parser.set_defaults(handler=_render)
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from synfer_core.facekit.dataset import DatasetConfig, render_dataset
+
+    config = DatasetConfig(
+        count=arguments.count,
+        size=arguments.size,
+        seed=arguments.seed,
+        distribution=arguments.distribution,
+        split=arguments.split,
+        per_identity=arguments.per_identity,
+        per_shard=arguments.per_shard,
+    )
+    start = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        print(f"{done}/{total} images, {time.monotonic() - start:.0f} s", file=sys.stderr)
+
+    workers, pack = arguments.workers, arguments.pack
+    print(render_dataset(config, arguments.out, workers=workers, pack=pack, progress=show))
+    return 0
+
+
+def _add_sheet(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "draw a contact sheet: expressions of eight people, every AU, or random scenes"
+    parser = _command(commands, "sheet", text, "synfer facekit sheet faces.png --kind expressions")
+    parser.add_argument("out", type=Path, help="picture to write (.png, .jpg or .webp)")
+    parser.add_argument("--kind", default="expressions", help="expressions, aus or random")
+    parser.add_argument("--size", type=int, default=128, help="pixels of a face (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="who is shown (%(default)s)")
+    parser.add_argument("--distribution", default="calm", help="of random scenes (%(default)s)")
+    parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
+    parser.set_defaults(handler=_sheet)
+
+
+def _sheet(arguments: argparse.Namespace) -> int:
+    from synfer_core.facekit.sheets import draw_sheet, save_sheet
+
+    picture = draw_sheet(
+        arguments.kind,
+        size=arguments.size,
+        seed=arguments.seed,
+        distribution=arguments.distribution,
+        pack=arguments.pack,
+    )
+    print(save_sheet(picture, arguments.out))
+    return 0
