@@ -140,7 +140,7 @@ def _render(args: argparse.Namespace) -> int:
     _require(all(16 <= size <= 1024 for size in args.sizes), "--sizes", "16 to 1024")
     _check_targets(args.json)
     from synfer_core.evaluation import render_speed
-    from synfer_core.facekit import Renderer
+    from synfer_core.facekit.renderer import Renderer
 
     renderer = Renderer.load()
     speeds = [render_speed.measure(renderer, s, seconds=args.seconds) for s in args.sizes]

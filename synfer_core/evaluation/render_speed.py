@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from synfer_core.facekit import Renderer, Scene, sample_scene
+from synfer_core.facekit.renderer import Renderer
+from synfer_core.facekit.scene import Scene, sample_scene
 
 PER_IDENTITY = 8
 """Images of one person in a row, as `synfer facekit render` draws them: hair is made once."""
