@@ -22,7 +22,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from synfer_core.facekit.pack import Pack, cache_folder
+from synfer_core.facekit.pack import Pack
+from synfer_core.files import cache_folder
 from synfer_core.facekit.raster import rasterise, vertex_normals
 
 Array = NDArray[Any]

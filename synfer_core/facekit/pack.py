@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import DependencyError, PackError
+from synfer_core.files import cache_folder
 
 REPOSITORY = "https://github.com/USC-ICT/ICT-FaceKit"
 COMMIT = "da5f95a"
@@ -166,12 +167,6 @@ def locate(path: Path | None = None) -> Path:
             allowed="a file made by `synfer facekit pack`",
         )
     return found
-
-
-def cache_folder() -> Path:
-    """Folder for what is made once on this machine (XDG_CACHE_HOME, else ~/.cache)."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "synfer"
 
 
 def fetched_path() -> Path:
