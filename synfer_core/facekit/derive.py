@@ -23,8 +23,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from synfer_core.facekit.pack import Pack
-from synfer_core.files import cache_folder
 from synfer_core.facekit.raster import rasterise, vertex_normals
+from synfer_core.files import cache_folder
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
