@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -39,8 +40,11 @@ def help_of(command: str, capsys: Lines) -> str:
 
 def examples(text: str) -> list[list[str]]:
     """The example commands at the end of a help text, without the program's name."""
-    lines = text.split("examples:\n")[1].splitlines()
-    return [shlex.split(line.split(">")[0])[1:] for line in lines if line.startswith("  synfer")]
+    _, end = re.split(r"examples?:\n", text)
+    commands = re.findall(r"^  synfer|&& synfer", end, re.MULTILINE)
+    given = [shlex.split(part.split("\n")[0].split(">")[0]) for part in end.split("synfer ")[1:]]
+    assert len(given) == len(commands)
+    return [[word for word in words if word != "&&"] for words in given]
 
 
 def test_overview_names_every_command(capsys: Lines) -> None:

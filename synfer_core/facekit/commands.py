@@ -51,7 +51,7 @@ def _add_fetch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--out", type=Path, help=f"the pack to write (default: {fetched_path()})")
     parser.add_argument("--url", default=REPOSITORY, help="repository to clone (%(default)s)")
     parser.add_argument("--commit", default=COMMIT, help="commit to check out (%(default)s)")
-    parser.set_defaults(handler=_fetch)
+    parser.set_defaults(run=_fetch)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -66,7 +66,7 @@ def _add_pack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser = _command(commands, "pack", text, example)
     parser.add_argument("checkout", type=Path, help="folder of the checkout")
     parser.add_argument("out", type=Path, help="the pack to write, an .npz file")
-    parser.set_defaults(handler=_pack)
+    parser.set_defaults(run=_pack)
 
 
 def _pack(arguments: argparse.Namespace) -> int:
@@ -96,7 +96,7 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)"
     )
     parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
-    parser.set_defaults(handler=_render)
+    parser.set_defaults(run=_render)
 
 
 def _render(arguments: argparse.Namespace) -> int:
@@ -130,7 +130,7 @@ def _add_sheet(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--seed", type=int, default=0, help="who is shown (%(default)s)")
     parser.add_argument("--distribution", default="calm", help="of random scenes (%(default)s)")
     parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
-    parser.set_defaults(handler=_sheet)
+    parser.set_defaults(run=_sheet)
 
 
 def _sheet(arguments: argparse.Namespace) -> int:
