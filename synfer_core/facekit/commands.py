@@ -14,7 +14,7 @@ _FORMATTER = argparse.RawDescriptionHelpFormatter
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``facekit`` and its commands; each sets ``handler``, a function of the parsed arguments
+    """Add ``facekit`` and its commands; each sets ``run``, a function of the parsed arguments
     that returns the exit code."""
     parser = subparsers.add_parser(
         "facekit",
