@@ -14,6 +14,7 @@ from synfer_core.facs import AU_SLOTS
 from synfer_core.models import classifier
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier
+from synfer_core.models.identity_reader import IdentityReader
 from synfer_core.report import AttentionMaps, AUReading, Label, Pixels
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Readings:
     aus: tuple[AUReading, ...]
     attention: AttentionMaps
     notes: tuple[str, ...]
+    identity_code: tuple[float, ...] | None
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,12 @@ class Annotator:
     Attributes:
         feranno: Reads the label; None if its weights are not there.
         au_reader: Measures AUs; None if its weights are not there.
+        identity: Reads who it is; None if its weights are not there.
     """
 
     feranno: FERAnnoReader | None
     au_reader: AUReader | None
+    identity: IdentityReader | None
 
     @classmethod
     def load(cls, folder: Path, model: BuiltinModel) -> Self:
@@ -80,10 +84,11 @@ class Annotator:
         Raises:
             WeightsError: A weight file is damaged.
         """
-        aus = folder / "au-reader.safetensors"
+        aus, person = folder / "au-reader.safetensors", folder / "identity.safetensors"
         return cls(
             _load_feranno(folder / "feranno.safetensors", model),
             AUReader.load(aus) if aus.exists() else None,
+            IdentityReader.load(person) if person.exists() else None,
         )
 
     def read(self, image: Pixels) -> Readings:
@@ -96,7 +101,8 @@ class Annotator:
         if not self.au_reader:
             notes.append(_NO_AUS)
         aus = (self.au_reader.read(image),) if self.au_reader else ()
-        return Readings(label, aus, attention, tuple(notes))
+        code = self.identity.read(image) if self.identity else None
+        return Readings(label, aus, attention, tuple(notes), code)
 
 
 def _load_feranno(path: Path, model: BuiltinModel) -> FERAnnoReader | None:

@@ -121,6 +121,7 @@ class Annotation:
         readings: AU readings, one a reader.
         attention: Where FERAnno's queries looked.
         notes: Things the user should know, in plain words.
+        identity_code: The person as a recipe takes it, where the model has an identity reader.
     """
 
     image: Pixels
@@ -128,6 +129,7 @@ class Annotation:
     readings: tuple[AUReading, ...]
     attention: AttentionMaps
     notes: tuple[str, ...] = ()
+    identity_code: tuple[float, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, without pictures."""
@@ -135,6 +137,7 @@ class Annotation:
             "label": self.label.to_dict() if self.label else None,
             "readings": [r.to_dict() for r in self.readings],
             "notes": list(self.notes),
+            "identity_code": self.identity_code,
         }
 
 

@@ -101,7 +101,12 @@ class Synthesizer:
         face, notes = prepare(image, size)
         readings = self.annotator.read(face)
         return Annotation(
-            face, readings.label, readings.aus, readings.attention, (*notes, *readings.notes)
+            image=face,
+            label=readings.label,
+            readings=readings.aus,
+            attention=readings.attention,
+            notes=(*notes, *readings.notes),
+            identity_code=readings.identity_code,
         )
 
     def _backbone(self, recipe: Recipe) -> Backbone:

@@ -77,17 +77,25 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = _BACKBONES[config.architecture](config)
-        features = config.widths[-1] * _GRID**2
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(_GRID), nn.Flatten(), nn.Dropout(config.dropout)
         )
-        self.expressions = _linear(features, len(EXPRESSIONS)) if config.expressions else None
-        self.aus = _linear(features, len(AU_SLOTS)) if config.aus else None
+        self.expressions = _linear(self.width, len(EXPRESSIONS)) if config.expressions else None
+        self.aus = _linear(self.width, len(AU_SLOTS)) if config.aus else None
+
+    @property
+    def width(self) -> int:
+        """Length of `features`."""
+        return self.config.widths[-1] * _GRID**2
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the heads see, (B, width), of images (B, 3, S, S) in -1 to 1."""
+        out = self.backbone(crop_and_resize(images, self.config))
+        return cast(Tensor, self.head(out if isinstance(out, Tensor) else out.last_hidden_state))
 
     def forward(self, images: Tensor) -> Reading:
         """Images (B, 3, S, S) in -1 to 1, any S; gradients flow back to them."""
-        out = self.backbone(crop_and_resize(images, self.config))
-        features = self.head(out if isinstance(out, Tensor) else out.last_hidden_state)
+        features = self.features(images)
         return Reading(
             self.expressions(features) if self.expressions else None,
             self.aus(features) if self.aus else None,

@@ -164,4 +164,5 @@ def load(path: Path) -> tuple[Denoiser, str]:
     checkpoint = checkpoints.load(path, "denoiser")
     denoiser = Denoiser(checkpoints.config_of(checkpoint, DenoiserConfig))
     checkpoints.fill(denoiser, checkpoint, path.name)
-    return denoiser.eval(), checkpoint.sha256
+    channels_last = denoiser.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return cast(Denoiser, channels_last), checkpoint.sha256

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   synfer train codec --data renders --out runs/codec --minutes 20
-  synfer train denoiser --data renders --models runs/models --out runs/denoiser --minutes 90 --resume
+  synfer train denoiser --data renders --models runs/models --out runs/denoiser --minutes 90
   synfer train au-adapter --data renders --models runs/models --out runs/au-adapter --minutes 30
 
 Stages in order: codec, denoiser, au-adapter (they make pixels), then feranno; classifier, judge,
@@ -149,6 +149,15 @@ def _au_reader(args: argparse.Namespace, schedule: Schedule) -> object:
     return _reader(MINI, args, schedule)
 
 
+def _identity(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training import identity
+
+    codec = args.models / "codec.safetensors" if args.models else None
+    config = _batched(identity.IdentityTraining(), args)
+    options = {"resume": args.resume, "limit": args.limit, "codec": codec}
+    return identity.train(config, schedule, args.data, args.out, **options)
+
+
 def _reader(config: Any, args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training.reading import train_reader
 
@@ -177,6 +186,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "denoiser": Stage(_denoiser, 6e-4, 0.998, needs_models=True),
         "au-adapter": Stage(_au_adapter, 1e-3, 0.995, needs_models=True),
         "feranno": Stage(_feranno, 1e-3, 0.995, needs_models=True),
+        "identity": Stage(_identity, 1e-3, 0.995, needs_models=False),
         "classifier": Stage(_classifier, 1e-3, 0.995, needs_models=False),
         "judge": Stage(_judge, 1e-3, 0.995, needs_models=False),
         "au-reader": Stage(_au_reader, 1e-3, 0.995, needs_models=False),

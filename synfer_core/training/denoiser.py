@@ -137,6 +137,7 @@ def train(
     denoiser = denoisers.load(start)[0].train() if start else Denoiser(config.denoiser)
     if start is None:
         denoiser.identity.fit(samples.codes)
+    denoiser = denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loop = Loop(denoiser, schedule, out, resume=resume)
     noiser = Noiser()
 
