@@ -135,11 +135,19 @@ def _units(panel: Mapping[str, Any]) -> dict[str, Any]:
     """The AUs as keys and intensities, read from the FACS box where that was typed in last."""
     facs = panel.get("facs")
     if isinstance(facs, str):
-        return {"aus": parse_facs(facs)}
+        return {"aus": _facs(facs)}
     aus = panel.get("aus") or {}
     if not isinstance(aus, Mapping):
         raise RequestError("action units are keys and intensities", field="aus")
     return {"aus": validate_aus(aus)}
+
+
+def _facs(text: str) -> dict[str, float]:
+    """A FACS string whose errors stand beside the box it was typed into."""
+    try:
+        return parse_facs(text)
+    except RequestError as error:
+        raise type(error)(error.message, field="facs", allowed=error.allowed) from error
 
 
 def _seed(field: str, value: object) -> int | None:

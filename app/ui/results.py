@@ -61,35 +61,27 @@ def heat_url(heat: NDArray[np.float32]) -> str:
     return data_url(_encode(Image.fromarray(pixels), "WEBP", quality=75), "webp")
 
 
-def overlay_choices(
-    attention: AttentionMaps, asked: Mapping[str, float] | None = None
-) -> list[dict[str, str]]:
-    """The overlays a page offers: the AUs that were asked for, then the words.
+def overlay_choices(attention: AttentionMaps, units: Iterable[str]) -> list[dict[str, str]]:
+    """The overlays a page offers: action units, then expressions and words.
 
     Args:
-        attention: Maps by AU key and by ``word:position:word``.
-        asked: AUs of the recipe (0-5); None offers every AU there is a map for.
+        attention: Maps by AU key, by expression, and by ``word:position:word``.
+        units: AU keys to offer; a both-sides key takes the two sides' maps together.
     """
-    units = _unit_maps(attention.maps, asked)
-    words = [(key, heat) for key, heat in attention.maps.items() if key.startswith("word:")]
-    chosen = [(key, _unit_label(key), heat) for key, heat in units.items()]
-    chosen += [(key, f"“{key.split(':', 2)[2]}”", heat) for key, heat in words]
+    found = {key: _unit_map(key, attention.maps) for key in units}
+    chosen = [(key, _unit_label(key), heat) for key, heat in found.items() if heat is not None]
+    for key, heat in attention.maps.items():
+        if key in EXPRESSIONS:
+            chosen.append((key, key.capitalize(), heat))
+        elif key.startswith("word:"):
+            chosen.append((key, f"\u201c{key.split(':', 2)[2]}\u201d", heat))
     return [{"key": key, "label": label, "url": heat_url(heat)} for key, label, heat in chosen]
 
 
-def _unit_maps(
-    maps: Mapping[str, NDArray[np.float32]], asked: Mapping[str, float] | None
-) -> dict[str, NDArray[np.float32]]:
-    """Maps by AU key; the two sides of a unit that was asked for as one are laid together."""
-    units = {key: heat for key, heat in maps.items() if not key.startswith("word:")}
-    if asked is None:
-        return units
-    found = {}
-    for key in (key for key, value in asked.items() if value > 0):
-        sides = [units[k] for k in (key, *_sides(key)) if k in units]
-        if sides:
-            found[key] = np.maximum.reduce(sides)
-    return found
+def _unit_map(key: str, maps: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32] | None:
+    parts = [maps[k] for k in (key, *_sides(key)) if k in maps]
+    heat: NDArray[np.float32] | None = np.maximum.reduce(parts) if parts else None
+    return heat
 
 
 def _sides(key: str) -> tuple[str, ...]:
@@ -146,7 +138,7 @@ def annotation_value(annotation: Annotation) -> dict[str, Any]:
         "image": preview_url(annotation.image),
         "file": "",
         "alt": "The face as the readers saw it",
-        "maps": overlay_choices(annotation.attention),
+        "maps": overlay_choices(annotation.attention, _rows(annotation.readings, None)),
         "status": "The face as the readers saw it",
     }
 
@@ -362,6 +354,7 @@ def recipe_html(text: str) -> str:
 
 def stage_html(*, main: bool, empty: str) -> str:
     """The stage's markup; scripts fill it."""
+    overlays = "Where it acted" if main else "Where the reader looked"
     return f"""
 <figure class="stage" data-phase="idle" {"data-main" if main else ""}>
   <div class="frame"><div class="empty"><p>{escape(empty)}</p></div>
@@ -369,8 +362,8 @@ def stage_html(*, main: bool, empty: str) -> str:
     <div class="progress"><i></i></div></div>
   <figcaption><span class="status" role="status" aria-live="polite"></span>
     <a class="download" hidden>Download PNG</a></figcaption>
-  <div class="overlay" hidden><h3>Where it acted</h3>
-    <div class="chips" role="group" aria-label="Show where it acted"></div>
+  <div class="overlay" hidden><h3>{overlays}</h3>
+    <div class="chips" role="group" aria-label="{overlays}"></div>
     <div class="heat-scale" hidden><label>Strength <input type="range" class="heat-strength"
       min="0" max="1" step="0.05" value="0.75" style="--at:75%"></label>
       <span class="ramp">less<i></i>more</span></div></div>

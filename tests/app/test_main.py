@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import gradio as gr
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+
+from app.jobs import JobQueue
+from app.main import create_app
+from app.schemas import forms_of
+from app.settings import Settings
+from app.ui import page
+from synfer_core.request import Recipe
+from synfer_core.synthesizer import Synthesizer
+
+
+@pytest.fixture(scope="module")
+def app(synthesizer: Synthesizer) -> Iterator[FastAPI]:
+    async def build() -> FastAPI:  # outside of a loop, Gradio makes one and leaves it open
+        return create_app(synthesizer, Settings(upload_mb=1))
+
+    made = asyncio.run(build())
+    yield made
+    made.state.queue.close()
+
+
+@pytest.fixture
+def studio(synthesizer: Synthesizer) -> Iterator[page.Studio]:
+    queue = JobQueue(waiting=1)
+    yield page.Studio(synthesizer, queue, Settings(upload_mb=1))
+    queue.close()
+
+
+def ask(app: FastAPI, method: str, path: str, **options: Any) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://studio") as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(send())
+
+
+def visitor(name: str = "page") -> gr.Request:
+    return gr.Request(session_hash=name)
+
+
+def forms(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    made = forms_of(Recipe.parse({"aus": {"AU12": 4.0}, "text": "a smile", "steps": 3, **fields}))
+    return made.panel, made.controls
+
+
+async def gather(updates: AsyncIterator[page.Update]) -> list[page.Update]:
+    return [update async for update in updates]
+
+
+def run(updates: AsyncIterator[page.Update]) -> list[page.Update]:
+    return asyncio.run(asyncio.wait_for(gather(updates), 60))
+
+
+def test_health_version_and_vocabulary(app: FastAPI) -> None:
+    assert ask(app, "GET", "/api/v1/health").json() == {"status": "ok", "backbones": ["builtin"]}
+    assert ask(app, "GET", "/api/v1/version").json()["recipe"] == 1
+    words = ask(app, "GET", "/api/v1/vocabulary").json()
+    assert words["expressions"][1] == "happiness"
+    assert words["prototypes"]["happiness"]["AU12"] == 4.0
+    assert {u["key"]: u["sided"] for u in words["action_units"]}["AU25"] is False
+
+
+def test_the_page_names_no_other_host(app: FastAPI) -> None:
+    answer = ask(app, "GET", "/")
+    assert answer.status_code == 200
+    assert "SynFER" in answer.text
+    assert "fonts.googleapis.com" not in answer.text
+    config = ask(app, "GET", "/config").json()
+    assert config["analytics_enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/gradio_api/file=/etc/passwd"),
+        ("GET", "/gradio_api/file=http://example.org/x.png"),
+        ("POST", "/gradio_api/upload"),
+        ("GET", "/gradio_api/proxy=http://example.org/"),
+        ("GET", "//gradio_api/file=/etc/passwd"),
+        ("GET", "/file=/etc/passwd"),
+    ],
+)
+def test_no_file_goes_in_or_out(app: FastAPI, method: str, path: str) -> None:
+    answer = ask(app, method, path)
+    assert answer.status_code in (404, 405) or "root:" not in answer.text
+    assert answer.status_code != 200 or "<html" in answer.text
+
+
+def test_a_large_body_is_refused_with_and_without_its_length(app: FastAPI) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield bytes(100_000)
+
+    path = "/gradio_api/queue/join"
+    for content in (bytes(3_000_000), chunks()):
+        answer = ask(app, "POST", path, content=content)
+        assert answer.status_code == 413
+        assert answer.json()["error"]["type"] == "RequestError"
+    assert ask(app, "GET", "/api/v1/health").status_code == 200
+
+
+def test_a_face_comes_with_picture_report_and_overlays(studio: page.Studio) -> None:
+    updates = run(studio.generate(*forms(expression="happiness"), visitor()))
+    phases = [update[0]["phase"] for update in updates]
+    assert phases[-1] == "done"
+    stage, report, notice = updates[-1]
+    content = base64.b64decode(stage["image"].split(",")[1])
+    assert Image.open(io.BytesIO(content)).size == (64, 64)
+    assert page.recipe_of(content).action_units == {"AU12": 4.0}
+    assert stage["maps"][0]["key"] == "AU12"
+    assert report.count("bar-row") == 8
+    assert "Read by au-reader" in report
+    assert notice is None
+
+
+def test_equal_input_gives_an_equal_picture(studio: page.Studio) -> None:
+    first, second = (run(studio.generate(*forms(seed=4), visitor()))[-1][0] for _ in range(2))
+    assert first["image"] == second["image"]
+    assert first["serial"] != second["serial"], "a page notices only values that differ"
+
+
+def test_wrong_input_is_answered_beside_its_field_and_starts_nothing(studio: page.Studio) -> None:
+    panel, controls = forms()
+    (update,) = run(studio.generate(panel, {**controls, "seed": "x"}, visitor()))
+    assert update[0]["phase"] == "failed"
+    assert update[2]["field"] == "seed"
+
+
+def test_a_full_studio_says_busy(studio: page.Studio) -> None:
+    async def three() -> list[list[page.Update]]:
+        runs = (studio.generate(*forms(steps=30), visitor(name)) for name in ("a", "b", "c"))
+        return await asyncio.gather(*(gather(updates) for updates in runs))
+
+    ends = [updates[-1] for updates in asyncio.run(asyncio.wait_for(three(), 60))]
+    assert sorted(end[0]["phase"] for end in ends) == ["done", "done", "failed"]
+    refused = next(end for end in ends if end[0]["phase"] == "failed")
+    assert "busy" in refused[2]["message"]
+
+
+def test_cancel_stops_only_the_page_that_asked(studio: page.Studio) -> None:
+    async def two() -> tuple[list[page.Update], list[page.Update]]:
+        mine = asyncio.create_task(gather(studio.generate(*forms(steps=100), visitor("mine"))))
+        other = asyncio.create_task(gather(studio.generate(*forms(), visitor("other"))))
+        await asyncio.sleep(0.3)
+        studio.cancel(visitor("mine"))
+        return await mine, await other
+
+    mine, other = asyncio.run(asyncio.wait_for(two(), 60))
+    assert mine[-1][0]["phase"] == "cancelled"
+    assert other[-1][0]["phase"] == "done"
+
+
+def test_a_page_that_goes_away_stops_its_job(studio: page.Studio) -> None:
+    async def leave() -> None:
+        updates = studio.generate(*forms(steps=100), visitor())
+        await anext(updates)
+        await updates.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(asyncio.wait_for(leave(), 60))
+    assert run(studio.generate(*forms(steps=1), visitor("next")))[-1][0]["phase"] == "done"
+
+
+def test_a_second_run_of_one_page_takes_the_place_of_the_first(studio: page.Studio) -> None:
+    async def two() -> tuple[list[page.Update], list[page.Update]]:
+        first = asyncio.create_task(gather(studio.generate(*forms(steps=100), visitor())))
+        await asyncio.sleep(0.2)
+        second = await gather(studio.generate(*forms(), visitor()))
+        return await first, second
+
+    first, second = asyncio.run(asyncio.wait_for(two(), 60))
+    assert first[-1][0]["phase"] in ("waiting", "running"), "the first falls silent"
+    assert second[-1][0]["phase"] == "done"
+
+
+def upload(content: bytes) -> dict[str, str]:
+    return {"name": "face.png", "data": base64.b64encode(content).decode()}
+
+
+def png(side: int) -> bytes:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
+    Image.fromarray(noise).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_an_uploaded_face_is_read(studio: page.Studio) -> None:
+    stage, report, notice = run(studio.annotate(upload(png(64)), visitor()))[-1]
+    assert stage["phase"] == "done"
+    assert report.count("bar-row") == 8
+    assert notice is None
+    assert {"happiness", "fear"} <= {m["key"] for m in stage["maps"]}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        upload(b"just some text, named .png"),
+        upload(png(64)[:500]),
+        upload(bytes(1_100_000)),
+        {"data": "not base64"},
+        None,
+    ],
+)
+def test_bad_uploads_are_answered_and_the_studio_lives_on(studio: page.Studio, sent: Any) -> None:
+    stage, _, notice = run(studio.annotate(sent, visitor()))[-1]
+    assert stage["phase"] == "failed"
+    assert notice["field"] == "image"
+    assert run(studio.annotate(upload(png(64)), visitor()))[-1][0]["phase"] == "done"

@@ -1,0 +1,276 @@
+"""The page in a real browser, walked as a person would."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from PIL import Image
+
+from app.main import create_app
+from app.settings import Settings
+from app.ui.page import recipe_of
+from synfer_core.request import Recipe
+from synfer_core.synthesizer import Synthesizer
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def url(synthesizer: Synthesizer) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = Settings(upload_mb=2)
+    config = uvicorn.Config(
+        lambda: create_app(synthesizer, settings), factory=True, port=port, log_level="warning"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--headless=new"]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """One open page, with what it said and asked for on the way."""
+
+    def __init__(self, browser: sync_api.Browser, url: str, size: dict[str, int], scheme: str):
+        self.context = browser.new_context(viewport=size, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.troubles: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("request", lambda request: self._asked(request.url, url))
+        self.opened = time.monotonic()
+        self.page.goto(url)
+
+    def _heard(self, message: sync_api.ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.troubles.append(message.text)
+
+    def _asked(self, address: str, url: str) -> None:
+        if not address.startswith((url, "data:", "blob:")):
+            self.troubles.append(f"outside request: {address}")
+
+    def wait(self, phase: str) -> None:
+        self.page.wait_for_selector(f"body[data-phase={phase}]", timeout=30_000)
+
+    def generate(self) -> None:
+        self.page.keyboard.press("Control+Enter")
+        self.wait("done")
+
+    def recipe(self) -> Recipe:
+        return Recipe.parse_json(self.page.locator("#recipe-json").text_content() or "")
+
+    def slide(self, key: str, value: float) -> None:
+        self.page.locator(f'[data-key="{key}"] input').fill(str(value))
+
+    def facs(self, text: str) -> None:
+        sync_api.expect(self.page.locator("#facs")).to_have_value(text)
+
+
+@pytest.fixture(params=["light", "dark"])
+def visit(request: pytest.FixtureRequest, browser: sync_api.Browser, url: str) -> Iterator[Visit]:
+    one = Visit(browser, url, WIDE, request.param)
+    one.wait("done")
+    yield one
+    one.context.close()
+    assert one.troubles == []
+
+
+@pytest.fixture
+def light(browser: sync_api.Browser, url: str) -> Iterator[Visit]:
+    one = Visit(browser, url, WIDE, "light")
+    one.wait("done")
+    yield one
+    one.context.close()
+    assert one.troubles == []
+
+
+def test_the_main_walk(visit: Visit) -> None:
+    page = visit.page
+    assert time.monotonic() - visit.opened < 10, "the first face comes within ten seconds"
+    assert visit.recipe().expression == "happiness"
+
+    page.get_by_role("button", name="Surprise").click()
+    visit.facs("1C+2C+5B+25B+26C")
+    visit.slide("AU4", 1.5)
+    visit.slide("AU12", 3.0)
+    visit.facs("1C+2C+4B+5B+12C+25B+26C")
+    visit.generate()
+
+    made = visit.recipe()
+    assert made.expression == "surprise"
+    assert (made.aus["AU4"], made.aus["AU12"], made.aus["AU26"]) == (1.5, 3.0, 3.0)
+    assert page.locator(".face").first.evaluate("e => e.naturalWidth") == 64
+    assert page.locator("#report .bar-row").count() == 8
+    assert page.locator("#report .readback tbody tr").count() >= 7
+
+    page.get_by_role("button", name="12 Lip corner puller").click()
+    heat = page.locator("#studio-stage .heat")
+    sync_api.expect(heat).to_be_visible()
+    before = heat.evaluate("e => getComputedStyle(e).opacity")
+    page.locator("#studio-stage .heat-strength").fill("0.3")
+    assert heat.evaluate("e => getComputedStyle(e).opacity") != before
+    page.get_by_role("button", name="Face only").click()
+    sync_api.expect(heat).to_be_hidden()
+
+
+def test_light_and_dark(light: Visit) -> None:
+    page = light.page
+    back = "() => getComputedStyle(document.querySelector('.gradio-container')).backgroundColor"
+    bright = page.evaluate(back)
+    page.get_by_role("button", name="Dark colours").click()
+    assert page.evaluate(back) != bright
+    page.reload()
+    light.wait("done")
+    assert page.evaluate("document.body.classList.contains('dark')"), "the choice is kept"
+
+
+def test_cancel_by_escape_and_by_button(light: Visit) -> None:
+    page = light.page
+    page.get_by_text("Fine control").click()
+    page.locator("#steps").fill("100")
+    finished = page.locator("#studio-stage .face").get_attribute("src")
+    for stop in (
+        lambda: page.keyboard.press("Escape"),
+        lambda: page.get_by_role("button", name="Cancel").click(),
+    ):
+        page.get_by_role("button", name="Generate").click()
+        page.wait_for_function("document.querySelector('.status').textContent.includes('step 3')")
+        stop()
+        light.wait("cancelled")
+        assert "Cancelled at step" in page.locator("#studio-stage .status").inner_text()
+        assert page.locator("#studio-stage .face").get_attribute("src") == finished
+
+
+def test_sides_and_the_facs_box(light: Visit) -> None:
+    page = light.page
+    page.get_by_role("button", name="Lip corner puller: set the sides apart").click()
+    light.slide("AUR12", 1.0)
+    light.facs("6C+L12D+R12A+25B")
+    page.locator("#facs").fill("R14C+4B")
+    page.keyboard.press("Enter")
+    sync_api.expect(page.locator('[data-key="AUR14"] input')).to_have_value("3")
+    light.generate()
+    assert dict(light.recipe().aus) == {"AUR14": 3.0, "AU4": 2.0}
+
+
+def test_errors_stand_beside_their_field_and_go_when_mended(light: Visit) -> None:
+    page = light.page
+    page.locator("#facs").fill("12D+99C")
+    page.keyboard.press("Enter")
+    sync_api.expect(page.locator("#facs-error")).to_contain_text("AU99 is not an action unit")
+    page.locator("#facs").fill("12D")
+    page.keyboard.press("Enter")
+    sync_api.expect(page.locator("#facs-error")).to_be_hidden()
+    wrong = page.locator('[data-error-for="seed"]')
+    for _ in range(2):
+        page.locator("#seed").fill("many")
+        page.keyboard.press("Control+Enter")
+        light.wait("failed")
+        sync_api.expect(wrong).to_contain_text("not a whole number")
+    page.locator("#seed").fill("3")
+    sync_api.expect(wrong).to_be_hidden()
+    light.generate()
+    assert light.recipe().seed == 3
+
+
+def test_locks_and_dice(light: Visit) -> None:
+    page = light.page
+    light.generate()
+    first = light.recipe()
+    page.get_by_role("button", name="Seed: keep from one face to the next").click()
+    light.generate()
+    second = light.recipe()
+    assert second.identity_seed == first.identity_seed
+    assert second.seed != first.seed
+    page.get_by_role("button", name="Person: draw another").click()
+    light.generate()
+    assert light.recipe().identity_seed != first.identity_seed
+
+
+def test_a_recipe_goes_round_by_png_and_by_json(light: Visit, tmp_path: Path) -> None:
+    page = light.page
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download PNG").click()
+    content = Path(download.value.path()).read_bytes()
+    assert recipe_of(content).aus == {"AU6": 3.0, "AU12": 4.0, "AU25": 2.0}
+    asked = recipe_of(content).model_copy(update={"text": "from a file", "seed": 2**60})
+    file = tmp_path / "recipe.json"
+    file.write_text(asked.to_json())
+    page.locator('#studio-controls input[type="file"]').set_input_files(file)
+    sync_api.expect(page.locator("#text")).to_have_value("from a file")
+    light.generate()
+    assert light.recipe().seed == 2**60
+    assert light.recipe().text == "from a file"
+    file.write_text("{")
+    page.locator('#studio-controls input[type="file"]').set_input_files(file)
+    sync_api.expect(page.locator('[data-error-for~="recipe"]')).to_contain_text("Not valid JSON")
+
+
+def test_annotate(light: Visit) -> None:
+    page = light.page
+    page.get_by_role("tab", name="Annotate").click()
+    assert "outside what it knows" in page.locator("#studio-drop").inner_text()
+    image = io.BytesIO()
+    Image.new("RGB", (64, 64), "tan").save(image, "PNG")
+    files = page.locator('#studio-drop input[type="file"]')
+    upload = {"name": "face.png", "mimeType": "image/png", "buffer": image.getvalue()}
+    files.set_input_files(upload)
+    sync_api.expect(page.locator("#image-report .bar-row")).to_have_count(8)
+    sync_api.expect(page.locator("#image-stage .face")).to_be_visible()
+    page.locator("#image-stage").get_by_role("button", name="Fear").click()
+    sync_api.expect(page.locator("#image-stage .heat")).to_be_visible()
+    files.set_input_files({**upload, "buffer": b"text named .png"})
+    wrong = page.locator('[data-error-for="image"]')
+    sync_api.expect(wrong).to_contain_text("not an image of a kind known here")
+
+
+def test_a_narrow_page_fits_and_works_by_keyboard(browser: sync_api.Browser, url: str) -> None:
+    visit = Visit(browser, url, NARROW, "light")
+    visit.wait("done")
+    page = visit.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    box = page.get_by_role("button", name="Generate").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= NARROW["height"], "Generate is always in reach"
+    page.get_by_text("Mouth", exact=True).click()
+    page.locator('[data-key="AU12"] input').focus()
+    page.keyboard.press("ArrowLeft")
+    visit.generate()
+    assert visit.recipe().aus["AU12"] == 3.9
+    visit.context.close()
+    assert visit.troubles == []
+
+
+def test_the_report_is_valid_json_to_copy(light: Visit) -> None:
+    text = light.page.locator("#recipe-json").text_content() or ""
+    assert json.loads(text)["weights_sha256"]

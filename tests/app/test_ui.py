@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.jobs import Snapshot, State
+from app.schemas import forms_of, page_recipe, supports
+from app.settings import Settings
+from app.ui import controls, page, results, sliders
+from synfer_core.errors import ImageError, RequestError, UnsupportedError
+from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES
+from synfer_core.models.backbone import Capabilities
+from synfer_core.report import AttentionMaps, AUReading, Label, Progress, Result
+from synfer_core.request import Guidance, Recipe
+
+UNITS = tuple(unit.key for unit in ACTION_UNITS.values())
+FULL = Capabilities("builtin", "Built-in", "", 64, UNITS, True, True, True, True, True)
+PLAIN = Capabilities("plain", "Plain", "", 64, ("AU12", "AUL4"), False, True, False, False, False)
+BACKBONES = {"builtin": FULL, "plain": PLAIN}
+
+
+class Balance(HTMLParser):
+    """Checks that every tag that opens closes, in order."""
+
+    VOID = frozenset({"input", "img", "br", "meta", "circle", "path", "rect", "ellipse"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def check_markup(markup: str) -> None:
+    parser = Balance()
+    parser.feed(markup)
+    parser.close()
+    assert parser.open == []
+    # Gradio reads templates as JavaScript template strings and as Handlebars.
+    assert not re.search(r"`|\$\{|\{\{|\\", markup)
+
+
+def recipe(**fields: Any) -> Recipe:
+    return Recipe.parse({"text": "a smile", "aus": {"AU12": 4.0, "AU25": 2.0}, **fields})
+
+
+def result(**fields: Any) -> Result:
+    label = Label((0.02, 0.1, 0.02, 0.6, 0.2, 0.02, 0.02, 0.02), "FERAnno abc")
+    given: dict[str, Any] = {
+        "recipe": recipe(expression="fear", seed=3),
+        "image": np.full((8, 8, 3), 90, np.uint8),
+        "label": label,
+        "readings": (AUReading({"AUL12": 3.0, "AUR12": 4.0, "AU26": 2.0}, "au-reader 1"),),
+        "attention": AttentionMaps({"AUL12": np.eye(4, dtype=np.float32)}),
+        "seconds": {"generation": 1.5, "annotation": 0.5},
+    }
+    return Result(**{**given, **fields})
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_markup_is_whole(expression: str) -> None:
+    panel, form = forms_of(recipe()).panel, forms_of(recipe()).controls
+    assert panel["aus"]
+    check_markup(sliders.panel_html(expression))
+    check_markup(controls.controls_html(BACKBONES, form))
+    check_markup(results.stage_html(main=True, empty="wait"))
+
+
+def test_report_is_whole_and_escapes_what_users_wrote() -> None:
+    markup = results.report_html(result(recipe=recipe(text="<script>alert(1)</script>")))
+    assert "<script" not in markup
+    assert "&lt;script&gt;" in markup
+
+
+def test_every_unit_has_a_slider_and_sided_ones_have_three() -> None:
+    keys = re.findall(r'data-key="(AU[LR]?\d+)"', sliders.panel_html("neutral"))
+    wanted = sum(3 if unit.sided else 1 for unit in ACTION_UNITS.values())
+    assert len(keys) == len(set(keys)) == wanted
+
+
+def test_presets_carry_the_prototypes() -> None:
+    found = re.findall(r"data-expression=\"(\w+)\".*?data-aus='(.*?)'", sliders.panel_html("fear"))
+    assert {name: json.loads(aus) for name, aus in found} == {
+        name: dict(aus) for name, aus in PROTOTYPES.items()
+    }
+
+
+def test_facs_box_reads_writes_and_says_what_is_wrong() -> None:
+    assert sliders.read_facs("l12d+4b") == {"aus": {"AUL12": 4.0, "AU4": 2.0}}
+    assert sliders.write_facs({"AUL12": 4.0, "AU4": 2.2}) == "4B+L12D"
+    answer = sliders.read_facs("12D+12")
+    assert isinstance(answer["error"], dict)
+    assert answer["error"]["field"] == "facs"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"identity_seed": 2**63 - 1, "seed": 2**62},
+        {"aus": {"AUL12": 1.5, "AU4": 0.3}, "expression": "anger", "size": 128},
+        {"aus": {}, "facs": "1C+L2B", "guidance": Guidance(text=7.5, au=1.0).model_dump()},
+        {"identity_code": [0.5, -1.25], "scheduler": "dpm++", "steps": 3, "au_scale": 0.35},
+    ],
+)
+def test_a_recipe_survives_the_forms(changes: dict[str, Any]) -> None:
+    before = recipe(**changes)
+    forms = json.loads(json.dumps(forms_of(before).__dict__))
+    after = page_recipe(forms["panel"], forms["controls"], BACKBONES)
+    expected = {**before.model_dump(), "facs": None, "aus": before.action_units}
+    assert after.model_dump() == expected
+
+
+def test_greyed_out_controls_do_not_count() -> None:
+    forms = forms_of(recipe(identity_seed=5, steps=50, negative_text="blur"))
+    made = page_recipe(forms.panel, {**forms.controls, "backbone": "plain"}, BACKBONES)
+    assert (made.text, made.negative_text, made.steps) == ("", "", 20)
+    assert made.identity_seed == 5
+    assert made.aus == {"AU12": 4.0}, "AU25 is not in the backbone's list"
+
+
+def test_sides_a_backbone_lacks() -> None:
+    assert [supports(key, PLAIN) for key in ("AU12", "AUL12", "AUL4", "AUR4", "AU4", "AU1")] == [
+        *(True, True, True, False, False, False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("panel", "form", "field"),
+    [
+        ({"facs": "99C"}, {}, "facs"),
+        ({"aus": {"AU12": 7}}, {}, "aus.AU12"),
+        ({"aus": {"AU12": float("nan")}}, {}, "aus.AU12"),
+        ({"aus": {"AU12": 1, "AUL12": 2}}, {}, "aus.AUL12"),
+        ({"aus": [1]}, {}, "aus"),
+        ({}, {"seed": "abc"}, "seed"),
+        ({}, {"seed": "-1"}, "seed"),
+        ({}, {"identity_seed": "9" * 19}, "identity_seed"),
+        ({}, {"text": "x" * 10_000}, "text"),
+        ({}, {"steps": 0}, "steps"),
+        ({}, {"guidance": {"text": 99}}, "guidance.text"),
+        ({}, {"backbone": "nope"}, "backbone"),
+        ({}, {"colour": "red"}, "colour"),
+        ({"expression": "joy"}, {}, "expression"),
+        (None, {}, "recipe"),
+    ],
+)
+def test_wrong_input_names_its_field(panel: Any, form: dict[str, Any], field: str) -> None:
+    base = forms_of(recipe())
+    with pytest.raises(RequestError) as caught:
+        page_recipe(panel, {**base.controls, **form}, BACKBONES)
+    assert caught.value.field == field
+
+
+def test_backbone_facts_give_reasons() -> None:
+    facts = controls.backbone_facts(PLAIN)
+    assert facts["units"] == ["12"]
+    assert facts["cannot"]["text"] == "Plain reads no words."
+    assert set(facts["cannot"]) == {
+        *("text", "negative_text", "guidance", "au_scale", "steps", "scheduler")
+    }
+    assert controls.backbone_facts(FULL)["cannot"] == {}
+
+
+def test_label_and_target_stand_apart_when_they_disagree() -> None:
+    markup = results.report_html(result())
+    assert "meant as fear" in markup
+    rows = dict(re.findall(r'class="bar-row (.*?)"><span class="bar-name">(\w+)', markup))
+    assert rows["read"] == "Surprise"
+    assert rows["meant"] == "Fear"
+    agreed = results.report_html(result(recipe=recipe(expression="surprise")))
+    assert "as meant" in agreed
+    assert "meant as" not in agreed
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0, "0 %"), (0.001, "&lt;1 %"), (0.5, "50 %"), (0.9999, "&gt;99 %"), (1, "100 %")],
+)
+def test_percent_claims_no_certainty(p: float, text: str) -> None:
+    assert results.percent(p) == text
+
+
+def test_readback_sets_asked_against_measured() -> None:
+    markup = results.readback_html(result().readings, {"AU12": 4.0, "AU25": 2.0})
+    rows = re.findall(r"<b>(\w+)</b>.*?</tr>", markup)
+    assert rows == ["12", "25", "26"], "asked for first, then what else was seen"
+    assert "3.5 <small>D</small>" in markup, "both sides are the mean of the two"
+    assert 'title="not measured by this reader"' in markup
+    assert "Read by au-reader 1" in markup
+
+
+def test_weak_readings_are_marked() -> None:
+    reading = AUReading({"AU6": 3.0}, "mediapipe 1", frozenset({"AUL6"}))
+    markup = results.readback_html((reading,), {"AU6": 3.0})
+    assert 'class="weak"' in markup
+    assert "Greyed" in markup
+
+
+def test_overlays_join_sides_and_keep_words_apart() -> None:
+    left, right = np.zeros((4, 4), np.float32), np.zeros((4, 4), np.float32)
+    left[0, 0] = right[3, 3] = 1.0
+    maps = {"AUL12": left, "AUR12": right, "word:1:smile": left, "fear": right, "AU9": left}
+    choices = results.overlay_choices(AttentionMaps(maps), ["AU12", "AU25"])
+    assert [(c["key"], c["label"]) for c in choices] == [
+        ("AU12", "12 Lip corner puller"),
+        ("word:1:smile", "\u201csmile\u201d"),
+        ("fear", "Fear"),
+    ]
+    heat = np.asarray(decoded(choices[0]["url"]))[..., 3]
+    assert heat[2, 2] > 200
+    assert heat[-3, -3] > 200
+    assert heat[2, -3] < 20
+
+
+def test_heat_takes_odd_maps() -> None:
+    odd = np.array([[np.nan, -1.0], [2.0, 0.5]], np.float32)
+    assert decoded(results.heat_url(odd)).mode == "RGBA"
+
+
+def test_the_picture_carries_its_recipe() -> None:
+    made = result()
+    value = results.result_value(made)
+    content = base64.b64decode(value["image"].split(",")[1])
+    assert page.recipe_of(content) == made.recipe
+    assert value["file"] == "synfer_pany_fear_s3.png"
+
+
+def test_progress_in_words() -> None:
+    def value(state: State, ahead: int, progress: Progress | None) -> dict[str, Any]:
+        return results.progress_value(Snapshot("", state, ahead, progress, None, None))
+
+    assert value(State.QUEUED, 1, None)["status"] == "Waiting: next in line"
+    assert value(State.QUEUED, 3, None)["status"] == "Waiting: 2 others first"
+    preview = np.zeros((4, 4, 3), np.uint8)
+    shown = value(State.RUNNING, 0, Progress(3, 20, "denoising", preview))
+    assert shown["status"] == "Forming the face: step 3 of 20"
+    assert decoded(shown["image"]).size == (4, 4)
+
+
+def test_loading_a_recipe_answers_with_forms_or_an_error() -> None:
+    read = page.recipe_reader(1)
+    sent = {"data": base64.b64encode(recipe(seed=9).to_json().encode()).decode()}
+    assert read(sent)["controls"]["seed"] == "9"
+    for content in (b"hello", b"\x89PNG broken", b'{"text": "a", "text": "b"}', b"[]"):
+        answer = read({"data": base64.b64encode(content).decode()})
+        assert answer["error"]["field"] == "recipe"
+    assert (
+        "large" in read({"data": base64.b64encode(bytes(1_000_001)).decode()})["error"]["message"]
+    )
+    assert read({"data": "***"})["error"]["type"] == "RequestError"
+
+
+def test_a_loaded_recipe_runs_with_the_weights_at_hand() -> None:
+    made = recipe(weights_sha256="a" * 64)
+    assert page.recipe_of(made.to_json().encode()).weights_sha256 is None
+    with pytest.raises(ImageError):
+        page.recipe_of(b"\x89PNG\r\n\x1a\n")
+
+
+def test_settings_come_from_the_environment_and_refuse_the_unknown() -> None:
+    given = {"SYNFER_STUDIO_WAITING": "3", "SYNFER_STUDIO_FIRST_FACE": "false", "PATH": "x"}
+    settings = Settings.from_env(given)
+    assert (settings.waiting, settings.first_face) == (3, False)
+    with pytest.raises(RequestError, match="SYNFER_STUDIO_WAITNG"):
+        Settings.from_env({"SYNFER_STUDIO_WAITNG": "3"})
+    with pytest.raises(RequestError, match="SYNFER_STUDIO_WAITING"):
+        Settings.from_env({"SYNFER_STUDIO_WAITING": "-1"})
+
+
+def test_a_backbone_that_is_not_here_is_unsupported() -> None:
+    forms = forms_of(recipe(backbone="facekit"))
+    with pytest.raises(UnsupportedError, match="not available"):
+        page_recipe(forms.panel, forms.controls, BACKBONES)
+
+
+def decoded(url: str) -> Image.Image:
+    image = Image.open(io.BytesIO(base64.b64decode(url.split(",")[1])))
+    image.load()
+    return image
