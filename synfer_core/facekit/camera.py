@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synfer_core.facekit.jit import jit
 from synfer_core.facekit.scene import Camera, Pose, Scene
 
 Floats = NDArray[np.float32]
 
-_PIVOT = np.array([0.0, -5.0, -1.0], np.float32)
+_PIVOT = (0.0, -5.0, -1.0)
 _NECK_LOW, _NECK_SPAN = -15.5, 7.5  # below it the bust stays, above it the head turns
 _GAZE_REST = 0.085  # eyes at rest look about 5 degrees down
 _DIVERGENCE = 0.035  # undoes the inward look of eyes turned about their geometric centre
@@ -53,21 +55,42 @@ class View:
 
     def project(self, points: Floats) -> Floats:
         """Screen points (..., 3): x, y in pixels and nearness 1 / distance."""
-        nearness = 1 / (np.float32(self.distance) - points[..., 2])
-        scale = nearness * np.float32(self.distance * self.scale)
-        out = np.empty(points.shape, np.float32)
-        out[..., 0] = points[..., 0] * scale + np.float32(self.centre[0])
-        out[..., 1] = np.float32(self.centre[1]) - points[..., 1] * scale
-        out[..., 2] = nearness
-        return out
+        out = np.empty((points.size // 3, 3), np.float32)
+        focal = self.distance * self.scale
+        flat = np.ascontiguousarray(points, np.float32).reshape(-1, 3)
+        _project(flat, self.distance, focal, self.centre[0], self.centre[1], out)
+        return out.reshape(points.shape)
 
 
 def pose_points(points: Floats, turn: Floats) -> Floats:
     """Points (..., 3) turned about the neck, less and less towards the bust."""
-    share = np.clip((points[..., 1:2] - np.float32(_NECK_LOW)) / np.float32(_NECK_SPAN), 0, 1)
-    share = share * share * (3 - 2 * share)
-    moved = (points - _PIVOT) @ turn.T + (_PIVOT - points)
-    return np.asarray(points + share * moved, np.float32)
+    out = np.empty((points.size // 3, 3), np.float32)
+    _pose(np.ascontiguousarray(points, np.float32).reshape(-1, 3), turn, out)
+    return out.reshape(points.shape)
+
+
+@jit
+def _pose(points: Any, turn: Any, out: Any) -> None:
+    px, py, pz = np.float32(_PIVOT[0]), np.float32(_PIVOT[1]), np.float32(_PIVOT[2])
+    for i in range(points.shape[0]):
+        share = (points[i, 1] - np.float32(_NECK_LOW)) * np.float32(1 / _NECK_SPAN)
+        share = min(max(share, np.float32(0)), np.float32(1))
+        share = share * share * (3 - 2 * share)
+        x, y, z = points[i, 0] - px, points[i, 1] - py, points[i, 2] - pz
+        for k in range(3):
+            moved = turn[k, 0] * x + turn[k, 1] * y + turn[k, 2] * z
+            still = x if k == 0 else y if k == 1 else z
+            out[i, k] = points[i, k] + share * (moved - still)
+
+
+@jit
+def _project(points: Any, distance: Any, focal: Any, x: Any, y: Any, out: Any) -> None:
+    d, f, cx, cy = np.float32(distance), np.float32(focal), np.float32(x), np.float32(y)
+    for i in range(points.shape[0]):
+        nearness = 1 / (d - points[i, 2])
+        out[i, 0] = cx + points[i, 0] * nearness * f
+        out[i, 1] = cy - points[i, 1] * nearness * f
+        out[i, 2] = nearness
 
 
 def view_of(pose: Pose, camera: Camera, eyes: Floats, mouth: Floats, size: int) -> View:

@@ -76,7 +76,7 @@ def load_derived(pack: Pack) -> Mapping[str, Array]:
 def _read_cache(path: Path) -> Mapping[str, Array] | None:
     """A damaged cache is made anew: it holds nothing that can't be derived."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return MappingProxyType({name: data[name] for name in data.files})
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None
@@ -465,3 +465,36 @@ def _bust_edges(pack: Pack, points: Array) -> Array:
     _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
     rim = edges[count[inverse] == 1]
     return np.asarray(rim[(points[rim, 1] < -11).all(1)], np.int32)
+
+
+# --- identity space -------------------------------------------------------------------------------
+
+
+def masculinity_direction(pack: Pack) -> Array:
+    """Unit vector over the identity modes along which faces look more masculine (100,).
+
+    A weighted sum of measures on the landmarks: wide jaw and nose, thin lips, narrow low-browed
+    eyes, a heavy brow ridge, long nose, wide neck. `masculinity.MASCULINITY` holds the result.
+    """
+    modes, lm = pack["identity"].astype(np.float32), pack["lm68"]
+
+    def spread(i: int, j: int, axis: int) -> Array:
+        return np.asarray(modes[:, lm[i], axis] - modes[:, lm[j], axis])
+
+    neck = pack.vertices_of("headneck")
+    offset = np.abs(pack["neutral"][neck] - [7.5, -9, -1]).sum(1)
+    side_of_neck = neck.start + int(offset.argmin())
+    measures = (
+        (1.0, spread(11, 5, 0)),
+        (0.7, spread(9, 7, 0)),
+        (0.8, -(spread(51, 62, 1) + spread(66, 57, 1))),
+        (0.8, -(spread(37, 41, 1) + spread(44, 46, 1))),
+        (0.7, -(spread(19, 37, 1) + spread(24, 44, 1))),
+        (1.1, spread(19, 37, 2) + spread(24, 44, 2)),
+        (0.5, spread(27, 33, 1)),
+        (1.2, modes[:, side_of_neck, 0]),
+        (0.6, spread(35, 31, 0)),
+        (0.5, spread(33, 51, 1)),
+    )
+    total = sum(weight * m / (np.linalg.norm(m) + 1e-9) for weight, m in measures)
+    return np.asarray(total / np.linalg.norm(total), np.float32)

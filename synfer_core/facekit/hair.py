@@ -183,7 +183,7 @@ def _curl(
     count, steps = points.shape[:2]
     path = np.linspace(0, 1, steps)[None] * length[:, None]
     shared = np.stack([rng.random((count,)), rng.random((count,))])[:, leader, None]
-    phase = shared[0] * 6.28 + rng.normal(0, 0.35, count)[:, None]
+    phase = shared[0] * 6.28 + rng.normal(0, 0.35, (count,))[:, None]
     rate = growth.curl_rate * (0.8 + 0.4 * shared[1])
     radius = (growth.curl * np.minimum(1, path / 2.5))[..., None]
     tangent = tangents(points)

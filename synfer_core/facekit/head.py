@@ -21,7 +21,7 @@ Ints = NDArray[np.int32]
 FACE, HEAD, MOUTH, GUMS, TEETH, SCLERA_L, SCLERA_R, TORSO = 0, 1, 2, 5, 6, 7, 9, 19
 _KEPT = (FACE, HEAD, MOUTH, GUMS, TEETH, SCLERA_L, SCLERA_R)
 _CASTERS = (FACE, HEAD, TORSO)
-_CASTER_CELL = 0.5  # cm; shadow maps have cells of 0.27 cm and a bias of 0.3 cm
+_CASTER_CELL = 0.65  # cm; shadow maps have cells of 0.27 cm and a bias of 0.3 cm
 
 INNER_LIP_PAIRS = ((61, 67), (62, 66), (63, 65))
 """Upper and lower inner-lip landmarks that lie above each other."""

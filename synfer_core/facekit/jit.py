@@ -12,4 +12,5 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def jit(function: F) -> F:
     """Compile a kernel on its first call; the result is cached beside the source."""
-    return cast(F, numba.njit(cache=True, fastmath=True, nogil=True)(function))
+    compiled = numba.njit(cache=True, fastmath=True, nogil=True, error_model="numpy")(function)
+    return cast(F, compiled)

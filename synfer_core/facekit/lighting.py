@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synfer_core.facekit.hair import tangents
 from synfer_core.facekit.head import HeadModel
 from synfer_core.facekit.jit import jit
 from synfer_core.facekit.lights import AMBIENT, Lighting
@@ -57,19 +56,16 @@ class HairPoints:
     columns: Ints
 
     @classmethod
-    def of(cls, strands: Floats, normals: Floats, shown: NDArray[np.bool_]) -> HairPoints:
+    def of(
+        cls, strands: Floats, normals: Floats, turn: Floats, shown: NDArray[np.bool_]
+    ) -> HairPoints:
         """Pick the lit points of posed strands (n, m, 3); only `shown` strands are lit."""
         columns = lit_columns(strands.shape[1])
-        seen = strands[shown]
-        outward = normals[shown][:, columns].reshape(-1, 3)
-        outward = outward / (np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6)
-        return cls(
-            points=np.ascontiguousarray(seen[:, columns].reshape(-1, 3)),
-            tangents=_flat32(tangents(seen)[:, columns]),
-            normals=_flat32(outward),
-            casters=np.ascontiguousarray(strands[::2, columns].reshape(-1, 3)),
-            columns=columns,
-        )
+        seen = np.flatnonzero(shown).astype(np.int32)
+        out = np.empty((3, len(seen) * len(columns), 3), np.float32)
+        _pick_points(strands, normals, turn, seen, columns, out)
+        casters = np.ascontiguousarray(strands[::2, columns].reshape(-1, 3))
+        return cls(out[0], out[1], out[2], casters, columns)
 
 
 def lit_columns(count: int) -> Ints:
@@ -77,10 +73,6 @@ def lit_columns(count: int) -> Ints:
     step = 1 if count <= 5 else 2 if count <= _FULL_HAIR else _HAIR_STEP
     chosen = np.arange(0, count, step)
     return np.unique(np.append(chosen, count - 1)).astype(np.int32)
-
-
-def _flat32(values: Any) -> Floats:
-    return np.ascontiguousarray(values.reshape(-1, 3), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,34 +108,44 @@ def _shadow_map(direction: Floats, skin: Floats, casters: Ints, hair: Floats) ->
     return _ShadowMap(frame, mesh, strands, count)
 
 
+@dataclass(frozen=True, eq=False)
+class ShadowMaps:
+    """One shadow map for each light of a scene, shared by skin and hair."""
+
+    lighting: Lighting
+    maps: tuple[_ShadowMap, ...]
+    density: np.float32
+
+    @classmethod
+    def cast(
+        cls, head: HeadModel, points: Floats, lighting: Lighting, hair: HairPoints | None
+    ) -> ShadowMaps:
+        """Cast the shadows of a posed mesh (n, 3) and of hair, if any."""
+        skin = points[head.caster_vertices]
+        strands = np.zeros((0, 3), np.float32) if hair is None else hair.casters
+        maps = tuple(_shadow_map(d, skin, head.casters, strands) for d in lighting.direction)
+        return cls(lighting, maps, np.float32(_HAIR_DENSITY / max(1, len(strands))))
+
+
 def light_vertices(
-    head: HeadModel,
-    points: Floats,
-    normals: Floats,
-    shown: Ints,
-    lighting: Lighting,
-    hair: HairPoints | None,
+    head: HeadModel, points: Floats, normals: Floats, shown: Ints, shadows: ShadowMaps
 ) -> VertexLight:
     """Light the vertices that can be seen.
 
     Args:
         points, normals: Posed mesh (n, 3).
         shown: Vertices to light.
-        hair: Strand points that throw shadows, if any.
     """
+    lighting = shadows.lighting
     groups = len(lighting.key_direction)
     light = VertexLight(*(np.zeros((len(points), k), np.float32) for k in (3, 3, groups)))
-    skin = points[head.caster_vertices]
-    strands = np.zeros((0, 3), np.float32) if hair is None else hair.casters
-    density = np.float32(_HAIR_DENSITY / max(1, len(strands)))
     soft = smooth_normals(normals, head.triangles, 3)
     share = _group_share(lighting)
-    for k in range(len(lighting.direction)):
-        shadow = _shadow_map(lighting.direction[k], skin, head.casters, strands)
+    for k, shadow in enumerate(shadows.maps):
         _light_vertices(
             points, normals, soft, shown, lighting.direction[k], lighting.colour[k],
-            lighting.wrap[k], lighting.group[k], share[k], shadow.frame, shadow.mesh,
-            shadow.hair, shadow.count, density, light.irradiance, light.direction, light.visible,
+            lighting.wrap[k], lighting.group[k], share[k], shadow.frame, shadow.mesh, shadow.hair,
+            shadow.count, shadows.density, light.irradiance, light.direction, light.visible,
         )  # fmt: skip
     return light
 
@@ -155,21 +157,25 @@ def _group_share(lighting: Lighting) -> Floats:
     return (1.0 / sizes).astype(np.float32)
 
 
-def light_hair(head: HeadModel, points: Floats, lighting: Lighting, hair: HairPoints) -> Floats:
-    """Diffuse and specular light at strand points (n, 6), after Kajiya and Kay, SIGGRAPH 1989."""
+def light_hair(hair: HairPoints, shadows: ShadowMaps) -> Floats:
+    """Diffuse and specular light at strand points (n, 6), after Kajiya and Kay, SIGGRAPH 1989.
+
+    Hair takes one light for each highlight and three for the dome, with the shadow map of the
+    light nearest to each.
+    """
+    lighting = shadows.lighting
     out = np.zeros((len(hair.points), 6), np.float32)
-    skin = points[head.caster_vertices]
     for direction, colour, shiny in _hair_lights(lighting):
-        shadow = _shadow_map(direction, skin, head.casters, hair.casters)
+        nearest = shadows.maps[int((lighting.direction @ direction).argmax())]
         _light_hair(
             hair.points, hair.tangents, hair.normals, direction, colour, shiny,
-            shadow.frame, shadow.mesh, shadow.hair, out,
+            nearest.frame, nearest.mesh, nearest.hair, out,
         )  # fmt: skip
     return out
 
 
 def _hair_lights(lighting: Lighting) -> list[tuple[Floats, Floats, bool]]:
-    """Fewer lights for hair: one for each highlight, and the dome's in three groups."""
+    """Direction, colour, and whether it shines, of the lights that hair takes."""
     lights = []
     for g in range(len(lighting.key_direction)):
         colour = lighting.colour[lighting.group == g].sum(0)
@@ -185,6 +191,32 @@ def _hair_lights(lighting: Lighting) -> list[tuple[Floats, Floats, bool]]:
 
 
 # --- kernels --------------------------------------------------------------------------------------
+
+
+@jit
+def _pick_points(strands: Any, normals: Any, turn: Any, seen: Any, columns: Any, out: Any) -> None:
+    """Points, tangents and turned unit normals of chosen strands at chosen columns."""
+    last = strands.shape[1] - 1
+    n = 0
+    for i in seen:
+        for s in columns:
+            before, after = max(s - 1, 0), min(s + 1, last)
+            tangent, normal = np.float32(1e-12), np.float32(1e-12)
+            for k in range(3):
+                out[0, n, k] = strands[i, s, k]
+                out[1, n, k] = strands[i, after, k] - strands[i, before, k]
+                out[2, n, k] = (
+                    turn[k, 0] * normals[i, s, 0]
+                    + turn[k, 1] * normals[i, s, 1]
+                    + turn[k, 2] * normals[i, s, 2]
+                )
+                tangent += out[1, n, k] * out[1, n, k]
+                normal += out[2, n, k] * out[2, n, k]
+            tangent, normal = 1 / np.sqrt(tangent), 1 / np.sqrt(normal)
+            for k in range(3):
+                out[1, n, k] *= tangent
+                out[2, n, k] *= normal
+            n += 1
 
 
 @jit

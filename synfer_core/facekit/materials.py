@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from synfer_core.facekit.action_units import by_side
 from synfer_core.facekit.camera import Gaze
 from synfer_core.facekit.facial_hair import beard_stubble
+from synfer_core.facekit.identity import RGB
 from synfer_core.facekit.palette import EYE_COLOURS
 from synfer_core.facekit.scene import Scene
 
@@ -18,12 +19,15 @@ Floats = NDArray[np.float32]
 
 
 class SkinMaterial(NamedTuple):
-    """Skin, lips, make-up and the hair's shadow on the scalp; colours are linear RGB (3,)."""
+    """Skin, lips, make-up and the hair's shadow on the scalp; colours are linear RGB.
 
-    albedo: Floats
-    lip: Floats
-    scalp: Floats
-    shadow: Floats
+    Plain numbers and tuples alone: arrays in here would be counted at every pixel.
+    """
+
+    albedo: RGB
+    lip: RGB
+    scalp: RGB
+    shadow: RGB
     hairline: float
     recession: float
     bare_crown: float
@@ -47,7 +51,7 @@ class SkinMaterial(NamedTuple):
 class ClothMaterial(NamedTuple):
     """Clothes begin below the plane y = neck + slope * z."""
 
-    albedo: Floats
+    albedo: RGB
     neck: float
     slope: float
     pattern: int
@@ -56,8 +60,8 @@ class ClothMaterial(NamedTuple):
 class MouthMaterial(NamedTuple):
     """Teeth and gums; `open` dims the cavity while the lips are nearly closed."""
 
-    teeth: Floats
-    gums: Floats
+    teeth: RGB
+    gums: RGB
     lip_z: float
     open: float
 
@@ -65,9 +69,9 @@ class MouthMaterial(NamedTuple):
 class EyeMaterial(NamedTuple):
     """Eyeballs: `radius` is the iris's sine at the eye's centre, `catch` the catchlight."""
 
-    sclera: Floats
-    outer: Floats
-    inner: Floats
+    sclera: RGB
+    outer: RGB
+    inner: RGB
     radius: float
     pupil: float
     centre: Floats
@@ -75,6 +79,10 @@ class EyeMaterial(NamedTuple):
     texture: Floats
     reflection: float
     catch: float
+
+
+def _rgb(colour: NDArray[np.float64]) -> RGB:
+    return float(colour[0]), float(colour[1]), float(colour[2])
 
 
 def _f32(values: Any) -> Floats:
@@ -97,10 +105,10 @@ def skin_material(scene: Scene, scale: float) -> SkinMaterial:
     )  # fmt: skip
     d = depth_of_tone(scene)
     return SkinMaterial(
-        albedo=_f32(skin.linear),
-        lip=_f32(_lip_colour(scene)),
-        scalp=_f32((np.array(hair.rgb) * 0.8 + skin.linear * 0.02) * 0.75),
-        shadow=_f32(np.array(styling.eye_shadow_colour) * 0.5 + skin.linear * 0.4),
+        albedo=_rgb(skin.linear),
+        lip=_rgb(_lip_colour(scene)),
+        scalp=_rgb((np.array(hair.rgb) * 0.8 + skin.linear * 0.02) * 0.75),
+        shadow=_rgb(np.array(styling.eye_shadow_colour) * 0.5 + skin.linear * 0.4),
         hairline=hair.hairline,
         recession=hair.recession,
         bare_crown=20.0 * hair.bare_crown,
@@ -141,13 +149,13 @@ def cloth_material(scene: Scene) -> ClothMaterial:
     """The clothes of a scene."""
     styling = scene.styling
     neck, slope = styling.neckline
-    return ClothMaterial(_f32(styling.cloth), neck, slope, styling.pattern)
+    return ClothMaterial(_rgb(np.array(styling.cloth)), neck, slope, styling.pattern)
 
 
 def mouth_material(lip_z: float, lip_gap: float) -> MouthMaterial:
     """Teeth and gums behind lips that are `lip_gap` cm apart, with the lips' front at `lip_z`."""
     light = float(np.clip((lip_gap - 0.14) / 0.40, 0.05, 1))
-    return MouthMaterial(_f32([0.68, 0.62, 0.52]), _f32([0.42, 0.16, 0.15]), lip_z, light)
+    return MouthMaterial((0.68, 0.62, 0.52), (0.42, 0.16, 0.15), lip_z, light)
 
 
 def eye_material(scene: Scene, centres: Floats, radius: float, gaze: Gaze) -> EyeMaterial:
@@ -156,9 +164,9 @@ def eye_material(scene: Scene, centres: Floats, radius: float, gaze: Gaze) -> Ey
     outer, inner = (np.array(c) * 0.78 * (1 - 0.3 * d) for c in EYE_COLOURS[eyes.colour])
     noise = cv2.GaussianBlur(eyes.texture.astype(np.float32), (0, 0), sigmaX=1.5, sigmaY=6)
     return EyeMaterial(
-        sclera=_f32(np.array([0.50, 0.465, 0.44]) * (1 - 0.33 * d)),
-        outer=_f32(outer),
-        inner=_f32(inner),
+        sclera=_rgb(np.array([0.50, 0.465, 0.44]) * (1 - 0.33 * d)),
+        outer=_rgb(outer),
+        inner=_rgb(inner),
         radius=radius,
         pupil=eyes.pupil,
         centre=_f32(centres),

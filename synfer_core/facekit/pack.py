@@ -10,6 +10,7 @@ Li et al., Learning Formation of Physically-Based Face Attributes, CVPR 2020
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -182,13 +183,13 @@ def load(path: Path | None = None) -> Pack:
     """
     found = locate(path)
     try:
-        digest = hashlib.sha256(found.read_bytes()).hexdigest()
-        with np.load(found, allow_pickle=False) as data:
+        content = found.read_bytes()
+        with np.load(io.BytesIO(content), allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise PackError(f"{found} cannot be read: {error}", field=VARIABLE) from error
     _check(arrays, found)
-    return Pack(MappingProxyType(arrays), digest)
+    return Pack(MappingProxyType(arrays), hashlib.sha256(content).hexdigest())
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
@@ -230,7 +231,7 @@ def _git(*arguments: str) -> None:
         raise DependencyError("git is not installed", field="git") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PackError(f"git {arguments[0]} failed: {last}", field="fetch")
+        raise PackError(f"git failed: {last}", field="fetch")
 
 
 def pack_checkout(checkout: Path, out: Path, topology: Topology = ICT_TOPOLOGY) -> Path:

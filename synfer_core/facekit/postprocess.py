@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from synfer_core.facekit.jit import jit
 from synfer_core.facekit.palette import linear_to_srgb, srgb_to_linear
 from synfer_core.facekit.scene import Background, Look
 from synfer_core.facekit.shading import Shaded
@@ -129,16 +132,39 @@ def develop(picture: Floats, look: Look, tone: float, size: int) -> NDArray[np.u
         tone: Skin depth 0-1; photographers open up for dark skin.
         size: Pixels on a side of the result.
     """
-    x = picture * np.float32((0.68 + 0.52 * tone) * look.exposure)
-    x = x * (1 + x * np.float32(0.12)) / (1 + x * np.float32(0.30))
-    np.clip(x, 0, 1, out=x)
-    srgb = _CURVE[(x * np.float32(_CURVE_STEPS - 1)).astype(np.int32)]
-    out = cv2.resize(srgb, (size, size), interpolation=cv2.INTER_AREA)
-    out = np.clip((out - 0.45) * np.float32(look.contrast) + np.float32(0.45), 0, 1)
-    grey = out.mean(-1, keepdims=True)
-    out = grey + (out - grey) * np.float32(look.saturation)
+    gain = (0.68 + 0.52 * tone) * look.exposure
+    out: Floats = np.empty((size, size, 3), np.float32)
+    _expose(picture, gain, look.contrast, look.saturation, _CURVE, out)
     if look.blur > 0.2:
-        out = cv2.GaussianBlur(out, (0, 0), look.blur * max(1.0, size / 128))
+        out = np.asarray(
+            cv2.GaussianBlur(out, (0, 0), look.blur * max(1.0, size / 128)), np.float32
+        )
     rng = np.random.default_rng(look.seed)
     out += rng.standard_normal(out.shape, np.float32) * np.float32(look.noise)
     return np.asarray(np.clip(out, 0, 1) * 255 + 0.5, np.uint8)
+
+
+@jit
+def _expose(picture: Any, gain: Any, contrast: Any, saturation: Any, curve: Any, out: Any) -> None:
+    """Compress highlights, encode as sRGB, average blocks of pixels, set contrast and colour."""
+    size = out.shape[0]
+    block = picture.shape[0] // size
+    last = curve.shape[0] - 1
+    scale = np.float32(1.0 / (block * block))
+    exposure, contrast = np.float32(gain), np.float32(contrast)
+    colour = np.zeros(3, np.float32)
+    for y in range(size):
+        for x in range(size):
+            grey = np.float32(0)
+            for k in range(3):
+                total = np.float32(0)
+                for i in range(block):
+                    for j in range(block):
+                        v = picture[y * block + i, x * block + j, k] * exposure
+                        v = v * (1 + v * np.float32(0.12)) / (1 + v * np.float32(0.30))
+                        total += curve[int(min(max(v, np.float32(0)), np.float32(1)) * last)]
+                value = (total * scale - np.float32(0.45)) * contrast + np.float32(0.45)
+                colour[k] = min(max(value, np.float32(0)), np.float32(1))
+                grey += colour[k] * np.float32(1 / 3)
+            for k in range(3):
+                out[y, x, k] = grey + (colour[k] - grey) * np.float32(saturation)

@@ -18,6 +18,25 @@ _LONGEST_SEGMENT = 400.0  # a strand that crosses the camera would fill the imag
 
 
 @jit
+def _first_centre(x: float) -> int:
+    """The first pixel whose centre lies at `x` or beyond."""
+    return int(np.ceil(x - np.float32(0.5)))
+
+
+@jit
+def _box(points: Floats, a: int, b: int, c: int, width: int, height: int) -> tuple[int, ...]:
+    """Pixels whose centres a triangle can cover: left, right, top, bottom (right, bottom open)."""
+    x0, x1, x2 = points[a, 0], points[b, 0], points[c, 0]
+    y0, y1, y2 = points[a, 1], points[b, 1], points[c, 1]
+    return (
+        max(0, _first_centre(min(x0, x1, x2))),
+        min(width, _first_centre(max(x0, x1, x2))),
+        max(0, _first_centre(min(y0, y1, y2))),
+        min(height, _first_centre(max(y0, y1, y2))),
+    )
+
+
+@jit
 def rasterise(
     points: Floats, triangles: Ints, cull: bool, depth: Floats, owner: Ints, bary: Floats
 ) -> None:
@@ -34,33 +53,31 @@ def rasterise(
         area = x1 * y2 - x2 * y1
         if area == 0 or (cull and area > 0):
             continue
-        left = max(0, int(np.ceil(x0 + min(0.0, x1, x2) - 0.5)))
-        right = min(width - 1, int(np.floor(x0 + max(0.0, x1, x2) - 0.5)))
-        top = max(0, int(np.ceil(y0 + min(0.0, y1, y2) - 0.5)))
-        bottom = min(height - 1, int(np.floor(y0 + max(0.0, y1, y2) - 0.5)))
-        if left > right or top > bottom:
+        left, right, top, bottom = _box(points, a, b, c, width, height)
+        if left >= right or top >= bottom:
             continue
         scale = np.float32(1.0) / area
         za, zb, zc = points[a, 2], points[b, 2], points[c, 2]
-        for y in range(top, bottom + 1):
+        dx = np.float32(left + 0.5) - x0
+        for y in range(top, bottom):
             dy = np.float32(y + 0.5) - y0
-            for x in range(left, right + 1):
-                dx = np.float32(x + 0.5) - x0
-                w1 = (dx * y2 - x2 * dy) * scale
-                w2 = (x1 * dy - dx * y1) * scale
-                if w1 < 0 or w2 < 0 or w1 + w2 > 1:
-                    continue
-                z = (1 - w1 - w2) * za + w1 * zb + w2 * zc
-                if z > depth[y, x]:
-                    depth[y, x] = z
-                    owner[y, x] = t
-                    bary[y, x, 0] = w1 * zb / z
-                    bary[y, x, 1] = w2 * zc / z
+            w1 = (dx * y2 - x2 * dy) * scale
+            w2 = (x1 * dy - dx * y1) * scale
+            for x in range(left, right):
+                if w1 >= 0 and w2 >= 0 and w1 + w2 <= 1:
+                    z = (1 - w1 - w2) * za + w1 * zb + w2 * zc
+                    if z > depth[y, x]:
+                        depth[y, x] = z
+                        owner[y, x] = t
+                        bary[y, x, 0] = w1 * zb / z
+                        bary[y, x, 1] = w2 * zc / z
+                w1 += y2 * scale
+                w2 -= y1 * scale
 
 
 @jit
 def rasterise_depth(points: Floats, triangles: Ints, depth: Floats) -> None:
-    """Draw the front faces (as seen from above the map) into a depth map alone."""
+    """Draw the front faces (as seen from above the map) into a square depth map alone."""
     size = depth.shape[0]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -70,25 +87,22 @@ def rasterise_depth(points: Floats, triangles: Ints, depth: Floats) -> None:
         area = x1 * y2 - x2 * y1
         if area <= 0:
             continue
-        left = max(0, int(np.ceil(x0 + min(0.0, x1, x2) - 0.5)))
-        right = min(size - 1, int(np.floor(x0 + max(0.0, x1, x2) - 0.5)))
-        top = max(0, int(np.ceil(y0 + min(0.0, y1, y2) - 0.5)))
-        bottom = min(size - 1, int(np.floor(y0 + max(0.0, y1, y2) - 0.5)))
-        if left > right or top > bottom:
+        left, right, top, bottom = _box(points, a, b, c, size, size)
+        if left >= right or top >= bottom:
             continue
         scale = np.float32(1.0) / area
         za = points[a, 2]
         zb, zc = points[b, 2] - za, points[c, 2] - za
-        for y in range(top, bottom + 1):
+        dx = np.float32(left + 0.5) - x0
+        for y in range(top, bottom):
             dy = np.float32(y + 0.5) - y0
-            for x in range(left, right + 1):
-                dx = np.float32(x + 0.5) - x0
-                w1 = (dx * y2 - x2 * dy) * scale
-                w2 = (x1 * dy - dx * y1) * scale
-                if w1 < 0 or w2 < 0 or w1 + w2 > 1:
-                    continue
-                z = za + w1 * zb + w2 * zc
-                depth[y, x] = max(depth[y, x], z)
+            w1 = (dx * y2 - x2 * dy) * scale
+            w2 = (x1 * dy - dx * y1) * scale
+            for x in range(left, right):
+                if w1 >= 0 and w2 >= 0 and w1 + w2 <= 1:
+                    depth[y, x] = max(depth[y, x], za + w1 * zb + w2 * zc)
+                w1 += y2 * scale
+                w2 -= y1 * scale
 
 
 @jit
@@ -106,6 +120,15 @@ def _draw_span(
     image[y, x, 2] += (blue - image[y, x, 2]) * cover
     if cover > 0.5:
         depth[y, x] = max(depth[y, x], nearness)
+
+
+@jit
+def _is_hidden(points: Floats, i: int, s: int, depth: Floats, bias: float) -> bool:
+    """Whether a strand point lies in the picture and behind what is drawn there."""
+    x, y = int(points[i, s, 0]), int(points[i, s, 1])
+    if x < 0 or y < 0 or x >= depth.shape[1] or y >= depth.shape[0]:
+        return False
+    return bool(points[i, s, 2] * (1 + bias) < depth[y, x])
 
 
 @jit
@@ -135,6 +158,8 @@ def draw_strands(
             if max(x0, x0 + dx) < -2 or max(y0, y0 + dy) < -2:
                 continue
             if min(x0, x0 + dx) > width + 2 or min(y0, y0 + dy) > height + 2:
+                continue
+            if _is_hidden(points, i, s, depth, bias) and _is_hidden(points, i, s + 1, depth, bias):
                 continue
             flat = abs(dx) > abs(dy)
             slope = np.sqrt(dx * dx + dy * dy) / length

@@ -17,7 +17,7 @@ from synfer_core.facekit.action_units import label_lips_part, shape_weights
 from synfer_core.facekit.camera import Gaze, View, gaze_of, rotation, view_of
 from synfer_core.facekit.derive import Array, load_derived
 from synfer_core.facekit.head import MOUTH_LANDMARKS, HeadModel
-from synfer_core.facekit.lighting import HairPoints, light_hair, light_vertices
+from synfer_core.facekit.lighting import ShadowMaps, light_hair, light_vertices
 from synfer_core.facekit.materials import (
     cloth_material,
     depth_of_tone,
@@ -72,6 +72,7 @@ _HALF_WIDTH = 10.65  # typical crop, for the level of detail
 _DETAIL_SCALE = 9.8
 _LOOK_UP_DEGREES, _LOOK_DOWN_DEGREES = 24.0, 30.0  # at which the lids' look shapes are full
 _EXPOSURE_PERCENTILE = 62
+_FEW_VERTICES = 50
 _LEAST_HEIGHT = 1e-3  # of a wrinkle layer, below which a texel is left out
 
 
@@ -139,14 +140,15 @@ class Renderer:
         surface, depth = self._rasterise(shape, large)
         hair = None if person.hair is None else PosedHair.of(person.hair, shape.view, depth)
         lit = None if hair is None else hair_points(hair)
-        light, exposure = self._light(scene, shape, surface, lit)
+        shadows = ShadowMaps.cast(self.head, shape.points, scene.lighting, lit)
+        shown = _shown_vertices(surface, len(shape.points))
+        light, exposure = self._light(shape, shown, shadows)
         shaded = self._shade(scene, person, shape, surface, light)
         picture = compose(shaded, surface.owner >= 0, paint_background(scene.background, large))
-        canvas = Canvas(picture, depth, shape.view, _face_light(self.head, surface, light))
+        canvas = Canvas(picture, depth, shape.view, self._face_light(shown, light))
         self._draw_face_strands(canvas, scene, person, shape, shaded)
         if hair is not None and lit is not None:
-            glow = light_hair(self.head, shape.points, scene.lighting, lit)
-            draw_hair(canvas, scene, hair, glow, exposure)
+            draw_hair(canvas, scene, hair, light_hair(lit, shadows), exposure)
         return develop(picture, scene.look, depth_of_tone(scene), size)
 
     def labels(self, scene: Scene) -> tuple[float, ...]:
@@ -205,21 +207,29 @@ class Renderer:
         return Surface(owner, bary, *mesh), depth
 
     def _light(
-        self, scene: Scene, shape: _Geometry, surface: Surface, hair: HairPoints | None
+        self, shape: _Geometry, shown: NDArray[np.int32], shadows: ShadowMaps
     ) -> tuple[Light, float]:
         """Light at the vertices in view, exposed so that the face's mean irradiance is about 1."""
-        shown = _shown_vertices(surface, len(shape.points))
-        light = light_vertices(self.head, shape.points, shape.normals, shown, scene.lighting, hair)
-        face = shown[shown < self.head.face_vertices.stop]
-        measured = light.irradiance[face if len(face) > 50 else shown].mean(1)
-        exposure = np.float32(1.0 / np.percentile(measured, _EXPOSURE_PERCENTILE))
+        light = light_vertices(self.head, shape.points, shape.normals, shown, shadows)
+        measured = light.irradiance[self._on_face(shown)].mean(1)
+        exposure = float(1.0 / np.percentile(measured, _EXPOSURE_PERCENTILE))
+        gain, lighting = np.float32(exposure), shadows.lighting
         return Light(
-            light.irradiance * exposure,
-            light.direction * exposure,
+            light.irradiance * gain,
+            light.direction * gain,
             light.visible,
-            scene.lighting.key_direction,
-            scene.lighting.key_colour * exposure,
-        ), float(exposure)
+            lighting.key_direction,
+            lighting.key_colour * gain,
+        ), exposure
+
+    def _on_face(self, shown: NDArray[np.int32]) -> NDArray[np.int32]:
+        face = shown[shown < self.head.face_vertices.stop]
+        return face if len(face) > _FEW_VERTICES else shown
+
+    def _face_light(self, shown: NDArray[np.int32], light: Light) -> Floats:
+        """Typical light on the face (3,)."""
+        seen = light.irradiance[self._on_face(shown)]
+        return np.asarray(np.percentile(seen, 60, axis=0), np.float32)
 
     def _shade(
         self, scene: Scene, person: Person, shape: _Geometry, surface: Surface, light: Light
@@ -284,12 +294,3 @@ def _shown_vertices(surface: Surface, count: int) -> NDArray[np.int32]:
     shown = np.zeros(count, bool)
     shown[surface.triangles[triangles[:-1]]] = True
     return np.flatnonzero(shown).astype(np.int32)
-
-
-def _face_light(head: HeadModel, surface: Surface, light: Light) -> Floats:
-    """Typical light on the face (3,)."""
-    shown = _shown_vertices(surface, len(light.irradiance))
-    face = shown[shown < head.face_vertices.stop]
-    return np.percentile(light.irradiance[face if len(face) > 50 else shown], 60, axis=0).astype(
-        np.float32
-    )

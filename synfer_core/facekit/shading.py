@@ -105,6 +105,16 @@ def _uv_at(uv: Any, t: Any, w0: Any, w1: Any, w2: Any) -> Any:
 
 
 @jit
+def _blend(
+    image: Any, top: Any, bottom: Any, left: Any, right: Any, k: Any,
+    w00: Any, w01: Any, w10: Any, w11: Any,
+) -> Any:  # fmt: skip
+    """One channel between four texels."""
+    upper = image[top, left, k] * w00 + image[top, right, k] * w01
+    return upper + image[bottom, left, k] * w10 + image[bottom, right, k] * w11
+
+
+@jit
 def _noise_at(noise: Any, x: Any, y: Any) -> Any:
     """Four octaves of the wrapping noise tile, fine to coarse."""
     column, row = int(np.floor(x)), int(np.floor(y))
@@ -112,12 +122,11 @@ def _noise_at(noise: Any, x: Any, y: Any) -> Any:
     right, below = (column + 1) & _NOISE_WRAP, (row + 1) & _NOISE_WRAP
     column, row = column & _NOISE_WRAP, row & _NOISE_WRAP
     w00, w01, w10, w11 = (1 - ax) * (1 - ay), ax * (1 - ay), (1 - ax) * ay, ax * ay
-    a, b, c, d = noise[row, column], noise[row, right], noise[below, column], noise[below, right]
     return (
-        a[0] * w00 + b[0] * w01 + c[0] * w10 + d[0] * w11,
-        a[1] * w00 + b[1] * w01 + c[1] * w10 + d[1] * w11,
-        a[2] * w00 + b[2] * w01 + c[2] * w10 + d[2] * w11,
-        a[3] * w00 + b[3] * w01 + c[3] * w10 + d[3] * w11,
+        _blend(noise, row, below, column, right, 0, w00, w01, w10, w11),
+        _blend(noise, row, below, column, right, 1, w00, w01, w10, w11),
+        _blend(noise, row, below, column, right, 2, w00, w01, w10, w11),
+        _blend(noise, row, below, column, right, 3, w00, w01, w10, w11),
     )
 
 
@@ -132,7 +141,7 @@ def _wrinkle_at(heights: Any, u: Any, v: Any) -> Any:
 
 
 @jit
-def _masks_at(masks: Any, u: Any, v: Any, out: Any) -> None:
+def _masks_at(masks: Any, u: Any, v: Any) -> Any:
     """All mask channels at a UV point, 0-1."""
     x = _clamp(u * _MASK_SIZE - 0.5, 0.0, _MASK_SIZE - 1.1)
     y = _clamp((1 - v) * _MASK_SIZE - 0.5, 0.0, _MASK_SIZE - 1.1)
@@ -141,32 +150,50 @@ def _masks_at(masks: Any, u: Any, v: Any, out: Any) -> None:
     scale = np.float32(1 / 255)
     w00, w01 = (1 - ax) * (1 - ay) * scale, ax * (1 - ay) * scale
     w10, w11 = (1 - ax) * ay * scale, ax * ay * scale
-    a, b, c, d = masks[i, j], masks[i, j + 1], masks[i + 1, j], masks[i + 1, j + 1]
-    for k in range(8):
-        out[k] = a[k] * w00 + b[k] * w01 + c[k] * w10 + d[k] * w11
+    return (
+        _blend(masks, i, i + 1, j, j + 1, 0, w00, w01, w10, w11),
+        _blend(masks, i, i + 1, j, j + 1, 1, w00, w01, w10, w11),
+        _blend(masks, i, i + 1, j, j + 1, 2, w00, w01, w10, w11),
+        _blend(masks, i, i + 1, j, j + 1, 3, w00, w01, w10, w11),
+        _blend(masks, i, i + 1, j, j + 1, 4, w00, w01, w10, w11),
+        _blend(masks, i, i + 1, j, j + 1, 5, w00, w01, w10, w11),
+        _blend(masks, i, i + 1, j, j + 1, 6, w00, w01, w10, w11),
+        _blend(masks, i, i + 1, j, j + 1, 7, w00, w01, w10, w11),
+    )
 
 
 @jit
-def _above_hairline(textures: Any, x: Any, y: Any, z: Any) -> Any:
+def _lips_at(masks: Any, u: Any, v: Any) -> Any:
+    """The lip mask at the nearest texel, 0-1."""
+    last = _MASK_SIZE - 1
+    i, j = int((1 - v) * _MASK_SIZE), int(u * _MASK_SIZE)
+    return masks[min(max(i, 0), last), min(max(j, 0), last), _LIPS] * np.float32(1 / 255)
+
+
+@jit
+def _above_hairline(angles: Any, heights: Any, x: Any, y: Any, z: Any) -> Any:
     """Height of a point of the head above the natural hairline."""
     angle = abs(np.arctan2(x, z - np.float32(1))) * np.float32(57.29578)
     k = 0
-    last = textures.hairline_angle.shape[0] - 2
-    while k < last and textures.hairline_angle[k + 1] < angle:
+    last = angles.shape[0] - 2
+    while k < last and angles[k + 1] < angle:
         k += 1
-    span = textures.hairline_angle[k + 1] - textures.hairline_angle[k]
-    share = _clamp((angle - textures.hairline_angle[k]) / span, np.float32(0), np.float32(1))
-    return y - textures.hairline_y[k] * (1 - share) - textures.hairline_y[k + 1] * share
+    share = (angle - angles[k]) / (angles[k + 1] - angles[k])
+    share = _clamp(share, np.float32(0), np.float32(1))
+    return y - heights[k] * (1 - share) - heights[k + 1] * share
 
 
 @jit
-def _highlights(light: Any, corners: Any, normal: Any, gloss: Any, strength: Any) -> Any:
+def _highlights(
+    directions: Any, colours: Any, visible: Any, corners: Any, normal: Any, gloss: Any,
+    strength: Any,
+) -> Any:  # fmt: skip
     """Specular light of all highlights: a broad and a tight Blinn lobe with Schlick's Fresnel."""
     a, b, c, w0, w1, w2 = corners
     nx, ny, nz = normal
     red = green = blue = np.float32(0)
-    for k in range(light.key_direction.shape[0]):
-        lx, ly, lz = light.key_direction[k, 0], light.key_direction[k, 1], light.key_direction[k, 2]
+    for k in range(directions.shape[0]):
+        lx, ly, lz = directions[k, 0], directions[k, 1], directions[k, 2]
         facing = nx * lx + ny * ly + nz * lz
         if facing <= 0:
             continue
@@ -179,12 +206,12 @@ def _highlights(light: Any, corners: Any, normal: Any, gloss: Any, strength: Any
         h8 = h4 * h4
         broad = h8 * h4 * np.float32(0.8)
         tight = h8 * h8 * h8 * h8 * h8 * np.float32(2.2)
-        seen = light.visible[a, k] * w0 + light.visible[b, k] * w1 + light.visible[c, k] * w2
+        seen = visible[a, k] * w0 + visible[b, k] * w1 + visible[c, k] * w2
         lobe = broad + (tight - broad) * gloss
         amount = strength * fresnel * lobe * facing * seen * np.float32(1.6)
-        red += amount * light.key_colour[k, 0]
-        green += amount * light.key_colour[k, 1]
-        blue += amount * light.key_colour[k, 2]
+        red += amount * colours[k, 0]
+        green += amount * colours[k, 1]
+        blue += amount * colours[k, 2]
     return red, green, blue
 
 
@@ -209,29 +236,30 @@ def skin_relief(
     surface: Surface, heights: Floats, noise: Floats, masks: Any, skin: SkinMaterial, relief: Floats
 ) -> None:
     """Height of the skin at each pixel (cm): wrinkles, pores, the lips' grain."""
-    height, width = surface.owner.shape
-    ou, ov = skin.offset_u, skin.offset_v
-    mask = np.zeros(8, np.float32)
-    for y in range(height):
-        for x in range(width):
-            t = surface.owner[y, x]
-            if t < 0 or surface.part[t] > HEAD:
+    # Arrays are taken out of their tuple once: reaching into it at every pixel counts references.
+    owner, bary, part, triangles = surface.owner, surface.bary, surface.part, surface.triangles
+    rest, uv = surface.rest, surface.uv
+    ou, ov, pores = skin.offset_u, skin.offset_v, skin.pores
+    for y in range(owner.shape[0]):
+        for x in range(owner.shape[1]):
+            t = owner[y, x]
+            if t < 0 or part[t] > HEAD:
                 continue
-            w1, w2 = surface.bary[y, x, 0], surface.bary[y, x, 1]
+            w1, w2 = bary[y, x, 0], bary[y, x, 1]
             w0 = 1 - w1 - w2
-            if surface.part[t] == HEAD:
-                a, b, c = surface.triangles[t, 0], surface.triangles[t, 1], surface.triangles[t, 2]
-                qx, qy, qz = _mix(surface.rest, a, b, c, w0, w1, w2)
+            if part[t] == HEAD:
+                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+                qx, qy, qz = _mix(rest, a, b, c, w0, w1, w2)
                 n = _noise_at(noise, (qx + qz) * 50 + ou, qy * 50 + ov)
-                relief[y, x] = skin.pores * 1.5 * n[1]
+                relief[y, x] = pores * 1.5 * n[1]
                 continue
-            u, v = _uv_at(surface.uv, t, w0, w1, w2)
-            _masks_at(masks, u, v, mask)
+            u, v = _uv_at(uv, t, w0, w1, w2)
+            lips = _lips_at(masks, u, v)
             n = _noise_at(noise, u * 1000 + ou, v * 1000 + ov)
-            h = skin.pores * (n[0] + 1.2 * n[1]) * (1 - mask[_LIPS])
-            if mask[_LIPS] > 0:
+            h = pores * (n[0] + 1.2 * n[1]) * (1 - lips)
+            if lips > 0:
                 n = _noise_at(noise, u * 4500 + ou, v * 300 + ov)
-                h += mask[_LIPS] * 0.02 * n[1]
+                h += lips * 0.02 * n[1]
             relief[y, x] = h - _wrinkle_at(heights, u, v)
 
 
@@ -276,6 +304,8 @@ def _painted(colour: Any, over: Any, amount: Any) -> Any:
 @jit
 def _scalp_cover(skin: Any, above: Any, x: Any, y: Any, z: Any, noise: Any) -> Any:
     """How much the roots of the hair darken the scalp."""
+    if above < skin.hairline - 1.5:  # most of the face
+        return 0.0
     limit = skin.hairline
     if z > 0:
         off = (abs(x) - 4.2) / 2.0
@@ -319,20 +349,43 @@ def _skin_colour(skin: Any, mask: Any, noise: Any, rest: Any, above: Any) -> Any
 
 
 @jit
-def _look_up(
-    surface: Any, textures: Any, skin: Any, t: Any, weights: Any, rest: Any, mask: Any
-) -> Any:
-    """Masks, height above the hairline and noise at a point; the head has no masks."""
-    ou, ov = skin.offset_u, skin.offset_v
-    if surface.part[t] == HEAD:
-        mask[:] = 0
-        above = _above_hairline(textures, rest[0], rest[1], rest[2])
-        noise = _noise_at(textures.noise, rest[0] * 22 + ou, rest[1] * 22 + rest[2] * 15 + ov)
-        return above, noise
-    u, v = _uv_at(surface.uv, t, weights[0], weights[1], weights[2])
-    _masks_at(textures.masks, u, v, mask)
-    noise = _noise_at(textures.noise, u * 700 + ou, v * 700 + ov)
-    return (mask[_HAIRLINE] - np.float32(0.5)) * np.float32(16), noise
+def _on_head(angles: Any, heights: Any, noise: Any, skin: Any, rest: Any) -> Any:
+    """Masks (none), height above the hairline and noise on the back of the head and the neck."""
+    no = np.float32(0)
+    above = _above_hairline(angles, heights, rest[0], rest[1], rest[2])
+    x, y = rest[0] * 22 + skin.offset_u, rest[1] * 22 + rest[2] * 15 + skin.offset_v
+    return (no, no, no, no, no, no, no, no), above, _noise_at(noise, x, y)
+
+
+@jit
+def _on_face(masks: Any, noise: Any, skin: Any, u: Any, v: Any) -> Any:
+    """Masks, height above the hairline and noise at a UV point of the face."""
+    mask = _masks_at(masks, u, v)
+    above = (mask[_HAIRLINE] - np.float32(0.5)) * np.float32(16)
+    return mask, above, _noise_at(noise, u * 700 + skin.offset_u, v * 700 + skin.offset_v)
+
+
+@jit
+def _tilted_light(light: Any, direction: Any, smooth: Any, normal: Any) -> Any:
+    """Irradiance on a normal that relief has tilted; red, scattered further, follows half."""
+    red, green, blue = light
+    tilt = direction[0] * (normal[0] - smooth[0]) + direction[1] * (normal[1] - smooth[1])
+    tilt += direction[2] * (normal[2] - smooth[2])
+    gain = 1 + tilt / ((red + green + blue) * np.float32(1 / 3) + np.float32(1e-4))
+    gain = _clamp(gain, np.float32(0.25), np.float32(1.8))
+    return red * (1 + gain) * np.float32(0.5), green * gain, blue * gain
+
+
+@jit
+def _shadowed(colour: Any, nostril: Any, relief: Any) -> Any:
+    """Albedo darkened in the nostrils and, towards red, in folds."""
+    dark = 1 - np.float32(0.93) * nostril
+    ruddy = dark * (1 - np.float32(0.2) * nostril)
+    red, green, blue = colour[0] * dark, colour[1] * ruddy, colour[2] * ruddy
+    if relief < -0.01:
+        fold = max(1 + relief * np.float32(2.2), np.float32(0.55))
+        red, green, blue = red * np.sqrt(fold), green * fold, blue * fold
+    return red, green, blue
 
 
 @jit
@@ -355,52 +408,49 @@ def shade_skin(
     relief: Floats, per_cm: float, out: Shaded,
 ) -> None:  # fmt: skip
     """Shade face, head and neck above the neckline."""
-    height, width = surface.owner.shape
-    mask = np.zeros(8, np.float32)
+    owner, bary, part, triangles = surface.owner, surface.bary, surface.part, surface.triangles
+    rest, normals, uv = surface.rest, surface.normals, surface.uv
+    masks, noises = textures.masks, textures.noise
+    angles, heights = textures.hairline_angle, textures.hairline_y
+    energy, towards, visible = light.irradiance, light.direction, light.visible
+    keys, key_colours = light.key_direction, light.key_colour
+    irradiance, albedo, highlight, is_skin = out.irradiance, out.albedo, out.highlight, out.skin
     scale = np.float32(per_cm)
-    for y in range(height):
-        for x in range(width):
-            t = surface.owner[y, x]
-            if t < 0 or surface.part[t] > HEAD:
+    for y in range(owner.shape[0]):
+        for x in range(owner.shape[1]):
+            t = owner[y, x]
+            if t < 0 or part[t] > HEAD:
                 continue
-            a, b, c = surface.triangles[t, 0], surface.triangles[t, 1], surface.triangles[t, 2]
-            w1, w2 = surface.bary[y, x, 0], surface.bary[y, x, 1]
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            w1, w2 = bary[y, x, 0], bary[y, x, 1]
             w0 = 1 - w1 - w2
-            rest = _mix(surface.rest, a, b, c, w0, w1, w2)
-            if rest[1] < cloth.neck + cloth.slope * rest[2]:
+            at = _mix(rest, a, b, c, w0, w1, w2)
+            if at[1] < cloth.neck + cloth.slope * at[2]:
                 continue
-            sx, sy, sz = _mix(surface.normals, a, b, c, w0, w1, w2)
-            sx, sy, sz = _unit(sx, sy, sz)
-            normal = _bumped(relief, y, x, scale, sx, sy, sz)
-            red, green, blue = _mix(light.irradiance, a, b, c, w0, w1, w2)
-            dx, dy, dz = _mix(light.direction, a, b, c, w0, w1, w2)
-            tilt = dx * (normal[0] - sx) + dy * (normal[1] - sy) + dz * (normal[2] - sz)
-            gain = 1 + tilt / ((red + green + blue) / 3 + np.float32(1e-4))
-            gain = _clamp(gain, np.float32(0.25), np.float32(1.8))
-            red, green, blue = red * (1 + gain) * np.float32(0.5), green * gain, blue * gain
-            above, noise = _look_up(surface, textures, skin, t, (w0, w1, w2), rest, mask)
-            colour = _skin_colour(skin, mask, noise, rest, above)
+            if part[t] == HEAD:
+                mask, above, noise = _on_head(angles, heights, noises, skin, at)
+            else:
+                u, v = _uv_at(uv, t, w0, w1, w2)
+                mask, above, noise = _on_face(masks, noises, skin, u, v)
+            nx, ny, nz = _mix(normals, a, b, c, w0, w1, w2)
+            smooth = _unit(nx, ny, nz)
+            normal = _bumped(relief, y, x, scale, smooth[0], smooth[1], smooth[2])
+            direction = _mix(towards, a, b, c, w0, w1, w2)
+            lit = _tilted_light(_mix(energy, a, b, c, w0, w1, w2), direction, smooth, normal)
+            colour = _skin_colour(skin, mask, noise, at, above)
+            colour = _shadowed(colour, mask[_NOSTRIL], relief[y, x])
             dark = 1 - np.float32(0.93) * mask[_NOSTRIL]
-            red, green, blue = red * dark, green * dark, blue * dark
-            ruddy = dark * (1 - np.float32(0.2) * mask[_NOSTRIL])
-            colour = (colour[0] * dark, colour[1] * ruddy, colour[2] * ruddy)
-            if relief[y, x] < -0.01:
-                fold = max(1 + relief[y, x] * np.float32(2.2), np.float32(0.55))
-                colour = (colour[0] * np.sqrt(fold), colour[1] * fold, colour[2] * fold)
+            red, green, blue = _bounced(lit[0] * dark, lit[1] * dark, lit[2] * dark, colour)
             gloss, strength = _sheen(skin, mask, noise)
-            red, green, blue = (
-                red + 0.10 * colour[0],
-                green + 0.07 * colour[1],
-                blue + 0.06 * colour[2],
+            hr, hg, hb = _highlights(
+                keys, key_colours, visible, (a, b, c, w0, w1, w2), normal, gloss, strength
             )
-            corners = (a, b, c, w0, w1, w2)
-            hr, hg, hb = _highlights(light, corners, normal, gloss, strength)
-            edge = 1 - max(sz, np.float32(0))
+            edge = 1 - max(smooth[2], np.float32(0))
             edge = edge * edge * edge * edge * np.float32(0.10) * min(strength, 1.0)
-            _store(out.highlight, y, x, hr + edge * red, hg + edge * green, hb + edge * blue)
-            _store(out.irradiance, y, x, red, green, blue)
-            _store_albedo(out.albedo, y, x, colour[0], colour[1], colour[2])
-            out.skin[y, x] = 1
+            _store(highlight, y, x, hr + edge * red, hg + edge * green, hb + edge * blue)
+            _store(irradiance, y, x, red, green, blue)
+            _store_albedo(albedo, y, x, colour[0], colour[1], colour[2])
+            is_skin[y, x] = 1
 
 
 # --- cloth ----------------------------------------------------------------------------------------
@@ -494,7 +544,10 @@ def shade_mouth(surface: Surface, light: Light, mouth: MouthMaterial, out: Shade
             blue = max(blue, least * 0.85) * fade
             _store(out.irradiance, y, x, red, green, blue)
             if part != MOUTH:
-                wet = _highlights(light, (a, b, c, w0, w1, w2), (nx, ny, nz), 0.8, 1.0)
+                wet = _highlights(
+                    *(light.key_direction, light.key_colour, light.visible),
+                    *((a, b, c, w0, w1, w2), (nx, ny, nz), 0.8, 1.0),
+                )
                 dim = mouth.open
                 _store(out.highlight, y, x, wet[0] * dim, wet[1] * dim, wet[2] * dim)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from synfer_core.facekit.derive import Array
 from synfer_core.facekit.facial_hair import Beard, Brows
 from synfer_core.facekit.hair import Groom
 from synfer_core.facekit.head import HeadModel
+from synfer_core.facekit.jit import jit
 from synfer_core.facekit.lighting import HairPoints, lit_columns
 from synfer_core.facekit.raster import draw_strands
 from synfer_core.facekit.scene import Scene
@@ -90,10 +92,20 @@ _CURLY = ("afro", "curly_short", "curly_long")
 
 @dataclass(frozen=True, eq=False)
 class PosedHair:
-    """A groom turned with the head: points (n, m, 3) and normals, screen points, who is seen."""
+    """A groom turned with the head.
+
+    Attributes:
+        points: Posed (n, m, 3).
+        normals: Not yet turned (n, m, 3).
+        turn: Rotation of the head.
+        screen: Screen points (n, m, 3).
+        shown: Strands that can be seen.
+        tone: Brightness of each strand.
+    """
 
     points: Floats
     normals: Floats
+    turn: Floats
     screen: Floats
     shown: NDArray[np.bool_]
     tone: Floats
@@ -103,16 +115,24 @@ class PosedHair:
         """Pose a groom; strands wholly behind the head or out of the picture are not shown."""
         points = view.pose(groom.points)
         screen = view.project(points)
-        normals = (groom.normals.reshape(-1, 3) @ view.turn.T).reshape(groom.normals.shape)
-        return cls(points, normals, screen, _is_seen(screen, depth), groom.tone)
+        shown = np.zeros(len(screen), bool)
+        _find_seen(screen, depth, shown)
+        return cls(points, groom.normals, view.turn, screen, shown, groom.tone)
 
 
-def _is_seen(screen: Floats, depth: Floats) -> NDArray[np.bool_]:
-    size = len(depth)
-    x, y = screen[..., 0], screen[..., 1]
-    inside = (x > -4) & (y > -4) & (x < size + 4) & (y < size + 4)
-    column, row = np.clip(x.astype(np.int32), 0, size - 1), np.clip(y.astype(np.int32), 0, size - 1)
-    return np.asarray((inside & (screen[..., 2] * 1.0006 >= depth[row, column])).any(1))
+@jit
+def _find_seen(screen: Any, depth: Any, shown: Any) -> None:
+    """Mark strands of which some point lies in the picture and not behind the head."""
+    height, width = depth.shape
+    for i in range(screen.shape[0]):
+        for s in range(screen.shape[1]):
+            x, y = int(screen[i, s, 0]), int(screen[i, s, 1])
+            if x < -4 or y < -4 or x >= width + 4 or y >= height + 4:
+                continue
+            behind = depth[min(max(y, 0), height - 1), min(max(x, 0), width - 1)]
+            if screen[i, s, 2] * np.float32(1.0006) >= behind:
+                shown[i] = True
+                break
 
 
 def draw_hair(
@@ -220,4 +240,4 @@ def _tint_lens(image: Floats, outline: Floats) -> None:
 
 def hair_points(hair: PosedHair) -> HairPoints:
     """The lit points of posed hair."""
-    return HairPoints.of(hair.points, hair.normals, hair.shown)
+    return HairPoints.of(hair.points, hair.normals, hair.turn, hair.shown)

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from synfer_core.errors import RequestError
+from synfer_core.facekit.identity import draw_identity
+from synfer_core.facekit.lights import SET_UPS
+from synfer_core.facekit.scene import CALM, DISTRIBUTIONS, WIDE, sample_aus, sample_scene, scene_for
+from synfer_core.facs import AU_SLOTS, EXPRESSIONS, to_slots
+
+
+def slot(aus: tuple[float, ...], name: str) -> float:
+    return aus[AU_SLOTS.index(name)]
+
+
+def test_scene_is_a_function_of_its_seed() -> None:
+    first, second = (sample_scene(np.random.default_rng(5), identity=9) for _ in range(2))
+    assert first.aus == second.aus
+    assert (first.pose, first.camera, first.styling) == (second.pose, second.camera, second.styling)
+    np.testing.assert_array_equal(first.lighting.direction, second.lighting.direction)
+
+
+@pytest.mark.parametrize("spec", [CALM, WIDE])
+def test_distributions_keep_their_limits(spec: object) -> None:
+    limits = CALM if spec is CALM else WIDE
+    scenes = [
+        sample_scene(np.random.default_rng(i), identity=i, calm=limits is CALM) for i in range(150)
+    ]
+    assert max(abs(s.pose.yaw) for s in scenes) <= limits.yaw[1]
+    assert {s.lighting.kind for s in scenes} == set(limits.lighting)
+    assert {s.background.kind for s in scenes} == set(limits.backgrounds)
+    assert all(0 <= v <= 1 for s in scenes for v in s.aus)
+    assert set(DISTRIBUTIONS) == {"calm", "wide"}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_prototypes_move_their_own_units(expression: str) -> None:
+    aus, label = sample_aus(np.random.default_rng(1), expression)
+    assert label == expression
+    assert (max(aus) > 0) == (expression != "neutral")
+    if expression == "happiness":
+        assert slot(aus, "AUL12") > 0.15
+        assert slot(aus, "AUL4") == 0
+
+
+def test_contempt_is_one_sided() -> None:
+    for seed in range(10):
+        aus, _ = sample_aus(np.random.default_rng(seed), "contempt")
+        assert (slot(aus, "AUL14") > 0) != (slot(aus, "AUR14") > 0)
+
+
+def test_free_mixes_have_no_label_and_no_opposed_units() -> None:
+    draws = [sample_aus(np.random.default_rng(seed)) for seed in range(600)]
+    mixed = [aus for aus, label in draws if label == "mixed"]
+    assert 0.35 < len(mixed) / len(draws) < 0.6
+    for aus in mixed:
+        assert not (slot(aus, "AU18") and slot(aus, "AUL12") and slot(aus, "AUR12"))
+        assert not (slot(aus, "AUL5") and slot(aus, "AUL43"))
+
+
+def test_a_dropped_jaw_parts_the_lips() -> None:
+    aus = [sample_aus(np.random.default_rng(seed))[0] for seed in range(400)]
+    dropped = [a for a in aus if slot(a, "AU26") > 0.05 and not slot(a, "AU23")]
+    pressed = [max(slot(a, "AUL24"), slot(a, "AUR24"), slot(a, "AU28")) for a in dropped]
+    assert dropped
+    parted = [slot(a, "AU25") for a, held in zip(dropped, pressed, strict=True) if held < 0.05]
+    assert min(parted) >= 0.35
+
+
+def test_every_unit_is_drawn() -> None:
+    aus = np.array([sample_aus(np.random.default_rng(seed))[0] for seed in range(800)])
+    assert (aus.max(0) > 0.3).all()
+
+
+def test_scene_for_changes_the_expression_alone() -> None:
+    smile = scene_for({"AU12": 4.0}, 3, 11)
+    frown = scene_for({"AU4": 4.0}, 3, 11)
+    assert smile.aus == to_slots({"AU12": 4.0})
+    assert replace(smile, aus=(), identity=frown.identity, lighting=frown.lighting) == replace(
+        frown, aus=()
+    )
+    assert smile.lighting.kind == frown.lighting.kind
+
+
+def test_traits_decide_what_words_say() -> None:
+    traits = {"sex": "woman", "glasses": "round", "lighting": "backlit", "background": "bokeh",
+              "makeup": "red lipstick"}  # fmt: skip
+    one = scene_for({}, 3, 1, traits=traits)
+    assert (one.identity.sex, one.styling.glasses) == ("woman", "round")
+    assert (one.lighting.kind, one.background.kind) == ("backlit", "bokeh")
+    assert one.styling.lipstick is not None
+    assert scene_for({}, 3, 1, traits={"makeup": "none"}).styling.lipstick is None
+
+
+def test_a_person_can_be_given() -> None:
+    person = draw_identity(8, hair="afro")
+    one = scene_for({}, person, 1, traits={"glasses": "thick", "hair": "bald"})
+    assert one.identity.hair.style == "afro"
+    assert one.styling.glasses == "thick"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"aus": {"AU99": 1.0}}, "aus.AU99"),
+        ({"aus": {"AU12": 7.0}}, "aus.AU12"),
+        ({"traits": {"lighting": "disco"}}, "lighting"),
+        ({"traits": {"background": "beach"}}, "background"),
+        ({"traits": {"makeup": "clown"}}, "makeup"),
+        ({"traits": {"hair": "mohawk"}}, "hair"),
+        ({"expression": "boredom"}, "expression"),
+    ],
+)
+def test_unknown_values_are_refused(arguments: dict[str, object], field: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        scene_for(**{"aus": {}, "identity": 1, "seed": 1, **arguments})  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("kind", SET_UPS)
+def test_lights_are_unit_vectors_with_a_highlight(kind: str) -> None:
+    lighting = scene_for({}, 1, 2, traits={"lighting": kind}).lighting
+    np.testing.assert_allclose(np.linalg.norm(lighting.direction, axis=1), 1, atol=1e-5)
+    assert len(lighting.key_direction) == lighting.group.max() + 1
+    assert (lighting.colour >= 0).all()
