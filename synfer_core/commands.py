@@ -121,6 +121,8 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
 def _serve(args: argparse.Namespace) -> int:
     if not 0 < args.port < 65536:
         raise RequestError("is not a port", field="--port", allowed="1 to 65535")
+    address = f"http://{args.host}:{args.port}/"
+    print(f"SynFER Studio: {address} in a few seconds; Ctrl-C ends it", flush=True)
     # By name: the studio builds on this package, never the other way round.
     importlib.import_module("app.main").serve(args.host, args.port, args.open)
     return 0

@@ -3,8 +3,8 @@
 Each unit follows one blendshape (for 26 and 27 the same one) by a straight line fitted on renders
 with known intensities: `synfer_core.faces.fit` makes the table. Some units can be read off a single
 image; for more of them the score only means something against the same face's neutral image. Units
-that are not in the table (6, 9, 14, 15, 23, 24, 25) cannot be read this way: their scores hardly
-move with them.
+that are not in the table cannot be read this way where units are mixed: their scores move more with
+other units than with them, or not at all.
 """
 
 from __future__ import annotations
@@ -63,26 +63,36 @@ class Gauge:
 
 
 GAUGES: tuple[Gauge, ...] = (
-    Gauge(12, "mouthSmile*", absolute=True, gain=5.23, offset=0.05, r=0.88),
-    Gauge(43, "eyeBlink*", absolute=True, gain=4.94, offset=-0.35, r=0.73),
-    Gauge(10, "mouthUpperUp*", absolute=True, gain=3.44, offset=0.03, r=0.64),
-    Gauge(1, "browInnerUp", absolute=False, gain=4.49, offset=0.0, r=0.69),
-    Gauge(2, "browOuterUp*", absolute=False, gain=5.04, offset=0.0, r=0.65),
-    Gauge(4, "browDown*", absolute=False, gain=4.73, offset=0.0, r=0.44),
-    Gauge(5, "eyeWide*", absolute=False, gain=15.74, offset=0.0, r=0.44),
-    Gauge(7, "eyeSquint*", absolute=False, gain=3.09, offset=0.0, r=0.15),
-    Gauge(17, "mouthShrugLower", absolute=False, gain=1.81, offset=0.0, r=0.35),
-    Gauge(18, "mouthPucker", absolute=False, gain=0.52, offset=0.0, r=0.31),
-    Gauge(20, "mouthStretch*", absolute=False, gain=10.42, offset=0.0, r=0.7),
-    Gauge(22, "mouthFunnel", absolute=False, gain=4.4, offset=0.0, r=0.46),
-    Gauge(28, "mouthRollLower", absolute=False, gain=1.21, offset=0.0, r=0.38),
+    Gauge(12, "mouthSmile*", absolute=True, gain=5.42, offset=0.04, r=0.88),
+    Gauge(43, "eyeBlink*", absolute=True, gain=4.5, offset=-0.33, r=0.72),
+    Gauge(10, "mouthUpperUp*", absolute=True, gain=4.15, offset=0.04, r=0.67),
+    Gauge(1, "browInnerUp", absolute=False, gain=4.73, r=0.74),
+    Gauge(2, "browOuterUp*", absolute=False, gain=5.29, r=0.72),
+    Gauge(20, "mouthStretch*", absolute=False, gain=11.14, r=0.66),
+    Gauge(5, "eyeWide*", absolute=False, gain=17.1, r=0.51),
+    Gauge(18, "mouthPucker", absolute=False, gain=0.66, r=0.41),
+    Gauge(17, "mouthShrugLower", absolute=False, gain=1.99, r=0.36),
+    Gauge(4, "browDown*", absolute=False, gain=4.89, r=0.34),
 )
-"""Fitted on renders of 225 identities, correlations on 225 others; see docs/reading-aus.md."""
+"""Fitted on 500 pairs of renders, correlations on 500 of other people: docs/reading-aus.md."""
+
+CANDIDATES: tuple[Gauge, ...] = (
+    *GAUGES,
+    Gauge(7, "eyeSquint*", absolute=False),
+    Gauge(22, "mouthFunnel", absolute=False),
+    Gauge(28, "mouthRollLower", absolute=False),
+    Gauge(6, "cheekSquint*", absolute=False),
+    Gauge(9, "noseSneer*", absolute=False),
+    Gauge(14, "mouthDimple*", absolute=False),
+    Gauge(15, "mouthFrown*", absolute=False),
+    Gauge(24, "mouthPress*", absolute=False),
+)
+"""What the fit tries; below a correlation of 0.3 a unit stays out of `GAUGES`."""
 
 JAW_SHAPE = "jawOpen"
 JAW_DROP = {26: 0.42, 27: 0.95}
 """How far the jaw drops at intensity 5 of each unit; 26 up to its maximum, beyond that 27."""
-JAW_GAIN, JAW_OFFSET, JAW_R = 0.865, -0.008, 0.92
+JAW_GAIN, JAW_OFFSET, JAW_R = 0.913, -0.011, 0.93
 
 
 def read_aus(face: Face, neutral: Face | None = None) -> AUReading:

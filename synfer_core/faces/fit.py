@@ -1,106 +1,121 @@
-"""Fit the table of `synfer_core.faces.blendshapes` on renders with known intensities.
+"""Fit the table of `synfer_core.faces.blendshapes`, and the crop of `synfer_core.faces.align`.
 
-``python -m synfer_core.faces.fit DATA`` fits on the validation identities of a data set made by
-``synfer facekit render`` and prints each unit with its correlation on the test identities.
+``python -m synfer_core.faces.fit`` renders people twice, with action units and without, in the same
+pose and light. It fits on validation identities and prints correlations on test identities.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synfer_core.faces import blendshapes
-from synfer_core.faces.blendshapes import GAUGES, JAW_DROP, JAW_SHAPE, Gauge
-from synfer_core.faces.landmarks import Landmarker
-from synfer_core.facs import AU_SLOTS, EXPRESSIONS, MAX_INTENSITY
-from synfer_core.training import dataset
+from synfer_core.facekit import Renderer, sample_scene, split_of
+from synfer_core.faces.blendshapes import CANDIDATES, JAW_DROP, JAW_SHAPE, Gauge
+from synfer_core.faces.landmarks import Face, Landmarker
+from synfer_core.facs import AU_SLOTS, MAX_INTENSITY
 
-NEUTRAL = EXPRESSIONS.index("neutral")
+SIZE = 128
+NEUTRAL = (0.0,) * len(AU_SLOTS)
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Blendshape scores of N renders beside the truth.
+class Pair:
+    """One person twice, and the intensities (0-5, by slot) of the first face."""
 
-    Attributes:
-        shapes: Name to (N,) scores.
-        aus: (N, 36) intensities 0-5, `facs.AU_SLOTS` order.
-        neutral: (N,) row of the same identity's neutral render, or -1.
-        asked: Renders in all; in ``asked - N`` no face was found.
-    """
+    face: Face
+    neutral: Face
+    aus: dict[str, float]
 
-    shapes: dict[str, NDArray[np.float64]]
-    aus: NDArray[np.float64]
-    neutral: NDArray[np.int64]
-    asked: int
-
-    def truth(self, key: str) -> NDArray[np.float64]:
-        """(N,) intensities of an AU key; the mean of the sides for a both-sides key."""
-        slots = [key] if key in AU_SLOTS else [key.replace("AU", "AUL"), key.replace("AU", "AUR")]
-        mean: NDArray[np.float64] = self.aus[:, [AU_SLOTS.index(s) for s in slots]].mean(axis=1)
-        return mean
-
-    def pairs(self, gauge: Gauge) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores (or differences from the neutral) and true intensities, both sides together."""
-        rows = np.arange(len(self.aus))
-        if not gauge.absolute:
-            rows = rows[(self.neutral >= 0) & (self.neutral != rows)]
-        scores, truths = [], []
-        for key, shape in gauge.places:
-            base = 0.0 if gauge.absolute else self.shapes[shape][self.neutral[rows]]
-            scores.append(self.shapes[shape][rows] - base)
-            truths.append(self.truth(key)[rows])
-        return np.concatenate(scores), np.concatenate(truths)
-
-    def jaw_pairs(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores of the jaw and its true drop."""
-        drops = [self.truth(f"AU{n}") / MAX_INTENSITY * drop for n, drop in JAW_DROP.items()]
-        return self.shapes[JAW_SHAPE], np.maximum(*drops)
+    def truth(self, key: str) -> float:
+        """Intensity of an AU key; the mean of the sides for a both-sides key."""
+        sides = (self.aus.get(key), self.aus.get(key.replace("AU", "AUL")),
+                 self.aus.get(key.replace("AU", "AUR")))  # fmt: skip
+        return float(np.mean([value for value in sides if value is not None]))
 
 
-def measure(folder: Path, split: str, limit: int, landmarker: Landmarker) -> Scores:
-    """Blendshape scores of the renders of one split."""
-    faces = dataset.load(folder, split, limit=limit)
-    found = [landmarker.detect(image) for image in faces.images]
-    rows = np.array([row for row, hits in enumerate(found) if hits])
-    names = found[rows[0]][0].blendshapes
-    scores = {n: np.array([found[row][0].blendshapes[n] for row in rows]) for n in names}
-    identities, expressions = faces.identities[rows], faces.expressions[rows]
-    rest = {int(identities[i]): i for i in np.flatnonzero(expressions == NEUTRAL)}
-    neutral = np.array([rest.get(int(identity), -1) for identity in identities])
-    return Scores(scores, faces.aus[rows] * MAX_INTENSITY, neutral, len(faces))
+Points = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Scores and true intensities."""
 
 
-def fit(gauge: Gauge, train: Scores, test: Scores) -> Gauge:
+def render_pairs(
+    renderer: Renderer, landmarker: Landmarker, split: str, count: int
+) -> tuple[Pair, ...]:
+    """Pairs of `count` identities of a split; fewer where a face is not found."""
+    wanted = (identity for identity in itertools.count() if split_of(identity) == split)
+    pairs = []
+    for identity in itertools.islice(wanted, count):
+        scene = sample_scene(np.random.default_rng(identity), identity=identity)
+        scenes = (scene, replace(scene, aus=NEUTRAL, expression="neutral"))
+        found = [landmarker.detect(renderer.render(s, SIZE)) for s in scenes]
+        if all(found):
+            slots = dict(zip(AU_SLOTS, (v * MAX_INTENSITY for v in scene.aus), strict=True))
+            pairs.append(Pair(found[0][0], found[1][0], slots))
+    return tuple(pairs)
+
+
+def points(gauge: Gauge, pairs: tuple[Pair, ...], *, paired: bool) -> Points:
+    """Scores, or with `paired` differences from the neutral's, beside the truth; sides together."""
+    scores, truths = [], []
+    for key, shape in gauge.places:
+        base = [pair.neutral.blendshapes[shape] if paired else 0.0 for pair in pairs]
+        scores += [p.face.blendshapes[shape] - b for p, b in zip(pairs, base, strict=True)]
+        truths += [pair.truth(key) for pair in pairs]
+    return np.array(scores), np.array(truths)
+
+
+def jaw_points(pairs: tuple[Pair, ...]) -> Points:
+    """Scores of the jaw beside its true drop."""
+    drops = [
+        max(pair.truth(f"AU{n}") / MAX_INTENSITY * drop for n, drop in JAW_DROP.items())
+        for pair in pairs
+    ]
+    return np.array([pair.face.blendshapes[JAW_SHAPE] for pair in pairs]), np.array(drops)
+
+
+def fit(gauge: Gauge, train: tuple[Pair, ...], test: tuple[Pair, ...]) -> Gauge:
     """The gauge with its least-squares line and its correlation on other identities."""
-    scores, truths = train.pairs(gauge)
+    scores, truths = points(gauge, train, paired=not gauge.absolute)
     if gauge.absolute:
         gain, offset = (float(value) for value in np.polyfit(scores, truths, 1))
     else:
         gain, offset = float(scores @ truths / (scores @ scores)), 0.0
-    r = float(np.corrcoef(*test.pairs(gauge))[0, 1])
+    r = correlation(points(gauge, test, paired=not gauge.absolute))
     return replace(gauge, gain=round(gain, 2), offset=round(offset, 2), r=round(r, 2))
+
+
+def correlation(both: Points) -> float:
+    """Pearson's r; 0 where one of them never moves."""
+    return float(np.corrcoef(*both)[0, 1]) if min(np.ptp(values) for values in both) else 0.0
+
+
+def print_crop(pairs: tuple[Pair, ...]) -> None:
+    """Where the renders have eyes and mouth, as shares of the frame."""
+    faces = [face for pair in pairs for face in (pair.face, pair.neutral)]
+    marks = np.array([np.vstack([face.eyes, face.mouth]) for face in faces]) / SIZE
+    for name, values in zip(("left eye", "right eye", "mouth"), marks.swapaxes(0, 1), strict=True):
+        (x, y), (dx, dy) = values.mean(axis=0), values.std(axis=0)
+        print(f"{name:9}  x {x:.3f} (sd {dx:.3f})  y {y:.3f} (sd {dy:.3f})")
 
 
 def main() -> None:
     """Fit and print, as lines that can be put into the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder of a rendered data set")
-    parser.add_argument("--limit", type=int, default=4000, help="images of each split")
-    args = parser.parse_args()
-    landmarker = Landmarker.load()
-    train, test = (measure(args.data, s, args.limit, landmarker) for s in ("val", "test"))
-    print(f"faces found in {len(test.aus)} of {test.asked} test renders")
-    for gauge in GAUGES:
-        print(fit(gauge, train, test))
-    gain, offset = np.polyfit(*train.jaw_pairs(), 1)
-    r = np.corrcoef(*test.jaw_pairs())[0, 1]
-    print(f"JAW_GAIN, JAW_OFFSET, JAW_R = {gain:.3f}, {offset:.3f}, {r:.2f}")
-    print(f"map {blendshapes.MAP_VERSION}: raise it when these lines differ from the table")
+    parser.add_argument("--identities", type=int, default=400, help="of each split")
+    count = parser.parse_args().identities
+    renderer, landmarker = Renderer.load(), Landmarker.load()
+    train, test = (render_pairs(renderer, landmarker, s, count) for s in ("val", "test"))
+    print(f"faces found in both renders of {len(test)} of {count} test identities")
+    for gauge in CANDIDATES:
+        alone, against = (correlation(points(gauge, test, paired=p)) for p in (False, True))
+        print(f"{fit(gauge, train, test)}  # alone {alone:.2f}, against neutral {against:.2f}")
+    gain, offset = np.polyfit(*jaw_points(train), 1)
+    jaw_r = correlation(jaw_points(test))
+    print(f"JAW_GAIN, JAW_OFFSET, JAW_R = {gain:.3f}, {offset:.3f}, {jaw_r:.2f}")
+    print_crop(train + test)
 
 
 if __name__ == "__main__":
