@@ -154,7 +154,7 @@ def cloth_material(scene: Scene) -> ClothMaterial:
 
 def mouth_material(lip_z: float, lip_gap: float) -> MouthMaterial:
     """Teeth and gums behind lips that are `lip_gap` cm apart, with the lips' front at `lip_z`."""
-    light = float(np.clip((lip_gap - 0.14) / 0.40, 0.05, 1))
+    light = float(np.clip((lip_gap - 0.12) / 0.30, 0.05, 1))
     return MouthMaterial((0.68, 0.62, 0.52), (0.42, 0.16, 0.15), lip_z, light)
 
 

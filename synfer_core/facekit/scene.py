@@ -230,7 +230,7 @@ def sample_scene(
     aus: tuple[float, ...] | None = None,
     traits: Mapping[str, Any] | None = None,
 ) -> Scene:
-    """Draw a scene.
+    """Draw a scene. Given `aus`, everything else depends on `rng` and the person alone.
 
     Args:
         rng: Source of every choice but the person's.
@@ -250,12 +250,13 @@ def sample_scene(
         person = _with_glasses(identity, wanted)
     else:
         person = draw_identity(identity, **wanted)
-    drawn, label = sample_aus(rng, expression, spec.modes)
-    if aus is not None:
-        drawn, label = aus, expression or "mixed"
+    if aus is None:
+        aus, label = sample_aus(rng, expression, spec.modes)
+    else:
+        label = _check_expression(expression or "mixed")
     return Scene(
         identity=person,
-        aus=drawn,
+        aus=aus,
         expression=label,
         pose=Pose(*(_clipped(rng, s) for s in (spec.yaw, spec.pitch, spec.roll))),
         gaze=(_clipped(rng, spec.gaze_x), _clipped(rng, spec.gaze_y)),
@@ -433,9 +434,7 @@ def sample_aus(
     Raises:
         RequestError: The expression is not one of `facs.EXPRESSIONS`.
     """
-    if expression is not None and expression not in EXPRESSIONS:
-        allowed = ", ".join(EXPRESSIONS)
-        raise RequestError(f"{expression!r} is not known", field="expression", allowed=allowed)
+    _check_expression(expression or "neutral")
     mode = str(rng.choice(list(modes), p=list(modes.values())))
     if expression is not None:
         mode = "neutral" if expression == "neutral" else "prototype"
@@ -450,6 +449,13 @@ def sample_aus(
         _draw_mix(rng, aus)
     _part_lips_with_jaw(aus)
     return _as_slots(aus), label
+
+
+def _check_expression(expression: str) -> str:
+    if expression not in (*EXPRESSIONS, "mixed"):
+        allowed = ", ".join(EXPRESSIONS)
+        raise RequestError(f"{expression!r} is not known", field="expression", allowed=allowed)
+    return expression
 
 
 def _as_slots(aus: _Sides) -> tuple[float, ...]:

@@ -523,9 +523,9 @@ def shade_mouth(surface: Surface, light: Light, mouth: MouthMaterial, out: Shade
             if part == TEETH:
                 # Front faces catch the light, the gaps between teeth turn away from it.
                 facing = max(nz, np.float32(0))
-                least = np.float32(0.10) + np.float32(0.16) * facing * facing
+                least = np.float32(0.26) + np.float32(0.12) * facing
                 depth = _clamp((mouth.lip_z - 0.2 - qz) / 2.6, 0.0, 1.0)
-                shape = 0.55 + 0.45 * facing
+                shape = 0.70 + 0.30 * facing
                 _store_albedo(
                     *(out.albedo, y, x, mouth.teeth[0] * shape),
                     *(mouth.teeth[1] * shape * shape, mouth.teeth[2] * shape * shape),
