@@ -44,7 +44,10 @@ class TextEncoder:
 
     def __init__(self, folder: Path):
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
+        # It would draw over our own, for a file that loads in a second.
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         weights = folder / "model.safetensors"
         if not weights.is_file():
             raise WeightsError("text encoder is missing", field=str(weights.name))
