@@ -251,7 +251,7 @@ def test_interrupting_a_batch_leaves_whole_files_only(
         *("generate", "--batch", str(recipes), "--out", str(out)),
         *("--models", str(tiny_model_folder)),
     ) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 200
         while not (out / "000000.png").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
