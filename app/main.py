@@ -29,6 +29,32 @@ class TooLargeError(Exception):
     """A request's body is larger than the server takes."""
 
 
+class Body:
+    """A request's body, counted as it arrives, because it may come without its length.
+
+    Attributes:
+        over: Whether it has turned out too large. The application behind may take the error for
+            its own and answer; that answer does not count.
+    """
+
+    def __init__(self, receive: Receive, limit: int):
+        self._receive, self._left = receive, limit
+        self.over = False
+
+    async def __call__(self) -> Message:
+        """The next part.
+
+        Raises:
+            TooLargeError: It is too large.
+        """
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            self.over = True
+            raise TooLargeError
+        return message
+
+
 class Guard:
     """Refuses bodies that are too large, and routes that hand out or take in files.
 
@@ -55,24 +81,16 @@ class Guard:
         if not length.isdigit() or int(length) > self.body_bytes:
             await self._refuse(scope, receive, send)
             return
-        try:
-            await self.app(scope, self._counted(receive), send)
-        except TooLargeError:
+        body = Body(receive, self.body_bytes)
+
+        async def send_unless_over(message: Message) -> None:
+            if not body.over:
+                await send(message)
+
+        with contextlib.suppress(TooLargeError):
+            await self.app(scope, body, send_unless_over)
+        if body.over:
             await self._refuse(scope, receive, send)
-
-    def _counted(self, receive: Receive) -> Receive:
-        """A body that came without its length is counted as it arrives."""
-        seen = 0
-
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self.body_bytes:
-                raise TooLargeError
-            return message
-
-        return counted
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = RequestError("is too large", allowed=f"at most {self.body_bytes:,} bytes")

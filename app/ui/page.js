@@ -58,23 +58,28 @@ window.synfer = {
   },
 
   theme(name) {
-    document.body.classList.toggle("dark", name === "dark");
+    const dark = name === "dark", body = document.body;
+    if (body.classList.contains("dark") !== dark) body.classList.toggle("dark", dark);
     document.documentElement.style.colorScheme = name;
     document.querySelectorAll("[data-act=theme]").forEach((button) =>
-      button.setAttribute("aria-pressed", String(name === "dark")));
+      button.setAttribute("aria-pressed", String(dark)));
   },
 };
 
 (() => {
   const asked = new URLSearchParams(location.search).get("__theme");
-  const kept = localStorage.getItem("synfer-theme");
   const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  const start = () => window.synfer.theme(asked || kept || system);
-  document.addEventListener("DOMContentLoaded", start);
+  let wanted = asked || localStorage.getItem("synfer-theme") || system;
+  document.addEventListener("DOMContentLoaded", () => {
+    window.synfer.theme(wanted);
+    // Gradio sets its own class by the system's scheme once it has started.
+    new MutationObserver(() => window.synfer.theme(wanted))
+      .observe(document.body, {attributes: true, attributeFilter: ["class"]});
+  });
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-act=theme]")) return;
-    const next = document.body.classList.contains("dark") ? "light" : "dark";
-    localStorage.setItem("synfer-theme", next);
-    window.synfer.theme(next);
+    wanted = wanted === "dark" ? "light" : "dark";
+    localStorage.setItem("synfer-theme", wanted);
+    window.synfer.theme(wanted);
   });
 })();

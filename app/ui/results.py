@@ -62,18 +62,16 @@ def heat_url(heat: NDArray[np.float32]) -> str:
 
 
 def overlay_choices(attention: AttentionMaps, units: Iterable[str]) -> list[dict[str, str]]:
-    """The overlays a page offers: action units, then expressions and words.
+    """The overlays a page offers: action units, then words.
 
     Args:
-        attention: Maps by AU key, by expression, and by ``word:position:word``.
+        attention: Maps by AU key and by ``word:position:word``.
         units: AU keys to offer; a both-sides key takes the two sides' maps together.
     """
     found = {key: _unit_map(key, attention.maps) for key in units}
     chosen = [(key, _unit_label(key), heat) for key, heat in found.items() if heat is not None]
     for key, heat in attention.maps.items():
-        if key in EXPRESSIONS:
-            chosen.append((key, key.capitalize(), heat))
-        elif key.startswith("word:"):
+        if key.startswith("word:"):
             chosen.append((key, f"\u201c{key.split(':', 2)[2]}\u201d", heat))
     return [{"key": key, "label": label, "url": heat_url(heat)} for key, label, heat in chosen]
 

@@ -202,7 +202,7 @@ def test_an_uploaded_face_is_read(studio: page.Studio) -> None:
     assert stage["phase"] == "done"
     assert report.count("bar-row") == 8
     assert notice is None
-    assert {"happiness", "fear"} <= {m["key"] for m in stage["maps"]}
+    assert {"\u201chappiness\u201d", "\u201cfear\u201d"} <= {m["label"] for m in stage["maps"]}
 
 
 @pytest.mark.parametrize(
