@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from synfer_core.errors import RequestError
-from synfer_core.facekit.caption import attributes_in
+from synfer_core.facekit.captions import attributes_in
 from synfer_core.facekit.identity import CODE_SIZE, IDENTITY_GROUPS, sample_code
 from synfer_core.facs import to_slots
 from synfer_core.models.au_adapter import AUAdapter
@@ -18,7 +18,9 @@ from synfer_core.models.denoiser import Context, Denoiser
 from synfer_core.models.text import TextEncoder, TextStates
 from synfer_core.request import Recipe
 
-_CODE_TRAITS = frozenset({"sex", "age", "skin_tone", "eye_colour", "hair", "hair_colour", "beard"})
+_CODE_TRAITS = frozenset(
+    {"sex", "age", "skin_word", "eye_colour", "hair", "hair_colour", "beard", "freckles"}
+)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from synfer_core.models.codec import Codec
 @torch.no_grad()
 def decode(codec: Codec, latents: Tensor) -> NDArray[np.uint8]:
     """Latents (1, C, s, s) as one image (H, W, 3)."""
-    return to_images(codec.decode(latents))[0]
+    image: NDArray[np.uint8] = to_images(codec.decode(latents))[0]
+    return image
 
 
 def to_images(tensor: Tensor) -> NDArray[np.uint8]:

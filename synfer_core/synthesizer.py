@@ -1,6 +1,8 @@
 """Read first: the synthesizer chains the stages, recipe in, result out.
 
-request -> conditioning -> denoising (guidance wraps the denoiser) -> decoding -> annotation -> report
+request -> conditioning -> denoising (guidance wraps the denoiser) -> decoding -> annotation ->
+report
+
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ def _second(net: Callable[..., Any], *inputs: Tensor) -> float:
 def build_unet(sizes: PeerSizes) -> Any:
     """The peer's U-Net, without memory for its weights."""
     with torch.device("meta"):
-        return UNet2DConditionModel(  # type: ignore[no-untyped-call]
+        return UNet2DConditionModel(
             sample_size=sizes.latent_size,
             block_out_channels=sizes.widths,
             attention_head_dim=sizes.heads,
@@ -209,7 +209,7 @@ def build_autoencoder(sizes: PeerSizes) -> Any:
     """The peer's autoencoder, without memory for its weights."""
     levels = len(sizes.decoder_widths)
     with torch.device("meta"):
-        return AutoencoderKL(  # type: ignore[no-untyped-call]
+        return AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * levels,
             up_block_types=("UpDecoderBlock2D",) * levels,
             block_out_channels=sizes.decoder_widths,

@@ -37,7 +37,7 @@ class Recorder:
             scores = q[-1] @ k[-1].transpose(-1, -2) / math.sqrt(q.shape[-1])
             if bias is not None:
                 scores = scores + bias[-1]
-            maps = scores.float().softmax(-1).mean(0).T.unflatten(1, (self.size, self.size))
+            maps = scores.float().softmax(-1).mean(0).T.reshape(-1, self.size, self.size)
         self.sums[source] = self.sums.get(source, torch.zeros_like(maps)) + maps
         self.counts[source] = self.counts.get(source, 0) + 1
 
@@ -120,7 +120,7 @@ class CrossAttention:
 
 def _heads(attn: Any, x: Tensor) -> Tensor:
     """(B, N, heads * d) as (B, heads, N, d)."""
-    return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+    return x.view(*x.shape[:2], attn.heads, -1).transpose(1, 2)
 
 
 def _project(attn: Any, x: Tensor) -> Tensor:

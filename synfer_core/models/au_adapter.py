@@ -1,9 +1,9 @@
 """The AU adapter: one token for each AU and side, read by decoupled cross-attention.
 
-A token is a learned embedding of the unit, moved along a learned direction by its intensity, so that
-intensity is continuous. Keys and values for these tokens stand beside the text's in every
-cross-attention layer (IP-Adapter, Ye et al. 2023, https://arxiv.org/abs/2308.06721); the U-Net stays
-frozen. `inject` puts the layers in, `eject` leaves the U-Net exactly as it was.
+A token is a learned embedding of the unit, moved along a learned direction by its intensity, so
+that intensity is continuous. Keys and values for these tokens stand beside the text's in every
+cross-attention layer (IP-Adapter, Ye et al. 2023, https://arxiv.org/abs/2308.06721); the U-Net
+stays frozen. `inject` puts the layers in, `eject` leaves the U-Net exactly as it was.
 """
 
 from __future__ import annotations

@@ -51,12 +51,9 @@ class BuiltinModel:
         Raises:
             WeightsError: A file is missing, damaged, or does not fit the others.
         """
-        parts = [
-            codec.load(folder / "codec.safetensors"),
-            denoiser.load(folder / "denoiser.safetensors"),
-            au_adapter.load(folder / "au-adapter.safetensors"),
-        ]
-        (codes, first), (unet, second), (adapter, third) = parts
+        codes, first = codec.load(folder / "codec.safetensors")
+        unet, second = denoiser.load(folder / "denoiser.safetensors")
+        adapter, third = au_adapter.load(folder / "au-adapter.safetensors")
         if unet.config.latent_size != codes.config.latent_size:
             raise WeightsError("does not fit the codec", field="denoiser.safetensors")
         adapter.inject(unet.unet)

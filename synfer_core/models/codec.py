@@ -1,13 +1,13 @@
 """The codec: images to latents and back, 16 times smaller each way.
 
-Faces are aligned, so each 16x16 block of the image has a small linear basis of its own: its principal
-components. They encode in closed form, without training and 6 dB above a convolutional encoder of
-the same compression after fifteen minutes on two cores (docs/training-log.md). Bases of neighbouring
-blocks are turned towards a common one (orthogonal Procrustes), so that a channel means about the same
-everywhere. Channels are scaled by the root of their deviation: the order from coarse to fine stays,
-but is milder than in pixels. The decoder starts from the linear reconstruction and adds what a
-network sees beyond block borders; pixel-unshuffle keeps its convolutions small (as in DC-AE, Chen et
-al. 2025, https://arxiv.org/abs/2410.10733).
+Faces are aligned, so each 16x16 block of the image has a small linear basis of its own: its
+principal components. They encode in closed form, without training and 6 dB above a convolutional
+encoder of the same compression after fifteen minutes on two cores (docs/training-log.md). Bases of
+neighbouring blocks are turned towards a common one (orthogonal Procrustes), so that a channel
+means about the same everywhere. Channels are scaled by the root of their deviation: the order from
+coarse to fine stays, but is milder than in pixels. The decoder starts from the linear
+reconstruction and adds what a network sees beyond block borders; pixel-unshuffle keeps its
+convolutions small (as in DC-AE, Chen et al. 2025, https://arxiv.org/abs/2410.10733).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class BlockBasis(nn.Module):
     def encode(self, images: Tensor) -> Tensor:
         """Images (B, 3, S, S) as latents (B, channels, size, size)."""
         latents = torch.bmm(self._split(images) - self.mean[:, None], self.basis) / self.scale
-        return latents.permute(1, 2, 0).unflatten(2, (self.size, self.size))
+        return latents.permute(1, 2, 0).reshape(-1, latents.shape[2], self.size, self.size)
 
     def decode(self, latents: Tensor) -> Tensor:
         """The linear reconstruction (B, 3, S, S)."""
@@ -168,7 +168,8 @@ class BlockBasis(nn.Module):
 
 def _principal(covariance: Tensor, count: int) -> Tensor:
     """The first `count` eigenvectors as columns."""
-    return torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :count]
+    vectors: Tensor = torch.linalg.eigh(covariance).eigenvectors
+    return vectors.flip(1)[:, :count]
 
 
 class Codec(nn.Module):

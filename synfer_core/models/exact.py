@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from synfer_core.conditioning import traits_in
 from synfer_core.errors import UnsupportedError
+from synfer_core.facekit.captions import attributes_in
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.models.backbone import Capabilities, Generation
 from synfer_core.report import AttentionMaps, Progress
@@ -67,7 +67,7 @@ class ExactBackbone:
             recipe.action_units,
             identity=recipe.identity_seed if recipe.identity_seed is not None else recipe.seed,
             seed=recipe.seed,
-            traits=traits_in(recipe.text),
+            traits=attributes_in(recipe.text),
         )
         image = self.renderer.render(scene, recipe.size or self.image_size)
         yield Generation(image, AttentionMaps())

@@ -1,7 +1,7 @@
 """Identity tokens: a code for who is in the picture becomes four tokens beside the text.
 
-The code comes in groups (shape, skin, hair ...), and each can be left out: what the words name, they
-decide, and the identity seed fills in the rest.
+The code comes in groups (shape, skin, hair ...), and each can be left out: what the words name,
+they decide, and the identity seed fills in the rest.
 """
 
 from __future__ import annotations

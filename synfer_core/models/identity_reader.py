@@ -75,7 +75,7 @@ class IdentityReader(nn.Module):
         checkpoint = checkpoints.load(path, "identity")
         net = cls(checkpoints.config_of(checkpoint, IdentityReaderConfig))
         checkpoints.fill(net, checkpoint, path.name)
-        return cast(Self, net.eval().requires_grad_(False))
+        return net.eval().requires_grad_(False)
 
 
 def save(net: IdentityReader, path: Path) -> None:

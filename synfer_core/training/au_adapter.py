@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch.nn import functional as F
@@ -108,7 +109,7 @@ def train(
         return {"total": adapter_loss(samples, denoiser, adapter, noiser, config, generator)}
 
     def measure() -> Mapping[str, float]:
-        averaged: AUAdapter = loop.averaged.module
+        averaged = cast(AUAdapter, loop.averaged.module)
         adapters.save(averaged, out / "au-adapter.safetensors")
         return {"loss": _validation_loss(held_out, denoiser, adapter, averaged, config)}
 

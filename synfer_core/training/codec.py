@@ -1,8 +1,8 @@
 """Stage 1: the codec. Its bases are fitted first, in closed form, then its decoder is trained.
 
 The decoder learns with L1 and an edge loss, heavier on the face; latents get a little noise, which
-makes it forgiving of what the denoiser gets wrong. Started from earlier weights, the bases stay what
-they were, and so do the latents that a denoiser has learned.
+makes it forgiving of what the denoiser gets wrong. Started from earlier weights, the bases stay
+what they were, and so do the latents that a denoiser has learned.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def train(
         return reconstruction(codec, to_tensor(faces.images[rows]), weights, config)
 
     def measure() -> Mapping[str, float]:
-        averaged: Codec = loop.averaged.module
+        averaged = cast(Codec, loop.averaged.module)
         codecs.save(averaged, out / "codec.safetensors")
         return {"psnr": psnr(averaged, held_out)}
 

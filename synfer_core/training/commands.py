@@ -104,22 +104,22 @@ def _codec(args: argparse.Namespace, schedule: Schedule) -> object:
     return codec.train(config, schedule, args.data, args.out, **options)
 
 
-def _denoiser(args: argparse.Namespace, schedule: Schedule) -> object:
+def _denoiser(args: argparse.Namespace, schedule: Schedule) -> None:
     from synfer_core.training import denoiser
     from synfer_core.training.profiles import PROFILES
 
     config = _batched(PROFILES[args.profile].denoiser, args)
     options = {"resume": args.resume, "start": args.start}
-    return denoiser.train(config, schedule, args.data, args.models, args.out, **options)
+    denoiser.train(config, schedule, args.data, args.models, args.out, **options)
 
 
-def _au_adapter(args: argparse.Namespace, schedule: Schedule) -> object:
+def _au_adapter(args: argparse.Namespace, schedule: Schedule) -> None:
     from synfer_core.training import au_adapter
     from synfer_core.training.profiles import PROFILES
 
     config = _batched(PROFILES[args.profile].adapter, args)
     options = {"resume": args.resume, "start": args.start}
-    return au_adapter.train(config, schedule, args.data, args.models, args.out, **options)
+    au_adapter.train(config, schedule, args.data, args.models, args.out, **options)
 
 
 def _feranno(args: argparse.Namespace, schedule: Schedule) -> object:

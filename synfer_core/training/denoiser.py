@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -147,7 +148,7 @@ def train(
         return {"total": F.mse_loss(output, batch.velocity)}
 
     def measure() -> Mapping[str, float]:
-        averaged: Denoiser = loop.averaged.module
+        averaged = cast(Denoiser, loop.averaged.module)
         denoisers.save(averaged, out / "denoiser.safetensors")
         return {"loss": validation_loss(held_out, averaged, config)}
 

@@ -1,6 +1,7 @@
 """Stage `identity`: reads the identity code off an image, whatever the face does.
 
-The loss is the squared error of the code in units of its deviation, so that each trait counts alike.
+The loss is the squared error of the code in units of its deviation, so that each trait counts
+alike.
 """
 
 from __future__ import annotations

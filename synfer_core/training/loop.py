@@ -122,7 +122,7 @@ class Loop:
 
     def _update(self, losses: Losses) -> dict[str, float]:
         self.optimiser.zero_grad(set_to_none=True)
-        losses["total"].backward()  # type: ignore[no-untyped-call]
+        losses["total"].backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimiser.step()
         self.averaged.update_parameters(self.model)
