@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -37,3 +39,16 @@ def test_the_scripts_install_the_locked_torch() -> None:
     torch = locked()["torch"]
     assert f"torch_version={torch}\n" in (ROOT / "scripts/install").read_text()
     assert f"torch=={torch}+cpu" in (ROOT / "Dockerfile").read_text()
+
+
+def test_missing_system_packages_are_named(tmp_path: Path) -> None:
+    shell = shutil.which("sh")
+    assert shell
+    done = subprocess.run(
+        [shell, str(ROOT / "scripts/system-packages")],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[-1] == "chromium"
