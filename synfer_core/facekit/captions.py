@@ -105,6 +105,7 @@ _LIT = MappingProxyType(
 )
 _NOTICEABLE = 0.12  # intensity (0-1) from which an AU is worth a word
 _TURNED = 8.0  # degrees of yaw worth a word
+_LONGEST_TEXT = 2000  # characters read for attributes, the limit of a recipe's text
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:
@@ -260,16 +261,16 @@ _STYLES = (
     (re.compile(r"\bquiff\b|\bpompadour\b|\bbrushed up\b"), "quiff"),
     (re.compile(r"\bafro\b"), "afro"),
     (re.compile(r"\b(?:tied back|ponytail|hair in a bun|pulled back|hair up)\b"), "tied"),
-    (re.compile(r"\bbob\b(?=.*\b(?:bangs|fringe)\b)"), "bob_bangs"),
+    (re.compile(r"\bbob\b(?=.{0,60}\b(?:bangs|fringe)\b)"), "bob_bangs"),
     (re.compile(r"\bbob\b|\b(?:chin|shoulder|medium)[- ]length\b"), "bob"),
-    (re.compile(r"\blong\b[^,]*\b(?:curly|curls)\b|\bcurly long\b"), "curly_long"),
-    (re.compile(r"\blong\b[^,]*\bhair\b[^,]*\b(?:bangs|fringe)\b"), "long_bangs"),
+    (re.compile(r"\blong\b[^,]{0,40}\b(?:curly|curls)\b|\bcurly long\b"), "curly_long"),
+    (re.compile(r"\blong\b[^,]{0,40}\bhair\b[^,]{0,40}\b(?:bangs|fringe)\b"), "long_bangs"),
     (re.compile(r"\bwavy\b|\bwaves\b"), "long_wavy"),
     (re.compile(r"\b(?:bangs|fringe)\b"), "bob_bangs"),
     (re.compile(r"\bcurly\b|\bcurls\b|\bfrizzy\b"), "curly_short"),
     (re.compile(r"\bside[- ]part"), "sidepart"),
-    (re.compile(r"\blong\b(?! (?:face|nose|neck|beard))[^,]*\bhair\b|\blong-haired\b"), "long"),
-    (re.compile(r"\bshort\b(?! beard)[^,]*\bhair\b|\bshort-haired\b"), "short"),
+    (re.compile(r"\blong(?! (?:face|nose|neck|beard))\b[^,]{0,40}\bhair\b|\blong-haired\b"), "long"),
+    (re.compile(r"\bshort\b(?! beard)[^,]{0,40}\bhair\b|\bshort-haired\b"), "short"),
 )  # fmt: skip
 _HAIR_WORDS = MappingProxyType(
     {
@@ -324,7 +325,7 @@ def attributes_in(text: str) -> dict[str, Any]:
     ``hair``, ``hair_colour``, ``eye_colour``, ``beard``, ``freckles``, ``glasses``, ``makeup``,
     ``lighting``, ``background``. Unknown words are passed over; a text names a thing once.
     """
-    words = " ".join(text.lower().replace("\u2019", "'").split())
+    words = " ".join(text[:_LONGEST_TEXT].lower().replace("\u2019", "'").split())
     found: dict[str, Any] = {
         "sex": _first(_SEX, words),
         "age": _years(words) or _first(_AGE, words),
@@ -360,9 +361,9 @@ def _hair_colour(words: str) -> str | None:
     names = "|".join(sorted(map(re.escape, _HAIR_WORDS), key=len, reverse=True))
     noun = r"hair|haired|curls|bob|afro|quiff|buzz cut|ponytail|bangs|crew cut"
     before = re.search(
-        rf"\b({names})(?:[- ](?!eye|skin|beard)[\w-]+){{0,4}}?[- ](?:{noun})\b", words
+        rf"\b({names})(?:[- ](?!eye|skin|beard)[\w-]{{1,20}}){{0,4}}?[- ](?:{noun})\b", words
     )
-    after = re.search(rf"\b(?:{noun})(?: [\w-]+){{0,3}}? in ({names})\b", words)
+    after = re.search(rf"\b(?:{noun})(?: [\w-]{{1,20}}){{0,3}}? in ({names})\b", words)
     match = before or after
     if match:
         return _HAIR_WORDS[match[1]]

@@ -163,7 +163,7 @@ def draw_strands(
                 continue
             flat = abs(dx) > abs(dy)
             slope = np.sqrt(dx * dx + dy * dy) / length
-            steps = int(length) + 1
+            steps = int(np.ceil(length))
             for j in range(steps):
                 t = np.float32((j + 0.5) / steps)
                 u = 1 - t

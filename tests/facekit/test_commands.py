@@ -14,7 +14,7 @@ def run(*words: str) -> int:
     parser = argparse.ArgumentParser(prog="synfer")
     add_parser(parser.add_subparsers())
     arguments = parser.parse_args(["facekit", *words])
-    return int(arguments.handler(arguments))
+    return int(arguments.run(arguments))
 
 
 @pytest.mark.parametrize("command", ["fetch", "pack", "render", "sheet"])
