@@ -269,7 +269,8 @@ _STYLES = (
     (re.compile(r"\b(?:bangs|fringe)\b"), "bob_bangs"),
     (re.compile(r"\bcurly\b|\bcurls\b|\bfrizzy\b"), "curly_short"),
     (re.compile(r"\bside[- ]part"), "sidepart"),
-    (re.compile(r"\blong(?! (?:face|nose|neck|beard))\b[^,]{0,40}\bhair\b|\blong-haired\b"), "long"),
+    (re.compile(r"\blong-haired\b|\blong(?! (?:face|nose|neck|beard))\b[^,]{0,40}\bhair\b"),
+     "long"),
     (re.compile(r"\bshort\b(?! beard)[^,]{0,40}\bhair\b|\bshort-haired\b"), "short"),
 )  # fmt: skip
 _HAIR_WORDS = MappingProxyType(

@@ -87,10 +87,10 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("--split", help="only identities of train, val or test (default: all)")
     parser.add_argument(
-        "--per-identity", type=int, default=5, help="images of a person (%(default)s)"
+        "--per-identity", type=int, default=8, help="images of a person (%(default)s)"
     )
     parser.add_argument(
-        "--per-shard", type=int, default=500, help="images in a shard (%(default)s)"
+        "--per-shard", type=int, default=512, help="images in a shard (%(default)s)"
     )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)"

@@ -82,8 +82,8 @@ class DatasetConfig:
     seed: int = 0
     distribution: str = "calm"
     split: str | None = None
-    per_identity: int = 5
-    per_shard: int = 500
+    per_identity: int = 8
+    per_shard: int = 512
     quality: int = 92
 
     def __post_init__(self) -> None:

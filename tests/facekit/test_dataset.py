@@ -37,7 +37,7 @@ SMALL = DatasetConfig(count=6, size=32, seed=3, per_identity=2, per_shard=2)
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, object], field: str) -> None:
     with pytest.raises(RequestError) as caught:
-        DatasetConfig(**{"count": 10, "per_shard": 500, **wrong})  # type: ignore[arg-type]
+        DatasetConfig(**{"count": 10, "per_shard": 500, "per_identity": 5, **wrong})  # type: ignore[arg-type]
     assert caught.value.field == field
 
 
