@@ -22,8 +22,9 @@ EXAMPLES = """examples:
   synfer train denoiser --data renders --models runs/models --out runs/denoiser --minutes 90
   synfer train au-adapter --data renders --models runs/models --out runs/au-adapter --minutes 30
 
-Stages in order: codec, denoiser, au-adapter (they make pixels), then feranno; classifier, judge,
-au-reader and identity read images and can be trained at any time. --models names the folder that
+Stages in order: codec, denoiser, au-adapter (they make pixels), then feranno; joint trains denoiser
+and adapter together where hours are few; classifier, judge, au-reader and identity read images and
+can be trained at any time. --models names the folder that
 holds the weights of earlier stages."""
 
 PROFILE_NAMES = ("mini-128", "mini-256")
@@ -122,6 +123,13 @@ def _au_adapter(args: argparse.Namespace, schedule: Schedule) -> None:
     au_adapter.train(config, schedule, args.data, args.models, args.out, **options)
 
 
+def _joint(args: argparse.Namespace, schedule: Schedule) -> None:
+    from synfer_core.training import joint
+
+    config = _batched(joint.JointTraining(), args)
+    joint.train(config, schedule, args.data, args.models, args.out, resume=args.resume)
+
+
 def _feranno(args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training import feranno
 
@@ -184,6 +192,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
     {
         "codec": Stage(_codec, 8e-4, 0.995, needs_models=False),
         "denoiser": Stage(_denoiser, 6e-4, 0.998, needs_models=True),
+        "joint": Stage(_joint, 5e-4, 0.998, needs_models=True),
         "au-adapter": Stage(_au_adapter, 1e-3, 0.995, needs_models=True),
         "feranno": Stage(_feranno, 1e-3, 0.995, needs_models=True),
         "identity": Stage(_identity, 1e-3, 0.995, needs_models=False),
