@@ -154,4 +154,5 @@ def serve(host: str = "127.0.0.1", port: int = 7860, open_browser: bool = False)
     app = create_app(Synthesizer.load(settings.models), settings)
     if open_browser:
         threading.Timer(1.0, webbrowser.open, (f"http://{host}:{port}/",)).start()
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    # Open pages hold a connection that would keep the server from ending.
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)

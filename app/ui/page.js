@@ -70,12 +70,14 @@ window.synfer = {
   const asked = new URLSearchParams(location.search).get("__theme");
   const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   let wanted = asked || localStorage.getItem("synfer-theme") || system;
-  document.addEventListener("DOMContentLoaded", () => {
+  const start = () => {
     window.synfer.theme(wanted);
     // Gradio sets its own class by the system's scheme once it has started.
     new MutationObserver(() => window.synfer.theme(wanted))
       .observe(document.body, {attributes: true, attributeFilter: ["class"]});
-  });
+  };
+  if (document.body) start();
+  else document.addEventListener("DOMContentLoaded", start);
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-act=theme]")) return;
     wanted = wanted === "dark" ? "light" : "dark";
