@@ -63,16 +63,17 @@ class Gauge:
 
 
 GAUGES: tuple[Gauge, ...] = (
-    Gauge(12, "mouthSmile*", absolute=True, gain=5.42, offset=0.04, r=0.88),
-    Gauge(43, "eyeBlink*", absolute=True, gain=4.5, offset=-0.33, r=0.72),
-    Gauge(10, "mouthUpperUp*", absolute=True, gain=4.15, offset=0.04, r=0.67),
-    Gauge(1, "browInnerUp", absolute=False, gain=4.73, r=0.74),
-    Gauge(2, "browOuterUp*", absolute=False, gain=5.29, r=0.72),
-    Gauge(20, "mouthStretch*", absolute=False, gain=11.14, r=0.66),
-    Gauge(5, "eyeWide*", absolute=False, gain=17.1, r=0.51),
-    Gauge(18, "mouthPucker", absolute=False, gain=0.66, r=0.41),
-    Gauge(17, "mouthShrugLower", absolute=False, gain=1.99, r=0.36),
-    Gauge(4, "browDown*", absolute=False, gain=4.89, r=0.34),
+    Gauge(12, "mouthSmile*", absolute=True, gain=5.46, offset=0.05, r=0.88),
+    Gauge(43, "eyeBlink*", absolute=True, gain=4.52, offset=-0.33, r=0.72),
+    Gauge(10, "mouthUpperUp*", absolute=True, gain=4.14, offset=0.04, r=0.66),
+    Gauge(1, "browInnerUp", absolute=False, gain=4.68, r=0.74),
+    Gauge(2, "browOuterUp*", absolute=False, gain=5.24, r=0.72),
+    Gauge(20, "mouthStretch*", absolute=False, gain=10.98, r=0.67),
+    Gauge(5, "eyeWide*", absolute=False, gain=17.43, r=0.52),
+    Gauge(18, "mouthPucker", absolute=False, gain=0.6, r=0.4),
+    Gauge(14, "mouthDimple*", absolute=False, gain=5.34, r=0.38),
+    Gauge(17, "mouthShrugLower", absolute=False, gain=2.11, r=0.36),
+    Gauge(4, "browDown*", absolute=False, gain=4.83, r=0.35),
 )
 """Fitted on 500 pairs of renders, correlations on 500 of other people: docs/reading-aus.md."""
 
@@ -83,7 +84,6 @@ CANDIDATES: tuple[Gauge, ...] = (
     Gauge(28, "mouthRollLower", absolute=False),
     Gauge(6, "cheekSquint*", absolute=False),
     Gauge(9, "noseSneer*", absolute=False),
-    Gauge(14, "mouthDimple*", absolute=False),
     Gauge(15, "mouthFrown*", absolute=False),
     Gauge(24, "mouthPress*", absolute=False),
 )
@@ -92,7 +92,7 @@ CANDIDATES: tuple[Gauge, ...] = (
 JAW_SHAPE = "jawOpen"
 JAW_DROP = {26: 0.42, 27: 0.95}
 """How far the jaw drops at intensity 5 of each unit; 26 up to its maximum, beyond that 27."""
-JAW_GAIN, JAW_OFFSET, JAW_R = 0.913, -0.011, 0.93
+JAW_GAIN, JAW_OFFSET, JAW_R = 0.9, -0.011, 0.93
 
 
 def read_aus(face: Face, neutral: Face | None = None) -> AUReading:
