@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 
 _MASK_SIZE, _WRINKLE_SIZE = 1024, 512
 _NOISE_WRAP = 511
+_FINE = 30.0  # pixels a cm from which a pixel no longer spans several mask texels
 _LIPS, _BLUSH, _UNDER_EYE, _BEARD, _LID, _HAIRLINE, _LASH_LINE, _NOSTRIL = range(8)
 
 
@@ -163,11 +164,35 @@ def _masks_at(masks: Any, u: Any, v: Any) -> Any:
 
 
 @jit
-def _lips_at(masks: Any, u: Any, v: Any) -> Any:
-    """The lip mask at the nearest texel, 0-1."""
+def _texel(u: Any, v: Any) -> Any:
+    """Row and column of the mask texel at a UV point."""
     last = _MASK_SIZE - 1
     i, j = int((1 - v) * _MASK_SIZE), int(u * _MASK_SIZE)
-    return masks[min(max(i, 0), last), min(max(j, 0), last), _LIPS] * np.float32(1 / 255)
+    return min(max(i, 0), last), min(max(j, 0), last)
+
+
+@jit
+def _nearest_masks(masks: Any, u: Any, v: Any) -> Any:
+    """All mask channels at the nearest texel, 0-1: enough where a pixel spans several texels."""
+    i, j = _texel(u, v)
+    scale = np.float32(1 / 255)
+    return (
+        masks[i, j, 0] * scale,
+        masks[i, j, 1] * scale,
+        masks[i, j, 2] * scale,
+        masks[i, j, 3] * scale,
+        masks[i, j, 4] * scale,
+        masks[i, j, 5] * scale,
+        masks[i, j, 6] * scale,
+        masks[i, j, 7] * scale,
+    )
+
+
+@jit
+def _lips_at(masks: Any, u: Any, v: Any) -> Any:
+    """The lip mask at the nearest texel, 0-1."""
+    i, j = _texel(u, v)
+    return masks[i, j, _LIPS] * np.float32(1 / 255)
 
 
 @jit
@@ -358,9 +383,9 @@ def _on_head(angles: Any, heights: Any, noise: Any, skin: Any, rest: Any) -> Any
 
 
 @jit
-def _on_face(masks: Any, noise: Any, skin: Any, u: Any, v: Any) -> Any:
+def _on_face(masks: Any, noise: Any, skin: Any, u: Any, v: Any, fine: Any) -> Any:
     """Masks, height above the hairline and noise at a UV point of the face."""
-    mask = _masks_at(masks, u, v)
+    mask = _masks_at(masks, u, v) if fine else _nearest_masks(masks, u, v)
     above = (mask[_HAIRLINE] - np.float32(0.5)) * np.float32(16)
     return mask, above, _noise_at(noise, u * 700 + skin.offset_u, v * 700 + skin.offset_v)
 
@@ -416,6 +441,7 @@ def shade_skin(
     keys, key_colours = light.key_direction, light.key_colour
     irradiance, albedo, highlight, is_skin = out.irradiance, out.albedo, out.highlight, out.skin
     scale = np.float32(per_cm)
+    fine = per_cm > _FINE
     for y in range(owner.shape[0]):
         for x in range(owner.shape[1]):
             t = owner[y, x]
@@ -431,7 +457,7 @@ def shade_skin(
                 mask, above, noise = _on_head(angles, heights, noises, skin, at)
             else:
                 u, v = _uv_at(uv, t, w0, w1, w2)
-                mask, above, noise = _on_face(masks, noises, skin, u, v)
+                mask, above, noise = _on_face(masks, noises, skin, u, v, fine)
             nx, ny, nz = _mix(normals, a, b, c, w0, w1, w2)
             smooth = _unit(nx, ny, nz)
             normal = _bumped(relief, y, x, scale, smooth[0], smooth[1], smooth[2])
