@@ -177,6 +177,11 @@ class JobQueue:
         with self._changed:
             return self._jobs.get(job_id)
 
+    def jobs(self) -> tuple[Job, ...]:
+        """All jobs that are kept, oldest first."""
+        with self._changed:
+            return tuple(self._jobs.values())
+
     async def follow(self, job: Job) -> AsyncIterator[Snapshot]:
         """Snapshots at each change, at least one a second, until the final one."""
         with job.bell() as bell:

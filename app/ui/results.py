@@ -33,6 +33,27 @@ STAGES = {
 NOTICED = 1.0
 """A unit that nobody asked for shows in the read-back from this intensity (A) on."""
 
+_SIDES_DIFFER = 1.0
+_FUNCTION_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "as",
+        "at",
+        "by",
+        "for",
+        "from",
+        "in",
+        "is",
+        "of",
+        "on",
+        "or",
+        "the",
+        "to",
+        "with",
+    ]
+)
 _HEAT_SIDE = 128
 # Colours of the plasma map (van der Walt and Smith 2015) at equal distances.
 _PLASMA = np.array(
@@ -71,8 +92,9 @@ def overlay_choices(attention: AttentionMaps, units: Iterable[str]) -> list[dict
     found = {key: _unit_map(key, attention.maps) for key in units}
     chosen = [(key, _unit_label(key), heat) for key, heat in found.items() if heat is not None]
     for key, heat in attention.maps.items():
-        if key.startswith("word:"):
-            chosen.append((key, f"\u201c{key.split(':', 2)[2]}\u201d", heat))
+        word = key.split(":", 2)[2] if key.startswith("word:") else ""
+        if any(map(str.isalpha, word)) and word.lower() not in _FUNCTION_WORDS:
+            chosen.append((key, f"\u201c{word}\u201d", heat))
     return [{"key": key, "label": label, "url": heat_url(heat)} for key, label, heat in chosen]
 
 
@@ -269,12 +291,22 @@ def _reader_name(reader: str) -> str:
 def _rows(readings: Sequence[AUReading], asked: Mapping[str, float] | None) -> list[str]:
     """Keys to show: those asked for, then those that anyone measured at A or more."""
     first = [key for key, value in (asked or {}).items() if value > 0]
-    units = {_number(key) for key in first}
-    seen: dict[int, float] = {}
-    for key, value in ((k, v) for reading in readings for k, v in reading.aus.items()):
-        seen[_number(key)] = max(seen.get(_number(key), 0.0), value)
-    more = sorted((n for n, v in seen.items() if v >= NOTICED and n not in units))
-    return first + [f"AU{n}" for n in more]
+    numbers = {_number(key) for key in first}
+    seen: dict[int, str] = {}
+    for reading in readings:
+        for number in sorted({_number(key) for key in reading.aus} - numbers - set(seen)):
+            key = _shown_key(number, reading.aus)
+            if (measured(key, reading.aus) or 0.0) >= NOTICED:
+                seen[number] = key
+    return first + [seen[number] for number in sorted(seen)]
+
+
+def _shown_key(number: int, aus: Mapping[str, float]) -> str:
+    """One side's key where the sides clearly differ, else the key of both."""
+    left, right = aus.get(f"AUL{number}"), aus.get(f"AUR{number}")
+    if left is None or right is None or abs(left - right) < _SIDES_DIFFER:
+        return f"AU{number}"
+    return f"AUL{number}" if left > right else f"AUR{number}"
 
 
 def _number(key: str) -> int:
@@ -330,7 +362,7 @@ def seconds_html(seconds: Mapping[str, float]) -> str:
     total = sum(seconds.values())
     if total <= 0:
         return ""
-    parts = "".join(f'<i style="flex-grow:{s:.4f}"></i>' for s in seconds.values())
+    parts = "".join(f'<i style="flex-grow:{s / total:.4f}"></i>' for s in seconds.values())
     items = "".join(
         f"<li><i></i>{escape(STAGES.get(k, k.capitalize()))}<b>{s:.2f} s</b></li>"
         for k, s in seconds.items()

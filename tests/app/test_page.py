@@ -16,9 +16,11 @@ from typing import Literal
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from PIL import Image
 from playwright import sync_api
 
+from app.jobs import JobQueue, State
 from app.main import create_app
 from app.settings import Settings
 from app.ui.page import recipe_of
@@ -38,13 +40,24 @@ NARROW = sync_api.ViewportSize(width=390, height=844)
 
 
 @pytest.fixture(scope="module")
-def url(synthesizer: Synthesizer) -> Iterator[str]:
+def apps() -> list[FastAPI]:
+    """The one that runs, for a look behind the page."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def url(synthesizer: Synthesizer, apps: list[FastAPI]) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = Settings(upload_mb=2)
+
+    def build() -> FastAPI:
+        apps.append(create_app(synthesizer, settings))
+        return apps[0]
+
     config = uvicorn.Config(
-        lambda: create_app(synthesizer, settings),
+        build,
         factory=True,
         port=port,
         log_level="warning",
@@ -289,6 +302,26 @@ def test_a_narrow_page_fits_and_works_by_keyboard(browser: sync_api.Browser, url
     assert visit.recipe().aus["AU12"] == 3.9
     visit.context.close()
     assert visit.troubles == []
+
+
+def test_a_closed_page_stops_its_run(
+    browser: sync_api.Browser, url: str, apps: list[FastAPI]
+) -> None:
+    visit = Visit(browser, url, WIDE, "light")
+    visit.wait("done")
+    queue: JobQueue = apps[0].state.queue
+    before = set(queue.jobs())
+    visit.page.get_by_text("Fine control").click()
+    visit.page.locator("#steps").fill("100")
+    visit.page.keyboard.press("Control+Enter")
+    visit.wait("running")
+    (job,) = set(queue.jobs()) - before
+    visit.context.close()
+    for _ in range(200):
+        if job.state.final:
+            break
+        time.sleep(0.05)
+    assert job.state is State.CANCELLED
 
 
 def test_the_report_is_valid_json_to_copy(light: Visit) -> None:

@@ -204,6 +204,12 @@ def test_readback_sets_asked_against_measured() -> None:
     assert "Read by au-reader 1" in markup
 
 
+def test_a_unit_nobody_asked_for_shows_by_its_side_where_only_one_moves() -> None:
+    aus = {"AUL14": 0.2, "AUR14": 3.0, "AUL4": 0.9, "AUR4": 1.0, "AUL1": 2.0, "AUR1": 2.2}
+    markup = results.readback_html((AUReading(aus, "au-reader 1"),), {})
+    assert re.findall(r"<b>(\w+)</b>", markup) == ["1", "R14"]
+
+
 def test_weak_readings_are_marked() -> None:
     reading = AUReading({"AU6": 3.0}, "mediapipe 1", frozenset({"AUL6"}))
     markup = results.readback_html((reading,), {"AU6": 3.0})
@@ -214,7 +220,8 @@ def test_weak_readings_are_marked() -> None:
 def test_overlays_join_sides_and_keep_words_apart() -> None:
     left, right = np.zeros((4, 4), np.float32), np.zeros((4, 4), np.float32)
     left[0, 0] = right[3, 3] = 1.0
-    maps = {"AUL12": left, "AUR12": right, "word:1:smile": left, "AU9": left}
+    maps = {"AUL12": left, "AUR12": right, "word:0:a": left, "word:1:smile": left, "word:2:,": left}
+    maps["AU9"] = left
     choices = results.overlay_choices(AttentionMaps(maps), ["AU12", "AU25"])
     assert [(c["key"], c["label"]) for c in choices] == [
         ("AU12", "12 Lip corner puller"),
