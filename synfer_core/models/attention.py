@@ -112,7 +112,9 @@ class CrossAttention:
         if au is not None and self.key is not None and self.value is not None:
             au_k, au_v = _heads(attn, self.key(au.tokens)), _heads(attn, self.value(au.tokens))
             acted = F.scaled_dot_product_attention(q, au_k, au_v)
-            output = output + au.scale[:, None, None, None] * acted
+            # Attention takes a mean over the units; several may act at one place.
+            gain = math.sqrt(au.tokens.shape[1]) * au.scale[:, None, None, None]
+            output = output + gain * acted
             if recorder is not None:
                 recorder.add("au", q, au_k, None)
         return _project(attn, output)

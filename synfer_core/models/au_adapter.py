@@ -35,13 +35,17 @@ class AdapterConfig:
 
 
 class AUTokens(nn.Module):
-    """Intensities (B, slots) in 0-1 as tokens (B, slots, width)."""
+    """Intensities (B, slots) in 0-1 as tokens (B, slots, width).
+
+    The direction starts six times as long as the embedding: what changes must outweigh what does not,
+    or attention averages it away.
+    """
 
     def __init__(self, width: int):
         super().__init__()
         slots = len(AU_SLOTS)
         self.unit = nn.Parameter(torch.randn(slots, width) * 0.5)
-        self.direction = nn.Parameter(torch.randn(slots, width) * 0.5)
+        self.direction = nn.Parameter(torch.randn(slots, width) * 3.0)
         self.bend = nn.Parameter(torch.zeros(slots, width))
 
     def forward(self, intensities: Tensor) -> Tensor:

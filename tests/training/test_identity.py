@@ -13,9 +13,7 @@ from synfer_core.training.identity import IdentityTraining, explained, train
 from synfer_core.training.loop import Schedule
 from tests.training.tiny import write_faces
 
-TINY = IdentityTraining(
-    IdentityReaderConfig(input_size=32, widths=(8, 8), depths=(1, 1)), batch=4
-)
+TINY = IdentityTraining(IdentityReaderConfig(input_size=32, widths=(8, 8), depths=(1, 1)), batch=4)
 
 
 def test_trains_writes_and_reads_back(tmp_path: Path) -> None:
