@@ -37,8 +37,8 @@ class AdapterConfig:
 class AUTokens(nn.Module):
     """Intensities (B, slots) in 0-1 as tokens (B, slots, width).
 
-    The direction starts six times as long as the embedding: what changes must outweigh what does not,
-    or attention averages it away.
+    The direction starts six times as long as the embedding: what changes must outweigh what does
+    not, or attention averages it away.
     """
 
     def __init__(self, width: int):

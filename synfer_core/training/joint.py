@@ -2,7 +2,8 @@
 
 The paper trains the adapter with the U-Net frozen, which is stage 3. On two CPU cores both learn
 faster side by side: the AUs explain what the words leave open. AUs are dropped in a quarter of the
-samples, so that the U-Net without its adapter stays a model of its own; stage 3 can go on from here.
+samples, so that the U-Net without its adapter stays a model of its own; stage 3 can go on from
+here.
 """
 
 from __future__ import annotations
