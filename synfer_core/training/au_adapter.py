@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,12 +21,7 @@ from synfer_core.models import denoiser as denoisers
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.denoiser import Denoiser
 from synfer_core.models.text import shared_encoder
-from synfer_core.training.denoiser import (
-    Noiser,
-    draw_known,
-    draw_text,
-    with_aus,
-)
+from synfer_core.training.denoiser import Dropout, Noiser, draw_batch, fixed_loss, with_aus
 from synfer_core.training.latents import LatentSet, load_or_build
 from synfer_core.training.loop import Loop, Losses, Schedule
 
@@ -36,15 +32,11 @@ class AdapterTraining:
 
     Attributes:
         batch: Samples a step.
-        drop_text: Share of samples without text.
-        drop_person: Share of samples without identity.
-        drop_group: Share of groups left out of the other samples' identity codes.
+        dropout: What samples go without.
     """
 
     batch: int = 32
-    drop_text: float = 0.5
-    drop_person: float = 0.25
-    drop_group: float = 0.15
+    dropout: Dropout = Dropout(text=0.5, person=0.25, group=0.15)
 
 
 def adapter_loss(
@@ -56,13 +48,10 @@ def adapter_loss(
     generator: torch.Generator,
 ) -> torch.Tensor:
     """Mean squared error of v on a random batch, the AUs given."""
-    rows = torch.randint(len(samples), (config.batch,), generator=generator)
-    noisy, timesteps, velocity = noiser(samples.latents[rows].float(), generator)
-    states, mask = draw_text(samples, rows, config.drop_text, generator)
-    known = draw_known(config.batch, config.drop_person, config.drop_group, generator)
-    context = denoiser.context(states, mask, samples.codes[rows], known)
-    au = adapter(samples.aus[rows], torch.ones(config.batch))
-    return F.mse_loss(denoiser(noisy, timesteps, with_aus(context, au)), velocity)
+    batch = draw_batch(samples, denoiser, noiser, config.batch, config.dropout, generator)
+    au = adapter(samples.aus[batch.rows], torch.ones(config.batch))
+    output = denoiser(batch.noisy, batch.timesteps, with_aus(batch.context, au))
+    return F.mse_loss(output, batch.velocity)
 
 
 def train(
@@ -127,11 +116,7 @@ def _validation_loss(
     """Mean loss over eight fixed batches, with the averaged adapter in place of the trained."""
     adapter.eject(denoiser.unet)
     averaged.inject(denoiser.unet)
-    generator, noiser = torch.Generator().manual_seed(0), Noiser()
-    batches = [
-        float(adapter_loss(held_out, denoiser, averaged, noiser, config, generator))
-        for _ in range(8)
-    ]
+    loss = fixed_loss(partial(adapter_loss, held_out, denoiser, averaged, Noiser(), config))
     averaged.eject(denoiser.unet)
     adapter.inject(denoiser.unet)
-    return sum(batches) / len(batches)
+    return loss

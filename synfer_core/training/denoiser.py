@@ -6,8 +6,9 @@ identity code in a seventh, so that either can be left out when generating.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -26,28 +27,40 @@ from synfer_core.training.loop import Loop, Losses, Schedule
 
 
 @dataclass(frozen=True)
+class Dropout:
+    """Shares of training samples that go without a condition, so that it can be left out later.
+
+    Attributes:
+        text: Share of samples without text.
+        person: Share of samples without identity.
+        group: Share of groups left out of the other samples' identity codes.
+    """
+
+    text: float
+    person: float
+    group: float
+
+
+@dataclass(frozen=True)
 class DenoiserTraining:
     """Settings of the stage.
 
     Attributes:
         denoiser: Sizes of the network.
         batch: Samples a step.
-        drop_text: Share of samples without text.
-        drop_person: Share of samples without identity.
-        drop_group: Share of groups left out of the other samples' identity codes.
+        dropout: What samples go without.
     """
 
     denoiser: DenoiserConfig
     batch: int = 32
-    drop_text: float = 0.12
-    drop_person: float = 0.5
-    drop_group: float = 0.15
+    dropout: Dropout = Dropout(text=0.12, person=0.5, group=0.15)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Noisy latents, what was added, and what conditions them."""
+    """Noisy latents, what was added, and what conditions them; `rows` says which samples."""
 
+    rows: Tensor
     noisy: Tensor
     timesteps: Tensor
     velocity: Tensor
@@ -68,12 +81,10 @@ class Noiser:
         return noisy, timesteps, self.scheduler.get_velocity(clean, noise, timesteps)
 
 
-def draw_known(
-    count: int, drop_person: float, drop_group: float, generator: torch.Generator
-) -> Tensor:
+def draw_known(count: int, dropout: Dropout, generator: torch.Generator) -> Tensor:
     """(count, groups) in 0-1: which groups of the identity code each sample keeps."""
-    groups = torch.rand(count, len(IDENTITY_GROUPS), generator=generator) >= drop_group
-    person = torch.rand(count, 1, generator=generator) >= drop_person
+    groups = torch.rand(count, len(IDENTITY_GROUPS), generator=generator) >= dropout.group
+    person = torch.rand(count, 1, generator=generator) >= dropout.person
     return (groups & person).float()
 
 
@@ -91,16 +102,35 @@ def draw_batch(
     samples: LatentSet,
     denoiser: Denoiser,
     noiser: Noiser,
-    config: DenoiserTraining,
+    count: int,
+    dropout: Dropout,
     generator: torch.Generator,
 ) -> Batch:
-    """A training batch without AUs."""
-    rows = torch.randint(len(samples), (config.batch,), generator=generator)
+    """A training batch of `count` samples, its context without AUs."""
+    rows = torch.randint(len(samples), (count,), generator=generator)
     noisy, timesteps, velocity = noiser(samples.latents[rows].float(), generator)
-    states, mask = draw_text(samples, rows, config.drop_text, generator)
-    known = draw_known(config.batch, config.drop_person, config.drop_group, generator)
+    states, mask = draw_text(samples, rows, dropout.text, generator)
+    known = draw_known(count, dropout, generator)
     context = denoiser.context(states, mask, samples.codes[rows], known)
-    return Batch(noisy, timesteps, velocity, context)
+    return Batch(rows, noisy, timesteps, velocity, context)
+
+
+def denoiser_loss(
+    samples: LatentSet,
+    denoiser: Denoiser,
+    noiser: Noiser,
+    config: DenoiserTraining,
+    generator: torch.Generator,
+) -> Tensor:
+    """Mean squared error of v on a random batch."""
+    batch = draw_batch(samples, denoiser, noiser, config.batch, config.dropout, generator)
+    return F.mse_loss(denoiser(batch.noisy, batch.timesteps, batch.context), batch.velocity)
+
+
+def fixed_loss(loss: Callable[[torch.Generator], Tensor]) -> float:
+    """Mean of a loss over eight batches that are the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    return sum(float(loss(generator)) for _ in range(8)) / 8
 
 
 def train(
@@ -143,28 +173,14 @@ def train(
     noiser = Noiser()
 
     def losses(generator: torch.Generator) -> Losses:
-        batch = draw_batch(samples, denoiser, noiser, config, generator)
-        output = denoiser(batch.noisy, batch.timesteps, batch.context)
-        return {"total": F.mse_loss(output, batch.velocity)}
+        return {"total": denoiser_loss(samples, denoiser, noiser, config, generator)}
 
     def measure() -> Mapping[str, float]:
         averaged = cast(Denoiser, loop.averaged.module)
         denoisers.save(averaged, out / "denoiser.safetensors")
-        return {"loss": validation_loss(held_out, averaged, config)}
+        return {"loss": fixed_loss(partial(denoiser_loss, held_out, averaged, noiser, config))}
 
     loop.run(losses, measure)
-
-
-def validation_loss(held_out: LatentSet, denoiser: Denoiser, config: DenoiserTraining) -> float:
-    """Mean loss over eight fixed batches of held-out samples."""
-    generator = torch.Generator().manual_seed(0)
-    noiser = Noiser()
-    total = 0.0
-    for _ in range(8):
-        batch = draw_batch(held_out, denoiser, noiser, config, generator)
-        output = denoiser(batch.noisy, batch.timesteps, batch.context)
-        total += float(F.mse_loss(output, batch.velocity)) / 8
-    return total
 
 
 def with_aus(context: Context, au: AUInput) -> Context:

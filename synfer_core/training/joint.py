@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -21,9 +22,9 @@ from synfer_core.models import au_adapter as adapters
 from synfer_core.models import codec as codecs
 from synfer_core.models import denoiser as denoisers
 from synfer_core.models.au_adapter import AUAdapter
-from synfer_core.models.denoiser import Context, Denoiser
+from synfer_core.models.denoiser import Denoiser
 from synfer_core.models.text import shared_encoder
-from synfer_core.training.denoiser import Noiser, draw_known, draw_text
+from synfer_core.training.denoiser import Batch, Dropout, Noiser, draw_batch, fixed_loss, with_aus
 from synfer_core.training.latents import LatentSet, load_or_build
 from synfer_core.training.loop import Loop, Losses, Schedule
 
@@ -34,17 +35,13 @@ class JointTraining:
 
     Attributes:
         batch: Samples a step.
-        drop_text: Share of samples without text.
+        dropout: What samples go without.
         drop_aus: Share of samples without AUs.
-        drop_person: Share of samples without identity.
-        drop_group: Share of groups left out of the other samples' identity codes.
     """
 
     batch: int = 32
-    drop_text: float = 0.25
+    dropout: Dropout = Dropout(text=0.25, person=0.3, group=0.1)
     drop_aus: float = 0.25
-    drop_person: float = 0.3
-    drop_group: float = 0.1
 
 
 class Pair(nn.Module):
@@ -55,11 +52,11 @@ class Pair(nn.Module):
         self.denoiser = denoiser
         self.adapter = adapter
 
-    def forward(self, noisy: Tensor, timesteps: Tensor, context: Context, aus: Tensor) -> Tensor:
-        """Predicted v, the AUs (B, 37) given as slots and, last, the scale of each sample."""
+    def forward(self, batch: Batch, aus: Tensor, scale: Tensor) -> Tensor:
+        """Predicted v of a batch, its AUs (B, 36) in 0-1 acting at `scale` (B,)."""
         self.adapter.inject(self.denoiser.unet)
-        au = self.adapter(aus[:, :-1], aus[:, -1])
-        output: Tensor = self.denoiser(noisy, timesteps, Context(context.tokens, context.mask, au))
+        context = with_aus(batch.context, self.adapter(aus, scale))
+        output: Tensor = self.denoiser(batch.noisy, batch.timesteps, context)
         self.adapter.eject(self.denoiser.unet)
         return output
 
@@ -72,14 +69,10 @@ def joint_loss(
     generator: torch.Generator,
 ) -> Tensor:
     """Mean squared error of v on a random batch."""
-    rows = torch.randint(len(samples), (config.batch,), generator=generator)
-    noisy, timesteps, velocity = noiser(samples.latents[rows].float(), generator)
-    states, mask = draw_text(samples, rows, config.drop_text, generator)
-    known = draw_known(config.batch, config.drop_person, config.drop_group, generator)
-    context = pair.denoiser.context(states, mask, samples.codes[rows], known)
-    scale = (torch.rand(config.batch, 1, generator=generator) >= config.drop_aus).float()
-    aus = torch.cat([samples.aus[rows], scale], 1)
-    return F.mse_loss(pair(noisy, timesteps, context, aus), velocity)
+    batch = draw_batch(samples, pair.denoiser, noiser, config.batch, config.dropout, generator)
+    scale = (torch.rand(config.batch, generator=generator) >= config.drop_aus).float()
+    output = pair(batch, samples.aus[batch.rows], scale)
+    return F.mse_loss(output, batch.velocity)
 
 
 def train(
@@ -122,9 +115,7 @@ def train(
         averaged = cast(Pair, loop.averaged.module)
         denoisers.save(averaged.denoiser, out / "denoiser.safetensors")
         adapters.save(averaged.adapter, out / "au-adapter.safetensors")
-        fixed = torch.Generator().manual_seed(0)
-        values = [float(joint_loss(held_out, averaged, noiser, config, fixed)) for _ in range(8)]
-        return {"loss": sum(values) / len(values)}
+        return {"loss": fixed_loss(partial(joint_loss, held_out, averaged, noiser, config))}
 
     loop.run(losses, measure)
 

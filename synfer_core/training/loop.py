@@ -79,6 +79,9 @@ class Loop:
         folder.mkdir(parents=True, exist_ok=True)
         if resume and self._state_path.exists():
             self._restore()
+        else:
+            for name in ("log.csv", "figures.csv"):
+                (folder / name).unlink(missing_ok=True)
 
     @property
     def _state_path(self) -> Path:

@@ -15,7 +15,7 @@ from synfer_core.models.codec import CodecConfig
 from synfer_core.models.denoiser import DenoiserConfig
 from synfer_core.training import au_adapter, codec, dataset, denoiser, joint
 from synfer_core.training.codec import CodecTraining
-from synfer_core.training.denoiser import DenoiserTraining, draw_known, draw_text
+from synfer_core.training.denoiser import DenoiserTraining, Dropout, draw_known, draw_text
 from synfer_core.training.latents import LatentSet, load_or_build
 from synfer_core.training.loop import Schedule
 from tests.training.tiny import write_faces
@@ -103,7 +103,7 @@ def test_latents_are_cached_for_their_bases_and_data(run: Path, tmp_path: Path) 
 
 def test_dropout_of_text_and_identity_has_the_share_asked_for() -> None:
     generator = torch.Generator().manual_seed(0)
-    known = draw_known(4000, 0.5, 0.2, generator)
+    known = draw_known(4000, Dropout(0.0, 0.5, 0.2), generator)
     assert float((known.sum(1) == 0).float().mean()) == pytest.approx(0.5, abs=0.03)
     assert float(known.mean()) == pytest.approx(0.4, abs=0.03)
     samples = LatentSet(
