@@ -42,7 +42,7 @@ class Recipe(BaseModel):
         facs: The same as a FACS string, in place of `aus`.
         expression: Adds a class phrase to the text and is the target of calibration; sets no AU.
         guidance: Strengths of classifier-free guidance.
-        au_scale: Scale of the AU adapter's attention, 0 (off) to 2.
+        au_scale: Scale of what AUs do, of the adapter's attention and of steering: 0 (off) to 2.
         identity_seed: Draws the person; the same seed is the same person in every expression.
         identity_code: The person as numbers, in place of `identity_seed`.
         size: Pixels on a side; None takes the backbone's own size.

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from synfer_core.models import au_adapter, codec, denoiser
+from synfer_core.facs import AU_SLOTS
+from synfer_core.models import au_adapter, au_directions, codec, denoiser
 from synfer_core.models.au_adapter import AUAdapter
+from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.codec import Codec, CodecConfig
 from synfer_core.models.denoiser import Denoiser, DenoiserConfig
 
@@ -30,6 +32,9 @@ def write_tiny_model(folder: Path) -> None:
     for value in adapter.values:
         torch.nn.init.normal_(value.weight, std=0.05)
     au_adapter.save(adapter, folder / "au-adapter.safetensors")
+    latents, aus = torch.randn(400, 8 * 4 * 4), torch.rand(400, len(AU_SLOTS))
+    directions = AUDirections(8 * 4 * 4).fit(latents, aus, torch.arange(400) // 8)
+    au_directions.save(directions, folder / "au-directions.safetensors")
 
 
 @pytest.fixture(scope="session")

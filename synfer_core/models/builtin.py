@@ -12,10 +12,12 @@ import torch
 from synfer_core import decoding, denoising, guidance
 from synfer_core.conditioning import Conditions, condition
 from synfer_core.errors import RequestError, UnsupportedError, WeightsError
-from synfer_core.facs import ACTION_UNITS, AU_SLOTS
-from synfer_core.models import au_adapter, codec, denoiser
+from synfer_core.facs import ACTION_UNITS, AU_SLOTS, to_slots
+from synfer_core.guidance import Denoise
+from synfer_core.models import au_adapter, au_directions, codec, denoiser
 from synfer_core.models.attention import Recorder
 from synfer_core.models.au_adapter import AUAdapter
+from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.backbone import Capabilities, Generation
 from synfer_core.models.codec import Codec
 from synfer_core.models.denoiser import Denoiser
@@ -34,6 +36,7 @@ class BuiltinModel:
         codec: Images to latents and back.
         denoiser: U-Net and identity tokens, the AU adapter injected.
         adapter: AU tokens.
+        directions: AUs in the latents, for steering.
         encoder: Text encoder.
         sha256: Hash over the weight files that make pixels.
     """
@@ -41,12 +44,13 @@ class BuiltinModel:
     codec: Codec
     denoiser: Denoiser
     adapter: AUAdapter
+    directions: AUDirections
     encoder: TextEncoder
     sha256: str
 
     @classmethod
     def load(cls, folder: Path) -> BuiltinModel:
-        """Read codec, denoiser and adapter from a folder.
+        """Read codec, denoiser, adapter and AU directions from a folder.
 
         Raises:
             WeightsError: A file is missing, damaged, or does not fit the others.
@@ -54,11 +58,12 @@ class BuiltinModel:
         codes, first = codec.load(folder / "codec.safetensors")
         unet, second = denoiser.load(folder / "denoiser.safetensors")
         adapter, third = au_adapter.load(folder / "au-adapter.safetensors")
+        directions, fourth = au_directions.load(folder / "au-directions.safetensors")
         if unet.config.latent_size != codes.config.latent_size:
             raise WeightsError("does not fit the codec", field="denoiser.safetensors")
         adapter.inject(unet.unet)
-        digest = hashlib.sha256("".join((first, second, third)).encode()).hexdigest()
-        return cls(codes, unet, adapter, shared_encoder(), digest)
+        digest = hashlib.sha256("".join((first, second, third, fourth)).encode()).hexdigest()
+        return cls(codes, unet, adapter, directions, shared_encoder(), digest)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -98,13 +103,7 @@ class BuiltinModel:
         """Denoise step by step; the last item is the image with its attention maps."""
         conditions = condition(recipe, self.encoder, self.denoiser, self.adapter)
         recorder = Recorder(self.denoiser.config.latent_size)
-        denoise = guidance.classifier_free(
-            self.denoiser,
-            conditions,
-            text=recipe.guidance.text,
-            au=recipe.guidance.au,
-            recorder=recorder,
-        )
+        denoise = self._guided(recipe, conditions, recorder)
         noise = denoising.initial_noise(recipe.seed, self.latent_shape)
         latents = noise
         for step in denoising.sample(denoise, noise, recipe.scheduler, recipe.steps):
@@ -114,6 +113,19 @@ class BuiltinModel:
             yield Progress(step.index, recipe.steps, "denoising", preview)
         image = decoding.decode(self.codec, latents)
         yield Generation(image, attention_maps(recorder, conditions, recipe), latents)
+
+    def _guided(self, recipe: Recipe, conditions: Conditions, recorder: Recorder) -> Denoise:
+        denoise = guidance.classifier_free(
+            self.denoiser,
+            conditions,
+            text=recipe.guidance.text,
+            au=recipe.guidance.au,
+            recorder=recorder,
+        )
+        if not conditions.has_aus:
+            return denoise
+        target = torch.tensor([to_slots(recipe.action_units)])
+        return guidance.au_steering(denoise, self.directions, target, recipe.au_scale)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:

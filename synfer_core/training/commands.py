@@ -22,10 +22,10 @@ EXAMPLES = """examples:
   synfer train denoiser --data renders --models runs/models --out runs/denoiser --minutes 90
   synfer train au-adapter --data renders --models runs/models --out runs/au-adapter --minutes 30
 
-Stages in order: codec, denoiser, au-adapter (they make pixels), then feranno; joint trains denoiser
-and adapter together where hours are few; classifier, judge, au-reader and identity read images and
-can be trained at any time. --models names the folder that
-holds the weights of earlier stages."""
+Stages in order: codec, au-directions (closed form, no budget), denoiser, au-adapter (these make
+pixels), then feranno; joint trains denoiser and adapter together where hours are few; classifier,
+judge, au-reader and identity read images and can be trained at any time. --models names the
+folder that holds the weights of earlier stages."""
 
 PROFILE_NAMES = ("mini-128", "mini-256")
 
@@ -51,7 +51,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("stage", choices=list(STAGES), help="what to train")
     parser.add_argument("--data", type=Path, required=True, help="a rendered data set")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, state and log")
-    parser.add_argument("--minutes", type=_minutes, required=True, help="time budget")
+    parser.add_argument("--minutes", type=_minutes, default=10.0, help="time budget (%(default)s)")
     parser.add_argument("--models", type=Path, help="folder with the weights of earlier stages")
     parser.add_argument("--profile", choices=PROFILE_NAMES, default=PROFILE_NAMES[0])
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
@@ -123,6 +123,12 @@ def _au_adapter(args: argparse.Namespace, schedule: Schedule) -> None:
     au_adapter.train(config, schedule, args.data, args.models, args.out, **options)
 
 
+def _au_directions(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training import au_directions
+
+    return au_directions.train(args.data, args.models, args.out)
+
+
 def _joint(args: argparse.Namespace, schedule: Schedule) -> None:
     from synfer_core.training import joint
 
@@ -192,6 +198,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
     {
         "codec": Stage(_codec, 8e-4, 0.995, needs_models=False),
         "denoiser": Stage(_denoiser, 6e-4, 0.998, needs_models=True),
+        "au-directions": Stage(_au_directions, 0.0, 0.0, needs_models=True),
         "joint": Stage(_joint, 5e-4, 0.998, needs_models=True),
         "au-adapter": Stage(_au_adapter, 1e-3, 0.995, needs_models=True),
         "feranno": Stage(_feranno, 1e-3, 0.995, needs_models=True),

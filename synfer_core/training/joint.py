@@ -9,14 +9,13 @@ here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from synfer_core.models import au_adapter as adapters
 from synfer_core.models import codec as codecs
@@ -25,7 +24,7 @@ from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.denoiser import Denoiser
 from synfer_core.models.text import shared_encoder
 from synfer_core.training.denoiser import Batch, Dropout, Noiser, draw_batch, fixed_loss, with_aus
-from synfer_core.training.latents import LatentSet, load_or_build
+from synfer_core.training.latents import LatentSet, fit_directions, load_or_build
 from synfer_core.training.loop import Loop, Losses, Schedule
 
 
@@ -37,11 +36,14 @@ class JointTraining:
         batch: Samples a step.
         dropout: What samples go without.
         drop_aus: Share of samples without AUs.
+        emphasis: How much more a latent counts that AUs explain fully. They explain 3 % of the
+            variance within a person, so that without emphasis nothing pulls at the adapter.
     """
 
     batch: int = 32
     dropout: Dropout = Dropout(text=0.25, person=0.3, group=0.1)
     drop_aus: float = 0.25
+    emphasis: float = 20.0
 
 
 class Pair(nn.Module):
@@ -65,14 +67,21 @@ def joint_loss(
     samples: LatentSet,
     pair: Pair,
     noiser: Noiser,
+    weights: Tensor,
     config: JointTraining,
     generator: torch.Generator,
 ) -> Tensor:
-    """Mean squared error of v on a random batch."""
+    """Mean squared error of v on a random batch, weighted by place and channel (C, s, s)."""
     batch = draw_batch(samples, pair.denoiser, noiser, config.batch, config.dropout, generator)
     scale = (torch.rand(config.batch, generator=generator) >= config.drop_aus).float()
     output = pair(batch, samples.aus[batch.rows], scale)
-    return F.mse_loss(output, batch.velocity)
+    return ((output - batch.velocity).square() * weights).mean()
+
+
+def emphasis(share: Tensor, strength: float) -> Tensor:
+    """Weights of mean 1 that rise with the share of the variance that AUs explain."""
+    weights = 1 + strength * share
+    return weights / weights.mean()
 
 
 def train(
@@ -107,15 +116,22 @@ def train(
     pair = load_pair(models)
     loop = Loop(pair, schedule, out, resume=resume)
     noiser = Noiser()
+    weights = emphasis(fit_directions(samples).share, config.emphasis)
+    weights = weights.view(samples.latents.shape[1:])
 
     def losses(generator: torch.Generator) -> Losses:
-        return {"total": joint_loss(samples, pair, noiser, config, generator)}
+        return {"total": joint_loss(samples, pair, noiser, weights, config, generator)}
 
     def measure() -> Mapping[str, float]:
         averaged = cast(Pair, loop.averaged.module)
         denoisers.save(averaged.denoiser, out / "denoiser.safetensors")
         adapters.save(averaged.adapter, out / "au-adapter.safetensors")
-        return {"loss": fixed_loss(partial(joint_loss, held_out, averaged, noiser, config))}
+        loss = partial(joint_loss, held_out, averaged, noiser, weights)
+        without = replace(config, drop_aus=1.0)
+        return {
+            "loss": fixed_loss(partial(loss, config)),
+            "no_aus": fixed_loss(partial(loss, without)),
+        }
 
     loop.run(losses, measure)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from synfer_core.decoding import to_tensor
 from synfer_core.models import checkpoints
+from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.codec import Codec
 from synfer_core.models.text import MAX_TOKENS, TextEncoder
 from synfer_core.training import dataset
@@ -27,6 +28,7 @@ class LatentSet:
         states: (N, 48, 384) float16 text states.
         mask: (N, 48) bool.
         codes: (N, code) float32.
+        people: (N,) int64 identity seeds.
         aus: (N, 36) float32 in 0-1.
         null_states, null_mask: (1, 48, 384) and (1, 48), of the empty text.
     """
@@ -35,6 +37,7 @@ class LatentSet:
     states: Tensor
     mask: Tensor
     codes: Tensor
+    people: Tensor
     aus: Tensor
     null_states: Tensor
     null_mask: Tensor
@@ -58,6 +61,7 @@ def build(faces: FaceSet, codec: Codec, encoder: TextEncoder) -> LatentSet:
         states=torch.cat(states),
         mask=torch.cat(masks),
         codes=torch.from_numpy(faces.codes),
+        people=torch.from_numpy(faces.identities),
         aus=torch.from_numpy(faces.aus),
         null_states=null.states,
         null_mask=null.mask,
@@ -82,3 +86,9 @@ def load_or_build(
     samples = build(dataset.load(data, split), codec, encoder)
     checkpoints.save(cache, "latents", vars(samples), key, half=False)
     return samples
+
+
+def fit_directions(samples: LatentSet) -> AUDirections:
+    """The AU directions of a set of samples."""
+    flat = samples.latents.float().flatten(1)
+    return AUDirections(flat.shape[1]).fit(flat, samples.aus, samples.people)

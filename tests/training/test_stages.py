@@ -13,7 +13,7 @@ from synfer_core.models import denoiser as denoisers
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.codec import CodecConfig
 from synfer_core.models.denoiser import DenoiserConfig
-from synfer_core.training import au_adapter, codec, dataset, denoiser, joint
+from synfer_core.training import au_adapter, au_directions, codec, dataset, denoiser, joint
 from synfer_core.training.codec import CodecTraining
 from synfer_core.training.denoiser import DenoiserTraining, Dropout, draw_known, draw_text
 from synfer_core.training.latents import LatentSet, load_or_build
@@ -36,6 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("run")
     data = write_faces(root / "data", identities=10)
     codec.train(CODEC, BRIEF, data, root / "models")
+    au_directions.train(data, root / "models", root / "models")
     denoiser.train(DENOISER, BRIEF, data, root / "models", root / "models")
     au_adapter.train(
         au_adapter.AdapterTraining(batch=2), BRIEF, data, root / "models", root / "models"
@@ -111,6 +112,7 @@ def test_dropout_of_text_and_identity_has_the_share_asked_for() -> None:
         states=torch.ones(1, 2, 3).half(),
         mask=torch.ones(1, 2, dtype=torch.bool),
         codes=torch.zeros(1, 1),
+        people=torch.zeros(1, dtype=torch.long),
         aus=torch.zeros(1, 36),
         null_states=torch.zeros(1, 2, 3),
         null_mask=torch.tensor([[True, False]]),
