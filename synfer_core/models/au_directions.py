@@ -18,7 +18,9 @@ from synfer_core.models import checkpoints
 
 _RIDGE_DIRECTIONS = 20.0
 _RIDGE_READER = 300.0
-_DAMPING = 0.02
+_DAMPING = 0.05
+_LEAST_SHARE = 0.02
+"""Latents of which AUs explain less are left alone: hair and background must not move."""
 
 
 class AUDirections(nn.Module):
@@ -57,6 +59,7 @@ class AUDirections(nn.Module):
         self.directions.copy_(_ridge(units, moved, _RIDGE_DIRECTIONS))
         left = (moved - units @ self.directions).var(0)
         self.share.copy_((1 - left / moved.var(0).clamp_min(1e-8)).clamp(0, 1))
+        self.directions.mul_(self.share > _LEAST_SHARE)
         self.mean.copy_(latents.mean(0))
         self.mean_aus.copy_(aus.mean(0))
         self.reader.copy_(_ridge(latents - self.mean, aus - self.mean_aus, _RIDGE_READER))
