@@ -139,6 +139,9 @@ def _units(panel: Mapping[str, Any]) -> dict[str, Any]:
     aus = panel.get("aus") or {}
     if not isinstance(aus, Mapping):
         raise RequestError("action units are keys and intensities", field="aus")
+    if not aus and panel.get("expression") == "neutral":
+        # No unit leaves the face to the words; the neutral preset asks for none of them.
+        return {"facs": ""}
     return {"aus": validate_aus(aus)}
 
 

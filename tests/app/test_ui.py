@@ -298,3 +298,12 @@ def decoded(url: str) -> Image.Image:
     image = Image.open(io.BytesIO(base64.b64decode(url.split(",")[1])))
     image.load()
     return image
+
+
+def test_the_neutral_preset_asks_for_a_neutral_face_and_no_preset_leaves_it_to_the_words() -> None:
+    form = forms_of(recipe()).controls
+    neutral = page_recipe({"aus": {}, "expression": "neutral"}, form, BACKBONES)
+    assert neutral.facs == ""
+    free = page_recipe({"aus": {}, "expression": None}, form, BACKBONES)
+    assert free.facs is None
+    assert not free.aus
