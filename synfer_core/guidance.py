@@ -62,7 +62,8 @@ def au_steering(
             return velocity
         signal, noise = alphas[int(timestep)].sqrt(), (1 - alphas[int(timestep)]).sqrt()
         clean = signal * latents - noise * velocity
-        return velocity - strength * directions.move(clean, target) / noise
+        moved: Tensor = velocity - strength * directions.move(clean, target) / noise
+        return moved
 
     return steered
 

@@ -89,7 +89,8 @@ def _within(values: Tensor, people: Tensor) -> Tensor:
 
 def _ridge(inputs: Tensor, outputs: Tensor, strength: float) -> Tensor:
     gram = inputs.T @ inputs + strength * torch.eye(inputs.shape[1])
-    return torch.linalg.solve(gram, inputs.T @ outputs)
+    solution: Tensor = torch.linalg.solve(gram, inputs.T @ outputs)
+    return solution
 
 
 def save(directions: AUDirections, path: Path) -> None:

@@ -75,7 +75,8 @@ def joint_loss(
     batch = draw_batch(samples, pair.denoiser, noiser, config.batch, config.dropout, generator)
     scale = (torch.rand(config.batch, generator=generator) >= config.drop_aus).float()
     output = pair(batch, samples.aus[batch.rows], scale)
-    return ((output - batch.velocity).square() * weights).mean()
+    loss: Tensor = ((output - batch.velocity).square() * weights).mean()
+    return loss
 
 
 def emphasis(share: Tensor, strength: float) -> Tensor:
