@@ -32,14 +32,14 @@ class CodecTraining:
         codec: Sizes of the network.
         batch: Images a step.
         edge: Weight of the edge loss.
-        noise: Standard deviation of the noise on latents.
+        noise: Largest standard deviation of the noise on latents; each image draws its own.
         basis_images: Images that the bases are fitted on.
     """
 
     codec: CodecConfig
     batch: int = 16
     edge: float = 0.5
-    noise: float = 0.1
+    noise: float = 0.4
     basis_images: int = 8000
 
 
@@ -126,7 +126,8 @@ def train(
 def reconstruction(codec: Codec, images: Tensor, weights: Tensor, config: CodecTraining) -> Losses:
     """The stage's losses on a batch (B, 3, S, S)."""
     latents = codec.encode(images)
-    output = codec.decode(latents + config.noise * torch.randn_like(latents))
+    amount = config.noise * torch.rand(len(latents), 1, 1, 1)
+    output = codec.decode(latents + amount * torch.randn_like(latents))
     pixel = ((output - images).abs() * weights).mean()
     edge = edge_loss(output, images, weights)
     return {"total": pixel + config.edge * edge, "pixel": pixel, "edge": edge}
