@@ -30,7 +30,7 @@ class Guidance(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     text: float = Field(1.5, ge=1.0, le=15.0)
-    au: float = Field(1.5, ge=1.0, le=15.0)
+    au: float = Field(4.0, ge=1.0, le=15.0)
 
 
 class Recipe(BaseModel):
