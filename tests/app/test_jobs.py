@@ -115,12 +115,12 @@ def test_a_full_queue_says_busy_and_when_to_come_back(queue: JobQueue) -> None:
     steps = Steps(1)
     queue.submit(steps, owner="one")
     assert steps.started.wait(10)
-    for name in ("two", "three"):
-        queue.submit(quick(name), owner=name)
+    waiting = [queue.submit(quick(name), owner=name) for name in ("two", "three")]
     with pytest.raises(BusyError, match="2 others are waiting") as caught:
         queue.submit(quick("four"), owner="four")
     assert caught.value.retry_after >= 1
     steps.let(1)
+    wait_for(lambda: all(job.state.final for job in waiting))
     assert until_final(queue, quick("five"))[-1].state is State.DONE
 
 
