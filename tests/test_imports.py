@@ -36,3 +36,12 @@ def test_opencv_comes_from_one_package() -> None:
     from importlib.metadata import packages_distributions
 
     assert set(packages_distributions().get("cv2", [])) <= {"opencv-contrib-python"}
+
+
+def test_the_public_names_are_there() -> None:
+    import synfer_core
+
+    for name in synfer_core.__all__:
+        assert getattr(synfer_core, name) is not None
+    with pytest.raises(AttributeError, match="Nothing"):
+        _ = synfer_core.Nothing
