@@ -248,7 +248,7 @@ def to_slots(aus: Mapping[str, float]) -> tuple[float, ...]:
     """Validated AUs (0-5) as model inputs (0-1), in the order of `AU_SLOTS`."""
     slots = dict.fromkeys(AU_SLOTS, 0.0)
     for key, value in aus.items():
-        for slot in _slots_of(key):
+        for slot in slots_of(key):
             slots[slot] = value / MAX_INTENSITY
     return tuple(slots.values())
 
@@ -258,7 +258,8 @@ def from_slots(values: Iterable[float]) -> dict[str, float]:
     return dict(zip(AU_SLOTS, (v * MAX_INTENSITY for v in values), strict=True))
 
 
-def _slots_of(key: str) -> tuple[str, ...]:
+def slots_of(key: str) -> tuple[str, ...]:
+    """The model slots that an AU key sets: itself, or both sides."""
     if key in AU_SLOTS:
         return (key,)
     return (key.replace("AU", "AUL"), key.replace("AU", "AUR"))

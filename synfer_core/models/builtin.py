@@ -12,7 +12,7 @@ import torch
 from synfer_core import decoding, denoising, guidance
 from synfer_core.conditioning import Conditions, condition
 from synfer_core.errors import RequestError, UnsupportedError, WeightsError
-from synfer_core.facs import ACTION_UNITS, AU_SLOTS, to_slots
+from synfer_core.facs import ACTION_UNITS, AU_SLOTS, slots_of, to_slots
 from synfer_core.guidance import Denoise
 from synfer_core.models import au_adapter, au_directions, codec, denoiser
 from synfer_core.models.attention import Recorder
@@ -140,17 +140,12 @@ def attention_maps(recorder: Recorder, conditions: Conditions, recipe: Recipe) -
     by_au, by_token = recorder.mean("au"), recorder.mean("text")
     if by_au is not None:
         for key in recipe.action_units:
-            rows = [AU_SLOTS.index(slot) for slot in _slots(key)]
+            rows = [AU_SLOTS.index(slot) for slot in slots_of(key)]
             maps[key] = _stretch(by_au[rows].mean(0))
     if by_token is not None:
         for index, (word, tokens) in enumerate(conditions.words):
             maps[f"word:{index}:{word}"] = _stretch(by_token[list(tokens)].mean(0))
     return AttentionMaps({name: m.numpy() for name, m in maps.items()})
-
-
-def _slots(key: str) -> list[str]:
-    sides = [key.replace("AU", f"AU{side}") for side in "LR"]
-    return [slot for slot in (key, *sides) if slot in AU_SLOTS]
 
 
 def _stretch(values: torch.Tensor) -> torch.Tensor:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import ConvNextV2Config, ConvNextV2Model, ResNetConfig, ResNetModel
 
+from synfer_core.decoding import to_tensor
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, MAX_INTENSITY
 from synfer_core.models import checkpoints
 from synfer_core.models.codec import ResidualBlock
@@ -193,8 +194,7 @@ def _with_mirror(images: NDArray[np.uint8], batch: int) -> Iterator[Tensor]:
     """Batches as tensors in -1 to 1, images first, then their mirror images."""
     rows = (images[start : start + batch] for start in range(0, len(images), batch))
     for part in rows:
-        tensor = torch.from_numpy(np.ascontiguousarray(part)).permute(0, 3, 1, 2)
-        scaled = tensor.float().div(127.5).sub(1.0)
+        scaled = to_tensor(part)
         yield torch.cat([scaled, scaled.flip(-1)])
 
 

@@ -1,8 +1,8 @@
 """The codec: images to latents and back, 16 times smaller each way.
 
 Faces are aligned, so each 16x16 block of the image has a small linear basis of its own: its
-principal components. They encode in closed form, without training and 6 dB above a convolutional
-encoder of the same compression after fifteen minutes on two cores (docs/training-log.md). Bases of
+principal components. They encode in closed form, without training and 5 dB above a convolutional
+encoder of the same compression after nine minutes on two cores (docs/training-log.md). Bases of
 neighbouring blocks are turned towards a common one (orthogonal Procrustes), so that a channel
 means about the same everywhere. Channels are scaled by the root of their deviation: the order from
 coarse to fine stays, but is milder than in pixels. The decoder starts from the linear

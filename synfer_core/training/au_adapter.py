@@ -20,9 +20,8 @@ from synfer_core.models import codec as codecs
 from synfer_core.models import denoiser as denoisers
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.denoiser import Denoiser
-from synfer_core.models.text import shared_encoder
 from synfer_core.training.denoiser import Dropout, Noiser, draw_batch, fixed_loss, with_aus
-from synfer_core.training.latents import LatentSet, load_or_build
+from synfer_core.training.latents import LatentSet, load_splits
 from synfer_core.training.loop import Loop, Losses, Schedule
 
 
@@ -82,11 +81,7 @@ def train(
     codec, _ = codecs.load(models / "codec.safetensors")
     denoiser, _ = denoisers.load(models / "denoiser.safetensors")
     denoiser.requires_grad_(False)
-    encoder = shared_encoder()
-    samples, held_out = (
-        load_or_build(data, split, out / f"latents-{split}.safetensors", codec, encoder)
-        for split in ("train", "val")
-    )
+    samples, held_out = load_splits(data, out, codec)
     torch.manual_seed(schedule.seed)
     width = denoiser.config.token_width
     adapter = adapters.load(start)[0].train() if start else AUAdapter.for_unet(denoiser.unet, width)

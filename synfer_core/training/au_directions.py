@@ -10,8 +10,7 @@ from synfer_core.facs import AU_SLOTS
 from synfer_core.models import au_directions
 from synfer_core.models import codec as codecs
 from synfer_core.models.au_directions import AUDirections
-from synfer_core.models.text import shared_encoder
-from synfer_core.training.latents import LatentSet, fit_directions, load_or_build
+from synfer_core.training.latents import LatentSet, fit_directions, load_splits
 
 
 def train(data: Path, models: Path, out: Path) -> dict[str, float]:
@@ -30,10 +29,7 @@ def train(data: Path, models: Path, out: Path) -> dict[str, float]:
         WeightsError: The codec is missing or damaged.
     """
     codec, _ = codecs.load(models / "codec.safetensors")
-    samples, held_out = (
-        load_or_build(data, split, out / f"latents-{split}.safetensors", codec, shared_encoder())
-        for split in ("train", "val")
-    )
+    samples, held_out = load_splits(data, out, codec)
     directions = fit_directions(samples)
     au_directions.save(directions, out / "au-directions.safetensors")
     figures = correlations(directions, held_out)

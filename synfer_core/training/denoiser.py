@@ -21,8 +21,7 @@ from synfer_core.models import codec as codecs
 from synfer_core.models import denoiser as denoisers
 from synfer_core.models.attention import AUInput
 from synfer_core.models.denoiser import TRAIN_STEPS, Context, Denoiser, DenoiserConfig
-from synfer_core.models.text import shared_encoder
-from synfer_core.training.latents import LatentSet, load_or_build
+from synfer_core.training.latents import LatentSet, load_splits
 from synfer_core.training.loop import Loop, Losses, Schedule
 
 
@@ -159,11 +158,7 @@ def train(
         WeightsError: The codec is missing, or `start` does not fit.
     """
     codec, _ = codecs.load(models / "codec.safetensors")
-    encoder = shared_encoder()
-    samples, held_out = (
-        load_or_build(data, split, out / f"latents-{split}.safetensors", codec, encoder)
-        for split in ("train", "val")
-    )
+    samples, held_out = load_splits(data, out, codec)
     torch.manual_seed(schedule.seed)
     denoiser = denoisers.load(start)[0].train() if start else Denoiser(config.denoiser)
     if start is None:

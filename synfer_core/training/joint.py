@@ -22,9 +22,8 @@ from synfer_core.models import codec as codecs
 from synfer_core.models import denoiser as denoisers
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.denoiser import Denoiser
-from synfer_core.models.text import shared_encoder
 from synfer_core.training.denoiser import Batch, Dropout, Noiser, draw_batch, fixed_loss, with_aus
-from synfer_core.training.latents import LatentSet, fit_directions, load_or_build
+from synfer_core.training.latents import LatentSet, fit_directions, load_splits
 from synfer_core.training.loop import Loop, Losses, Schedule
 
 
@@ -109,10 +108,7 @@ def train(
         WeightsError: A weight file is missing or damaged.
     """
     codec, _ = codecs.load(models / "codec.safetensors")
-    samples, held_out = (
-        load_or_build(data, split, out / f"latents-{split}.safetensors", codec, shared_encoder())
-        for split in ("train", "val")
-    )
+    samples, held_out = load_splits(data, out, codec)
     torch.manual_seed(schedule.seed)
     pair = load_pair(models)
     loop = Loop(pair, schedule, out, resume=resume)

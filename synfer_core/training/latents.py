@@ -12,7 +12,7 @@ from synfer_core.decoding import to_tensor
 from synfer_core.models import checkpoints
 from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.codec import Codec
-from synfer_core.models.text import MAX_TOKENS, TextEncoder
+from synfer_core.models.text import MAX_TOKENS, TextEncoder, shared_encoder
 from synfer_core.training import dataset
 from synfer_core.training.dataset import FaceSet
 
@@ -86,6 +86,16 @@ def load_or_build(
     samples = build(dataset.load(data, split), codec, encoder)
     checkpoints.save(cache, "latents", vars(samples), key, half=False)
     return samples
+
+
+def load_splits(data: Path, out: Path, codec: Codec) -> tuple[LatentSet, LatentSet]:
+    """Training and validation samples, cached in `out`; see `load_or_build`."""
+    encoder = shared_encoder()
+    train, held_out = (
+        load_or_build(data, split, out / f"latents-{split}.safetensors", codec, encoder)
+        for split in ("train", "val")
+    )
+    return train, held_out
 
 
 def fit_directions(samples: LatentSet) -> AUDirections:
