@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from synfer_core.errors import UnsupportedError
 from synfer_core.facekit.captions import attributes_in
 from synfer_core.facs import ACTION_UNITS
@@ -15,7 +17,7 @@ from synfer_core.report import AttentionMaps, Progress
 from synfer_core.request import Recipe
 
 if TYPE_CHECKING:
-    from synfer_core.facekit import Renderer
+    from synfer_core.facekit import Identity, Renderer
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,12 @@ class ExactBackbone:
         """The recipe as it is.
 
         Raises:
-            UnsupportedError: The recipe gives the person as a code, or names weights.
+            RequestError: The person's code has the wrong length.
+            UnsupportedError: The recipe names weights.
         """
-        if recipe.identity_code is not None:
-            raise UnsupportedError("takes a seed, not a code", field="identity_code")
         if recipe.weights_sha256 is not None:
             raise UnsupportedError("has no weights", field="weights_sha256")
+        person_of(recipe)
         return recipe
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
@@ -65,12 +67,28 @@ class ExactBackbone:
         yield Progress(0, 1, "rendering")
         scene = scene_for(
             recipe.action_units,
-            identity=recipe.identity_seed if recipe.identity_seed is not None else recipe.seed,
+            identity=person_of(recipe),
             seed=recipe.seed,
             traits=attributes_in(recipe.text),
         )
         image = self.renderer.render(scene, recipe.size or self.image_size)
         yield Generation(image, AttentionMaps())
+
+
+def person_of(recipe: Recipe) -> int | Identity:
+    """Who is to be rendered: an identity seed, or the person that the recipe's code describes.
+
+    What a code leaves out (skin noise, the finest modes of shape) is drawn with the recipe's seed.
+    Words change nothing in a person given as a code but the glasses.
+
+    Raises:
+        RequestError: The code has the wrong length.
+    """
+    from synfer_core.facekit import draw_identity, identity_from_code
+
+    if recipe.identity_code is not None:
+        return identity_from_code(np.array(recipe.identity_code), draw_identity(recipe.seed))
+    return recipe.identity_seed if recipe.identity_seed is not None else recipe.seed
 
 
 def find(image_size: int) -> ExactBackbone | None:

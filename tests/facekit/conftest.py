@@ -12,7 +12,8 @@ from synfer_core.facekit.pack import VARIABLE
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "ict_facekit.npz"
 
 
-def _find_pack() -> Path | None:
+def find_pack() -> Path | None:
+    """The pack for tests, or None where there is none."""
     named = os.environ.get(VARIABLE)
     for path in (Path(named) if named else None, _BESIDE):
         if path is not None and path.is_file():
@@ -22,7 +23,7 @@ def _find_pack() -> Path | None:
 
 @pytest.fixture(scope="session")
 def pack_path() -> Path:
-    path = _find_pack()
+    path = find_pack()
     if path is None:
         pytest.skip(f"no FaceKit pack: set {VARIABLE} or run `synfer facekit fetch`")
     return path
