@@ -104,6 +104,7 @@ _LIT = MappingProxyType(
     }
 )
 _NOTICEABLE = 0.12  # intensity (0-1) from which an AU is worth a word
+_SILENT = 1 / 3  # share of captions without expression, so that AUs alone must carry it
 _TURNED = 8.0  # degrees of yaw worth a word
 _LONGEST_TEXT = 2000  # characters read for attributes, the limit of a recipe's text
 
@@ -112,7 +113,8 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     """Describe a scene in one sentence; what is left out and the wording vary with `rng`."""
     traits = _join(_traits(scene, rng))
     parts = [f"{_pick(rng, _OPENINGS)}{_who(scene, rng)} with {traits}"]
-    parts.append(_expression(scene, rng))
+    if rng.random() >= _SILENT:
+        parts.append(_expression(scene, rng))
     if rng.random() < 0.5:
         parts.append(_pick(rng, _LIT[scene.lighting.kind]))
     if rng.random() < 0.35:

@@ -75,7 +75,7 @@ class SelfAttention:
         recorder: Recorder | None = None,
     ) -> Tensor:
         q, k, v = (_heads(attn, f(hidden_states)) for f in (attn.to_q, attn.to_k, attn.to_v))
-        return _project(attn, F.scaled_dot_product_attention(q, k, v))
+        return _project(attn, attend(q, k, v))
 
 
 class CrossAttention:
@@ -106,18 +106,27 @@ class CrossAttention:
         k = _heads(attn, attn.to_k(encoder_hidden_states))
         v = _heads(attn, attn.to_v(encoder_hidden_states))
         bias = _bias(attention_mask, attn.heads)
-        output = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        output = attend(q, k, v, bias)
         if recorder is not None:
             recorder.add("text", q, k, bias)
         if au is not None and self.key is not None and self.value is not None:
             au_k, au_v = _heads(attn, self.key(au.tokens)), _heads(attn, self.value(au.tokens))
-            acted = F.scaled_dot_product_attention(q, au_k, au_v)
+            acted = attend(q, au_k, au_v)
             # Attention takes a mean over the units; several may act at one place.
             gain = math.sqrt(au.tokens.shape[1]) * au.scale[:, None, None, None]
             output = output + gain * acted
             if recorder is not None:
                 recorder.add("au", q, au_k, None)
         return _project(attn, output)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Attention, on CPUs in float32: backwards PyTorch's bfloat16 kernel is eight times slower."""
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    with torch.autocast("cpu", enabled=False):
+        bias = None if bias is None else bias.float()
+        return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=bias)
 
 
 def _heads(attn: Any, x: Tensor) -> Tensor:

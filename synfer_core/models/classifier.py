@@ -163,11 +163,11 @@ def probabilities(
         ValueError: The network has no expression head.
     """
     parts = []
-    for both in _with_mirror(images, batch):
+    for both in _with_mirror(net, images, batch):
         logits = net(both).expressions
         if logits is None:
             raise ValueError("this network reads no expressions")
-        parts.append(logits.softmax(-1).unflatten(0, (2, -1)).mean(0).numpy())
+        parts.append(logits.softmax(-1).unflatten(0, (2, -1)).mean(0).cpu().numpy())
     return np.concatenate(parts)
 
 
@@ -181,20 +181,21 @@ def intensities(
         ValueError: The network has no AU head.
     """
     parts = []
-    for both in _with_mirror(images, batch):
+    for both in _with_mirror(net, images, batch):
         aus = net(both).aus
         if aus is None:
             raise ValueError("this network reads no AUs")
         plain, mirrored = aus.clamp(0, 1).unflatten(0, (2, -1))
-        parts.append(((plain + mirrored[:, MIRRORED_SLOTS]) / 2 * MAX_INTENSITY).numpy())
+        both_ways = (plain + mirrored[:, MIRRORED_SLOTS]) / 2
+        parts.append((both_ways * MAX_INTENSITY).cpu().numpy())
     return np.concatenate(parts)
 
 
-def _with_mirror(images: NDArray[np.uint8], batch: int) -> Iterator[Tensor]:
+def _with_mirror(net: Classifier, images: NDArray[np.uint8], batch: int) -> Iterator[Tensor]:
     """Batches as tensors in -1 to 1, images first, then their mirror images."""
     rows = (images[start : start + batch] for start in range(0, len(images), batch))
     for part in rows:
-        scaled = to_tensor(part)
+        scaled = to_tensor(part, next(net.parameters()).device)
         yield torch.cat([scaled, scaled.flip(-1)])
 
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synfer_core.models import checkpoints
+from synfer_core.models.attention import attend
 
 BLOCK = 16
 _VALUES = 3 * BLOCK**2
@@ -84,7 +85,7 @@ class AttentionBlock(nn.Module):
         batch, places, width = tokens.shape
         qkv = self.qkv(self.norm_attention(tokens)).view(batch, places, 3, self.heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        mixed = attend(q, k, v).transpose(1, 2)
         tokens = tokens + self.out(mixed.reshape(batch, places, width))
         return cast(Tensor, tokens + self.mlp(self.norm_mlp(tokens)))
 

@@ -48,7 +48,7 @@ def adapter_loss(
 ) -> torch.Tensor:
     """Mean squared error of v on a random batch, the AUs given."""
     batch = draw_batch(samples, denoiser, noiser, config.batch, config.dropout, generator)
-    au = adapter(samples.aus[batch.rows], torch.ones(config.batch))
+    au = adapter(samples.aus[batch.rows], batch.noisy.new_ones(config.batch))
     output = denoiser(batch.noisy, batch.timesteps, with_aus(batch.context, au))
     return F.mse_loss(output, batch.velocity)
 
@@ -80,8 +80,8 @@ def train(
     """
     codec, _ = codecs.load(models / "codec.safetensors")
     denoiser, _ = denoisers.load(models / "denoiser.safetensors")
-    denoiser.requires_grad_(False)
-    samples, held_out = load_splits(data, out, codec)
+    denoiser.requires_grad_(False).to(schedule.device)
+    samples, held_out = (s.to(schedule.device) for s in load_splits(data, out, codec))
     torch.manual_seed(schedule.seed)
     width = denoiser.config.token_width
     adapter = adapters.load(start)[0].train() if start else AUAdapter.for_unet(denoiser.unet, width)

@@ -58,7 +58,7 @@ def mirror(
         expressions: (B,) indices into `facs.EXPRESSIONS`.
     """
     flip = torch.rand(len(images), generator=generator) < 0.5
-    flip &= expressions != _CONTEMPT
+    flip = flip.to(images.device) & (expressions != _CONTEMPT)
     images = torch.where(flip[:, None, None, None], images.flip(-1), images)
     return images, torch.where(flip[:, None], aus[:, MIRRORED_SLOTS], aus)
 
@@ -83,9 +83,9 @@ def augment(
         images = torch.cat(
             [clear, blurred, _shrink(shrunk, 1 + (amounts.shrink - 1) * _one(generator))]
         )
-    strength = amounts.noise * _uniform(generator, count).clamp(min=0)
-    noisy = images + strength.view(-1, 1, 1, 1) * torch.randn(images.shape, generator=generator)
-    return noisy.clamp(-1, 1)
+    strength = amounts.noise * _uniform(generator, count, 1, 1, 1).clamp(min=0)
+    noise = strength * torch.randn(images.shape, generator=generator)
+    return (images + noise.to(images.device)).clamp(-1, 1)
 
 
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
@@ -103,7 +103,7 @@ def _move(images: Tensor, generator: torch.Generator, amounts: Augmentation) -> 
     shift = _uniform(generator, 2, count) * 2 * amounts.shift
     cos, sin = scale * angle.cos(), scale * angle.sin()
     rows = torch.stack([cos, -sin, shift[0], sin, cos, shift[1]], 1).view(-1, 2, 3)
-    grid = F.affine_grid(rows, list(images.shape), align_corners=False)
+    grid = F.affine_grid(rows.to(images.device), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
@@ -111,7 +111,8 @@ def _recolour(images: Tensor, generator: torch.Generator, amounts: Augmentation)
     count = len(images)
     gain = 1 + amounts.colour * _uniform(generator, count, 1, 1, 1)
     tint = 0.4 * amounts.colour * _uniform(generator, count, 3, 1, 1)
-    return images * gain + tint + amounts.colour * _uniform(generator, count, 1, 1, 1)
+    shift = tint + amounts.colour * _uniform(generator, count, 1, 1, 1)
+    return images * gain.to(images.device) + shift.to(images.device)
 
 
 @torch.no_grad()

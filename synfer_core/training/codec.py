@@ -21,7 +21,7 @@ from synfer_core.models import codec as codecs
 from synfer_core.models.codec import Codec, CodecConfig
 from synfer_core.training import dataset
 from synfer_core.training.dataset import FaceSet
-from synfer_core.training.loop import Loop, Losses, Schedule
+from synfer_core.training.loop import Loop, Losses, Schedule, device_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def psnr(codec: Codec, faces: FaceSet, count: int = 256) -> float:
     """Mean PSNR in dB over the first `count` images, on 0-255 pixels."""
     values = []
     for rows in dataset.chunks(min(count, len(faces)), 32):
-        images = to_tensor(faces.images[rows])
+        images = to_tensor(faces.images[rows], device_of(codec))
         output = to_images(codec.decode(codec.encode(images)))
         error = (output.astype(np.float32) - faces.images[rows]) ** 2
         values.append(10 * np.log10(255**2 / error.mean(axis=(1, 2, 3))))
@@ -108,11 +108,12 @@ def train(
     torch.manual_seed(schedule.seed)
     codec = codecs.load(start)[0].train() if start else fresh(config, faces)
     loop = Loop(codec, schedule, out, resume=resume)
-    weights = face_weights(config.codec.image_size)
+    weights = face_weights(config.codec.image_size).to(schedule.device)
 
     def losses(generator: torch.Generator) -> Losses:
         rows = dataset.draw(generator, config.batch, len(faces))
-        return reconstruction(codec, to_tensor(faces.images[rows]), weights, config)
+        images = to_tensor(faces.images[rows], schedule.device)
+        return reconstruction(codec, images, weights, config)
 
     def measure() -> Mapping[str, float]:
         averaged = cast(Codec, loop.averaged.module)
@@ -126,7 +127,7 @@ def train(
 def reconstruction(codec: Codec, images: Tensor, weights: Tensor, config: CodecTraining) -> Losses:
     """The stage's losses on a batch (B, 3, S, S)."""
     latents = codec.encode(images)
-    amount = config.noise * torch.rand(len(latents), 1, 1, 1)
+    amount = config.noise * torch.rand(len(latents), 1, 1, 1, device=latents.device)
     output = codec.decode(latents + amount * torch.randn_like(latents))
     pixel = ((output - images).abs() * weights).mean()
     edge = edge_loss(output, images, weights)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from synfer_core.errors import RequestError
 
 if TYPE_CHECKING:
-    from synfer_core.training.loop import Schedule
+    from synfer_core.training.loop import Precision, Schedule
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -63,6 +63,15 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--judge", choices=("resnet", "convnextv2"), default="resnet", help="which judge"
     )
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where (%(default)s)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="of the forward pass (%(default)s: bfloat16 where the machine is faster with it)",
+    )
     parser.add_argument("--apart-from", type=Path, help="data set whose people are refused")
     parser.set_defaults(run=train)
 
@@ -79,11 +88,42 @@ def train(args: argparse.Namespace) -> int:
     stage = STAGES[args.stage]
     if stage.needs_models and args.models is None:
         raise RequestError("is needed by this stage", field="--models", allowed="a folder")
+    device = _device(args.device)
     rate = args.rate if args.rate is not None else stage.rate
-    stage.run(
-        args, Schedule(args.minutes, learning_rate=rate, average=stage.average, seed=args.seed)
+    schedule = Schedule(
+        args.minutes,
+        learning_rate=rate,
+        average=stage.average,
+        seed=args.seed,
+        precision=_precision(args.precision, device),
+        device=device,
     )
+    stage.run(args, schedule)
     return 0
+
+
+def _device(name: str) -> str:
+    """What is asked for; left to us, a GPU where there is one.
+
+    Raises:
+        RequestError: CUDA is asked for and not there.
+    """
+    import torch
+
+    found = torch.cuda.is_available()
+    if name == "cuda" and not found:
+        raise RequestError("finds no CUDA device", field="--device", allowed="auto, cpu")
+    return ("cuda" if found else "cpu") if name == "auto" else name
+
+
+def _precision(name: str, device: str) -> Precision:
+    """What is asked for; left to us, bfloat16 where the hardware multiplies tiles of it."""
+    import torch
+
+    if name == "auto":
+        fast = device == "cuda" or torch.cpu._is_amx_tile_supported()
+        return "bfloat16" if fast else "float32"
+    return cast("Precision", name)
 
 
 def _minutes(text: str) -> float:

@@ -74,8 +74,8 @@ class Noiser:
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Clean latents (B, C, s, s) to noisy latents, timesteps (B,) and v."""
-        timesteps = torch.randint(TRAIN_STEPS, (len(clean),), generator=generator)
-        noise = torch.randn(clean.shape, generator=generator)
+        timesteps = torch.randint(TRAIN_STEPS, (len(clean),), generator=generator).to(clean.device)
+        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
         noisy = self.scheduler.add_noise(clean, noise, timesteps)
         return noisy, timesteps, self.scheduler.get_velocity(clean, noise, timesteps)
 
@@ -91,7 +91,7 @@ def draw_text(
     samples: LatentSet, rows: Tensor, drop: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Text states and mask of the rows, the empty text's in a share `drop` of them."""
-    empty = torch.rand(len(rows), generator=generator) < drop
+    empty = (torch.rand(len(rows), generator=generator) < drop).to(samples.mask.device)
     states, mask = samples.states[rows].float(), samples.mask[rows]
     states = torch.where(empty[:, None, None], samples.null_states, states)
     return states, torch.where(empty[:, None], samples.null_mask, mask)
@@ -109,7 +109,7 @@ def draw_batch(
     rows = torch.randint(len(samples), (count,), generator=generator)
     noisy, timesteps, velocity = noiser(samples.latents[rows].float(), generator)
     states, mask = draw_text(samples, rows, dropout.text, generator)
-    known = draw_known(count, dropout, generator)
+    known = draw_known(count, dropout, generator).to(noisy.device)
     context = denoiser.context(states, mask, samples.codes[rows], known)
     return Batch(rows, noisy, timesteps, velocity, context)
 
@@ -158,11 +158,11 @@ def train(
         WeightsError: The codec is missing, or `start` does not fit.
     """
     codec, _ = codecs.load(models / "codec.safetensors")
-    samples, held_out = load_splits(data, out, codec)
+    samples, held_out = (s.to(schedule.device) for s in load_splits(data, out, codec))
     torch.manual_seed(schedule.seed)
     denoiser = denoisers.load(start)[0].train() if start else Denoiser(config.denoiser)
     if start is None:
-        denoiser.identity.fit(samples.codes)
+        denoiser.identity.fit(samples.codes.cpu())
     denoiser = denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loop = Loop(denoiser, schedule, out, resume=resume)
     noiser = Noiser()

@@ -25,7 +25,7 @@ from synfer_core.models.feranno import Annotated, Features, FERAnno, FERAnnoConf
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
 from synfer_core.training.dataset import FaceSet
-from synfer_core.training.loop import Loop, Losses, Schedule
+from synfer_core.training.loop import Loop, Losses, Schedule, device_of
 from synfer_core.training.reading import labelled, slight_and_up
 
 _BATCH = 64
@@ -81,9 +81,9 @@ class FeatureSet:
     def __len__(self) -> int:
         return len(self.expressions)
 
-    def rows(self, rows: Tensor | slice) -> Features:
+    def rows(self, rows: Tensor | slice, device: torch.device | str = "cpu") -> Features:
         """Features of some rows as float32."""
-        return {side: tensor[rows].float() for side, tensor in self.features.items()}
+        return {side: t[rows].to(device).float() for side, t in self.features.items()}
 
 
 def build(
@@ -193,13 +193,15 @@ def batches(
     config: FERAnnoTraining, net: FERAnno, samples: FeatureSet
 ) -> Callable[[torch.Generator], Losses]:
     """The function that draws a batch and returns its losses."""
-    spread = samples.aus.var(dim=0) + 0.01
+    device = device_of(net)
+    spread = samples.aus.var(dim=0).to(device) + 0.01
 
     def losses(generator: torch.Generator) -> Losses:
         rows = torch.randint(len(samples), (config.batch,), generator=generator)
-        read: Annotated = net(samples.rows(rows))
-        expression = F.cross_entropy(read.logits, samples.expressions[rows])
-        au = ((read.aus - samples.aus[rows]) ** 2 / spread).mean()
+        read: Annotated = net(samples.rows(rows, device))
+        expressions, aus = samples.expressions[rows].to(device), samples.aus[rows].to(device)
+        expression = F.cross_entropy(read.logits.float(), expressions)
+        au = ((read.aus - aus) ** 2 / spread).mean()
         return {"total": expression + config.au_weight * au, "expression": expression, "au": au}
 
     return losses
@@ -207,8 +209,9 @@ def batches(
 
 def measured(net: FERAnno, held_out: FeatureSet) -> dict[str, float]:
     """Accuracy at B and up, the fitted temperature, and the calibration error under it."""
-    chunks = [net(held_out.rows(rows)).logits for rows in dataset.chunks(len(held_out), _BATCH)]
-    logits, labels = torch.cat(chunks).numpy(), held_out.expressions.numpy()
+    parts = (held_out.rows(rows, device_of(net)) for rows in dataset.chunks(len(held_out), _BATCH))
+    logits = torch.cat([net(part).logits for part in parts]).float().cpu().numpy()
+    labels = held_out.expressions.numpy()
     temperature = fit_temperature(logits, labels)
     slight = held_out.slight.numpy()
     return {

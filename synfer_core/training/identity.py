@@ -13,6 +13,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,7 +26,7 @@ from synfer_core.models.identity_reader import IdentityReader, IdentityReaderCon
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment
 from synfer_core.training.dataset import FaceSet
-from synfer_core.training.loop import Loop, Losses, Schedule
+from synfer_core.training.loop import Loop, Losses, Schedule, device_of
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def train(
     """
     faces = dataset.load(data, "train", limit=limit)
     held_out = dataset.load(data, "val", limit=800)
-    artefacts = codecs.load(codec)[0] if codec else None
+    artefacts = codecs.load(codec)[0].to(schedule.device) if codec else None
     torch.manual_seed(schedule.seed)
     net = IdentityReader(config.net)
     net.fit(torch.from_numpy(faces.codes))
@@ -79,7 +80,7 @@ def train(
 
     def losses(generator: torch.Generator) -> Losses:
         rows = dataset.draw(generator, config.batch, len(faces))
-        return {"total": _loss(net, faces, rows, config, artefacts, generator)}
+        return {"total": identity_loss(net, faces, rows, config, artefacts, generator)}
 
     def measure() -> Mapping[str, float]:
         averaged = cast(IdentityReader, loop.averaged.module)
@@ -90,7 +91,7 @@ def train(
     return IdentityReader.load(out / "identity.safetensors")
 
 
-def _loss(
+def identity_loss(
     net: IdentityReader,
     faces: FaceSet,
     rows: np.ndarray[tuple[int], np.dtype[np.int64]],
@@ -98,19 +99,22 @@ def _loss(
     artefacts: Codec | None,
     generator: torch.Generator,
 ) -> Tensor:
-    images = to_tensor(faces.images[rows])
+    """Squared error of the codes of some rows, in units of their deviation."""
+    images = to_tensor(faces.images[rows], device_of(net))
     images = augment(images, generator, config.augmentation, artefacts)
-    target = (torch.from_numpy(faces.codes[rows]) - net.mean) / net.deviation
-    return F.mse_loss(net.normal(images), target)
+    return F.mse_loss(net.normal(images).float(), _normal_codes(net, faces.codes[rows]))
+
+
+def _normal_codes(net: IdentityReader, codes: NDArray[np.float32]) -> Tensor:
+    return (torch.from_numpy(codes).to(net.mean.device) - net.mean) / net.deviation
 
 
 @torch.no_grad()
 def explained(net: IdentityReader, faces: FaceSet) -> dict[str, float]:
     """Share of the variance of each group of the code that the reader explains."""
-    read = torch.cat(
-        [net.normal(to_tensor(faces.images[rows])) for rows in dataset.chunks(len(faces), 64)]
-    )
-    target = (torch.from_numpy(faces.codes) - net.mean) / net.deviation
+    parts = (faces.images[rows] for rows in dataset.chunks(len(faces), 64))
+    read = torch.cat([net.normal(to_tensor(part, device_of(net))) for part in parts])
+    target = _normal_codes(net, faces.codes)
     error = (read - target).square().mean(0)
     return {
         name: float(1 - error[place].mean() / target[:, place].var(0).mean())

@@ -73,6 +73,7 @@ def joint_loss(
     """Mean squared error of v on a random batch, weighted by place and channel (C, s, s)."""
     batch = draw_batch(samples, pair.denoiser, noiser, config.batch, config.dropout, generator)
     scale = (torch.rand(config.batch, generator=generator) >= config.drop_aus).float()
+    scale = scale.to(batch.noisy.device)
     output = pair(batch, samples.aus[batch.rows], scale)
     loss: Tensor = ((output - batch.velocity).square() * weights).mean()
     return loss
@@ -114,7 +115,8 @@ def train(
     loop = Loop(pair, schedule, out, resume=resume)
     noiser = Noiser()
     weights = emphasis(fit_directions(samples).share, config.emphasis)
-    weights = weights.view(samples.latents.shape[1:])
+    weights = weights.view(samples.latents.shape[1:]).to(schedule.device)
+    samples, held_out = samples.to(schedule.device), held_out.to(schedule.device)
 
     def losses(generator: torch.Generator) -> Losses:
         return {"total": joint_loss(samples, pair, noiser, weights, config, generator)}

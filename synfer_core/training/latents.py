@@ -45,6 +45,10 @@ class LatentSet:
     def __len__(self) -> int:
         return len(self.latents)
 
+    def to(self, device: str) -> LatentSet:
+        """The same on another device."""
+        return LatentSet(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
 
 @torch.no_grad()
 def build(faces: FaceSet, codec: Codec, encoder: TextEncoder) -> LatentSet:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from synfer_core.models import checkpoints
 
 Losses = Mapping[str, Tensor]
+Precision = Literal["float32", "bfloat16"]
 LossFunction = Callable[[torch.Generator], Losses]
 
 
@@ -37,6 +39,9 @@ class Schedule:
         checkpoint_minutes: Time between saved states.
         log_steps: Steps between lines of the log.
         seed: Seed of data order, noise and dropout.
+        precision: Of the forward pass; weights and optimiser stay in float32.
+        device: Where the model is trained, such as ``cpu`` or ``cuda``. What is random is drawn on
+            the CPU everywhere.
     """
 
     minutes: float
@@ -48,6 +53,8 @@ class Schedule:
     checkpoint_minutes: float = 4.0
     log_steps: int = 50
     seed: int = 0
+    precision: Precision = "float32"
+    device: str = "cpu"
 
 
 class Loop:
@@ -61,7 +68,7 @@ class Loop:
     """
 
     def __init__(self, model: nn.Module, schedule: Schedule, folder: Path, *, resume: bool):
-        self.model = model
+        self.model = model.to(schedule.device)
         self.schedule = schedule
         self.folder = folder
         self.parameters = [p for p in model.parameters() if p.requires_grad]
@@ -105,7 +112,7 @@ class Loop:
         sums: dict[str, float] = {}
         for share in _budget(self.schedule.minutes):
             self._set_rate(share, self.step - first)
-            for name, value in self._update(losses(generator)).items():
+            for name, value in self._update(self._forward(losses, generator)).items():
                 sums[name] = sums.get(name, 0.0) + value
             if self.step % self.schedule.log_steps == 0:
                 self._log(time.monotonic() - start, sums)
@@ -115,6 +122,11 @@ class Loop:
                 saved = time.monotonic()
         self._checkpoint(measure)
         return self.averaged.module
+
+    def _forward(self, losses: LossFunction, generator: torch.Generator) -> Losses:
+        device, halved = self.schedule.device, self.schedule.precision == "bfloat16"
+        with torch.autocast(torch.device(device).type, torch.bfloat16, halved):
+            return losses(generator)
 
     def _set_rate(self, share: float, steps: int) -> None:
         schedule = self.schedule
@@ -171,6 +183,11 @@ class Loop:
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": saved, "param_groups": groups})
         self.step = int(state.config["step"])
+
+
+def device_of(net: nn.Module) -> torch.device:
+    """Where the parameters of a network are."""
+    return next(net.parameters()).device
 
 
 def _budget(minutes: float) -> Iterator[float]:

@@ -29,7 +29,7 @@ from synfer_core.models.codec import Codec
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
 from synfer_core.training.dataset import UNLABELLED, FaceSet
-from synfer_core.training.loop import Loop, Losses, Schedule
+from synfer_core.training.loop import Loop, Losses, Schedule, device_of
 
 SLIGHT = 1.5
 """The least intensity that rounds to B."""
@@ -158,7 +158,8 @@ def train_reader(
     torch.manual_seed(schedule.seed)
     net = _network(config, start)
     loop = Loop(net, schedule, out, resume=resume)
-    losses = batches(config, net, faces, codecs.load(codec)[0] if codec else None)
+    artefacts = codecs.load(codec)[0].to(schedule.device) if codec else None
+    losses = batches(config, net, faces, artefacts)
 
     def measure() -> Mapping[str, float]:
         averaged = cast(Classifier, loop.averaged.module)
@@ -193,17 +194,15 @@ def batches(
     rows = labelled(faces) if config.net.expressions else np.arange(len(faces))
     if not len(rows):
         raise DataError("no image carries an expression", field="expression")
-    spread = torch.from_numpy(faces.aus[rows].var(axis=0)) + 0.01
+    device = device_of(net)
+    spread = torch.from_numpy(faces.aus[rows].var(axis=0)).to(device) + 0.01
 
     def losses(generator: torch.Generator) -> Losses:
         batch = rows[dataset.draw(generator, config.batch, len(rows))]
-        expressions = torch.from_numpy(faces.expressions[batch])
-        images, aus = mirror(
-            to_tensor(faces.images[batch]),
-            torch.from_numpy(faces.aus[batch]),
-            expressions,
-            generator,
-        )
+        expressions = torch.from_numpy(faces.expressions[batch]).to(device)
+        aus = torch.from_numpy(faces.aus[batch]).to(device)
+        images = to_tensor(faces.images[batch], device)
+        images, aus = mirror(images, aus, expressions, generator)
         images = augment(images, generator, config.augmentation, codec)
         return reading_losses(config, net(images), aus, expressions, spread)
 
@@ -224,7 +223,8 @@ def reading_losses(
     total = aus.new_zeros(())
     parts: dict[str, Tensor] = {}
     if reading.expressions is not None:
-        loss = F.cross_entropy(reading.expressions, expressions, label_smoothing=config.smoothing)
+        logits = reading.expressions.float()
+        loss = F.cross_entropy(logits, expressions, label_smoothing=config.smoothing)
         parts["expression"] = loss
         total = total + loss
     if reading.aus is not None:
