@@ -24,8 +24,8 @@ EXAMPLES = """examples:
 
 Stages in order: codec, au-directions (closed form, no budget), denoiser, au-adapter (these make
 pixels), then feranno; joint trains denoiser and adapter together where hours are few; classifier,
-judge, au-reader and identity read images and can be trained at any time. --models names the
-folder that holds the weights of earlier stages."""
+judge, au-reader, identity and attributes read images and can be trained at any time. --models names
+the folder that holds the weights of earlier stages."""
 
 PROFILE_NAMES = ("mini-128", "mini-256")
 
@@ -212,6 +212,17 @@ def _identity(args: argparse.Namespace, schedule: Schedule) -> object:
     return identity.train(config, schedule, args.data, args.out, **options)
 
 
+def _attributes(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training import attributes
+
+    codec = args.models / "codec.safetensors" if args.models else None
+    config = _batched(attributes.AttributeTraining(), args)
+    options = {"resume": args.resume, "limit": args.limit, "codec": codec}
+    return attributes.train(
+        config, schedule, args.data, args.out, apart_from=args.apart_from, **options
+    )
+
+
 def _reader(config: Any, args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training.reading import train_reader
 
@@ -243,6 +254,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "au-adapter": Stage(_au_adapter, 1e-3, 0.995, needs_models=True),
         "feranno": Stage(_feranno, 1e-3, 0.995, needs_models=True),
         "identity": Stage(_identity, 1e-3, 0.995, needs_models=False),
+        "attributes": Stage(_attributes, 1e-3, 0.995, needs_models=False),
         "classifier": Stage(_classifier, 1e-3, 0.995, needs_models=False),
         "judge": Stage(_judge, 1e-3, 0.995, needs_models=False),
         "au-reader": Stage(_au_reader, 1e-3, 0.995, needs_models=False),

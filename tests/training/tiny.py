@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from synfer_core.facekit.identity import CODE_SIZE
+from synfer_core.facekit.palette import BEARDS, GLASSES, HAIR_COLOURS, HAIR_STYLES
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES, to_slots
 
 
@@ -44,7 +45,18 @@ def _row(rng: np.random.Generator, size: int, identity: int, expression: str) ->
         "aus": [5 * slot for slot in to_slots(prototype)],
         "caption": f"a person with {expression}",
         "identity_code": rng.normal(size=CODE_SIZE).tolist(),
+        **_traits(identity),
         "split": "val" if identity % 5 == 4 else "train",
+    }
+
+
+def _traits(identity: int) -> dict[str, Any]:
+    return {
+        "glasses": GLASSES[identity % len(GLASSES)],
+        "beard": BEARDS[identity % len(BEARDS)],
+        "hair": HAIR_STYLES[identity % len(HAIR_STYLES)],
+        "hair_colour": tuple(HAIR_COLOURS)[identity % len(HAIR_COLOURS)],
+        "skin_tone": 1 + identity % 10,
     }
 
 
