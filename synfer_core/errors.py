@@ -65,5 +65,9 @@ class DependencyError(SynferError):
     """An optional library or system package is absent."""
 
 
+class NotReadyError(DependencyError):
+    """An optional library is still being loaded or its files fetched; later it may be there."""
+
+
 class CancelledError(SynferError):
     """The user cancelled the run."""

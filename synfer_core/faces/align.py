@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import DependencyError, ImageError, WeightsError
-from synfer_core.faces.landmarks import Face, shared_landmarker
+from synfer_core.faces.landmarks import Face, explain, shared_landmarker
 
 # Where renders of the calm distribution have them, as shares of the frame: means over 2,000
 # renders of 1,000 people by `synfer_core.faces.fit` (standard deviations: 0.009, eyes' height
@@ -22,6 +22,13 @@ MOUTH_Y = 0.723
 
 MUCH_OUTSIDE = 0.1
 OUTSIDE_NOTE = "The built-in model knows renders only: a photo lies outside what it was trained on."
+
+NOT_ALIGNED = (
+    "Not aligned: the middle of the picture was read, and that reading holds only where a face "
+    "fills it. Faces made here need no aligning and are read as ever."
+)
+PATIENCE = 6.0
+"""Seconds a photo waits for MediaPipe to be loaded or its model fetched, the first time."""
 
 _EYE_DISTANCE = EYE_RIGHT_X - EYE_LEFT_X
 _MOUTH_DROP = MOUTH_Y - EYES_Y
@@ -76,9 +83,10 @@ def prepare(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tup
     if image.shape[:2] == (size, size):
         return image, ()
     try:
-        landmarker = shared_landmarker()
+        landmarker = shared_landmarker(PATIENCE)
     except (DependencyError, WeightsError) as error:
-        return _middle(image, size), (OUTSIDE_NOTE, f"Not aligned, the middle was read: {error}.")
+        why = " ".join((NOT_ALIGNED, *explain(error)))
+        return _middle(image, size), (OUTSIDE_NOTE, why)
     faces = landmarker.detect(image)
     if not faces:
         raise ImageError("shows no face", field="image", allowed="a photo of a face from the front")

@@ -95,13 +95,17 @@ JAW_DROP = {26: 0.42, 27: 0.95}
 JAW_GAIN, JAW_OFFSET, JAW_R = 0.9, -0.011, 0.93
 
 
+ALONE = tuple(sorted({gauge.number for gauge in GAUGES if gauge.absolute} | set(JAW_DROP)))
+"""FACS numbers of the units that one image is enough for."""
+
+
 def read_aus(face: Face, neutral: Face | None = None) -> AUReading:
     """Intensities 0-5 of the units that MediaPipe's scores can tell.
 
     Args:
         face: The face to read.
         neutral: The same person with a neutral expression, in like pose and light. Without it only
-            10, 12, 26, 27 and 43 are read.
+            the units in `ALONE` are read.
     """
     aus = _jaw(face.blendshapes[JAW_SHAPE])
     weak: set[str] = set()

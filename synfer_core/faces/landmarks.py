@@ -8,10 +8,13 @@ Method: Kartynnik et al., Real-time Facial Surface Geometry from Monocular Video
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
+import threading
 import urllib.request
 import weakref
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from synfer_core.errors import DependencyError, WeightsError
+from synfer_core.errors import DependencyError, NotReadyError, RequestError, WeightsError
 from synfer_core.files import cache_folder, write_whole
 
 VARIABLE = "SYNFER_FACE_LANDMARKER"
@@ -35,9 +38,14 @@ MODEL_URL = (
 MODEL_BYTES = 3_758_596
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 
+CONNECT_SECONDS = 3.0
+"""How long the model's host may keep silent before fetching is given up."""
+
 MAX_FACES = 8
 DETECTION_SIDE = 256
 """Smaller images are enlarged to this before detection."""
+
+SYSTEM_PACKAGES = "the package mediapipe with the Debian packages libegl1 and libgles2"
 
 _LEFT_EYE, _RIGHT_EYE, _MOUTH = (33, 133), (362, 263), (61, 291)
 """Corner points, left and right as seen in the image."""
@@ -92,7 +100,12 @@ class Landmarker:
         open_things = ExitStack()
         weakref.finalize(self, open_things.close)
         vision, options, self._image = _load_mediapipe(str(model))
-        self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        try:
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        except RuntimeError as error:
+            raise DependencyError(
+                f"MediaPipe does not start: {error}", field="mediapipe", allowed=SYSTEM_PACKAGES
+            ) from error
         open_things.enter_context(self._landmarker)
 
     @classmethod
@@ -136,7 +149,7 @@ def _load_mediapipe(model: str) -> tuple[Any, Any, Any]:
         raise DependencyError(
             f"MediaPipe does not start: {error}",
             field="mediapipe",
-            allowed="the package mediapipe with the Debian packages libegl1 and libgles2",
+            allowed=SYSTEM_PACKAGES,
         ) from error
     options = vision.FaceLandmarkerOptions(
         base_options=tasks.BaseOptions(model_asset_path=model),
@@ -150,25 +163,58 @@ def _load_mediapipe(model: str) -> tuple[Any, Any, Any]:
     return vision, options, image
 
 
+_LOADER = ThreadPoolExecutor(1, thread_name_prefix="synfer-mediapipe")
+_ONE = threading.Lock()
+
+
 @cache
-def _shared() -> Landmarker | DependencyError | WeightsError:
-    try:
-        return Landmarker.load()
-    except (DependencyError, WeightsError) as error:
-        return error
+def _loading() -> Future[Landmarker]:
+    """The one attempt of the process, under way in its own thread or over."""
+    return _LOADER.submit(Landmarker.load)
 
 
-def shared_landmarker() -> Landmarker:
-    """The one landmarker of the process. A failure is remembered, not tried again each time.
+def shared_landmarker(patience: float | None = None) -> Landmarker:
+    """The one landmarker of the process, loaded once; a failure is remembered, not tried again.
+
+    Args:
+        patience: Seconds to wait while it is loaded, or its model fetched; None waits to the end.
+            The attempt goes on in the background.
 
     Raises:
         DependencyError: MediaPipe or its model file is missing and cannot be fetched.
+        NotReadyError: Patience ran out first.
         WeightsError: The model file is not the expected one.
     """
-    found = _shared()
-    if isinstance(found, Landmarker):
-        return found
-    raise found
+    with _ONE:
+        attempt = _loading()
+    try:
+        return attempt.result(patience)
+    except TimeoutError as error:
+        raise NotReadyError("MediaPipe is still being made ready", field=VARIABLE) from error
+
+
+def explain(error: DependencyError | WeightsError) -> tuple[str, str]:
+    """Why `shared_landmarker` gave none and what brings one, in plain sentences for a page.
+
+    Neither names a path or repeats the system's own words: they are in the error and its cause.
+    """
+    if isinstance(error, NotReadyError):
+        return "MediaPipe is still being made ready.", "Try again in a moment."
+    if error.field != VARIABLE:
+        return (
+            "MediaPipe does not start on this machine.",
+            "It needs the Debian packages libegl1 and libgles2: "
+            "sudo apt-get install libegl1 libgles2.",
+        )
+    why = (
+        "MediaPipe's face model is damaged, or not the file that is needed."
+        if isinstance(error, WeightsError)
+        else "MediaPipe's face model is not on this machine and could not be fetched."
+    )
+    return why, (
+        f"To have it, download {MODEL_URL} (3.8 MB) and start the studio again with "
+        f"{VARIABLE}=/path/to/face_landmarker.task."
+    )
 
 
 def find_model() -> Path:
@@ -183,10 +229,20 @@ def find_model() -> Path:
         return _checked(Path(named))
     cached = cache_folder() / "face_landmarker.task"
     if not cached.is_file():
-        data = _fetch(MODEL_URL)
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(cached, data)
+        _keep(_fetch(MODEL_URL), cached)
     return _checked(cached)
+
+
+def _keep(data: bytes, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+    except (OSError, RequestError) as error:
+        raise DependencyError(
+            f"MediaPipe's face model cannot be kept ({error})",
+            field=VARIABLE,
+            allowed="a cache folder that can be written to, or the path of face_landmarker.task",
+        ) from error
 
 
 def _checked(path: Path) -> Path:
@@ -202,9 +258,9 @@ def _checked(path: Path) -> Path:
 
 def _fetch(url: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:
             data: bytes = answer.read(MODEL_BYTES + 1)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise DependencyError(
             f"MediaPipe's face model is not here and cannot be fetched ({error})",
             field=VARIABLE,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from synfer_core.faces.align import (
     EYE_RIGHT_X,
     EYES_Y,
     MOUTH_Y,
+    NOT_ALIGNED,
     OUTSIDE_NOTE,
     align,
     prepare,
@@ -94,15 +96,16 @@ def test_without_mediapipe_the_middle_is_read_and_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none.task"))
-    landmarks._shared.cache_clear()
+    monkeypatch.setattr(landmarks, "_loading", cache(landmarks._loading.__wrapped__))
     image = np.zeros((60, 100, 3), np.uint8)
     image[:, 20:80] = 200
     prepared, notes = prepare(image, 32)
-    landmarks._shared.cache_clear()
     assert prepared.shape == (32, 32, 3)
     assert (prepared == 200).all()
     assert notes[0] == OUTSIDE_NOTE
-    assert "Not aligned" in notes[1]
+    assert notes[1].startswith(NOT_ALIGNED)
+    assert f"{VARIABLE}=" in notes[1]
+    assert str(tmp_path) not in notes[1], "a page does not name the server's folders"
 
 
 @needs_landmarker

@@ -2,16 +2,27 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from synfer_core.errors import DependencyError, WeightsError
+from synfer_core.errors import DependencyError, NotReadyError, WeightsError
 from synfer_core.faces import landmarks
-from synfer_core.faces.landmarks import VARIABLE, Face, Landmarker, find_model
+from synfer_core.faces.landmarks import (
+    VARIABLE,
+    Face,
+    Landmarker,
+    explain,
+    find_model,
+    shared_landmarker,
+)
 from tests.faces.photo import needs_landmarker, portrait
 
 
@@ -142,3 +153,84 @@ def test_missing_system_library_is_named(tmp_path: Path) -> None:
 def test_area_is_that_of_the_box() -> None:
     points = np.array([[1, 2], [4, 2], [1, 8]], np.float32)
     assert Face(points, {}).area == pytest.approx(18.0)
+
+
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process as it is before anything asked for MediaPipe."""
+    monkeypatch.setattr(landmarks, "_loading", cache(landmarks._loading.__wrapped__))
+
+
+def test_a_failure_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    alone(monkeypatch)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none.task"))
+    with pytest.raises(WeightsError) as first:
+        shared_landmarker()
+    monkeypatch.setenv(VARIABLE, "elsewhere")
+    with pytest.raises(WeightsError) as second:
+        shared_landmarker()
+    assert second.value is first.value, "not tried again"
+
+
+def test_a_host_that_keeps_silent_costs_the_patience_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    alone(monkeypatch)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(landmarks, "CONNECT_SECONDS", 1.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setattr(landmarks, "MODEL_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        start = time.monotonic()
+        with pytest.raises(NotReadyError) as caught:
+            shared_landmarker(0.1)
+        assert time.monotonic() - start < 0.9
+        with pytest.raises(DependencyError, match="cannot be fetched"):
+            shared_landmarker()
+    assert "still" in explain(caught.value)[0]
+
+
+def test_many_askers_load_it_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    alone(monkeypatch)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none.task"))
+    tried: list[None] = []
+    find = landmarks.find_model
+    monkeypatch.setattr(landmarks, "find_model", lambda: tried.append(None) or find())
+
+    def ask(_: int) -> str:
+        with pytest.raises(WeightsError) as caught:
+            shared_landmarker()
+        return str(caught.value)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(ask, range(16)))) == 1
+    assert len(tried) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "synfer").write_text("a file where the folder should be")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(landmarks, "_fetch", lambda url: b"model")
+    with pytest.raises(DependencyError, match="cannot be kept"):
+        find_model()
+
+
+@pytest.mark.parametrize(
+    ("error", "why", "remedy"),
+    [
+        (DependencyError("urlopen error [Errno -3]", field=VARIABLE), "fetched", f"{VARIABLE}="),
+        (WeightsError("cannot read /srv/x", field=VARIABLE), "damaged", "face_landmarker.task"),
+        (DependencyError("libEGL.so.1: [Errno 2]", field="mediapipe"), "not start", "libgles2"),
+    ],
+)
+def test_obstacles_are_told_in_plain_words(
+    error: DependencyError | WeightsError, why: str, remedy: str
+) -> None:
+    told = explain(error)
+    assert why in told[0]
+    assert remedy in told[1]
+    assert not any(bad in " ".join(told) for bad in ("Errno", "urlopen", "/srv"))
