@@ -11,8 +11,8 @@ from synfer_core.training.reading import ReadingTraining, train_reader
 
 MINI = ReadingTraining(
     kind="classifier",
-    net=ClassifierConfig("cnn", input_size=96, widths=(48, 96, 192), depths=(1, 2, 2)),
+    net=ClassifierConfig("cnn", input_size=96, widths=(32, 64, 128), depths=(1, 1, 1)),
 )
-"""The classifier of both profiles: 0.12 GMAC an image."""
+"""The classifier of both profiles: 0.05 GMAC an image."""
 
 train = train_reader

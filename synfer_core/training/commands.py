@@ -171,8 +171,9 @@ def _au_directions(args: argparse.Namespace, schedule: Schedule) -> object:
 
 def _joint(args: argparse.Namespace, schedule: Schedule) -> None:
     from synfer_core.training import joint
+    from synfer_core.training.profiles import PROFILES
 
-    config = _batched(joint.JointTraining(), args)
+    config = _batched(PROFILES[args.profile].joint, args)
     joint.train(config, schedule, args.data, args.models, args.out, resume=args.resume)
 
 
