@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +14,26 @@ from synfer_core.errors import RequestError
 from synfer_core.files import check_writable, write_whole
 
 if TYPE_CHECKING:
+    from synfer_core.models.backbone import Backbone
     from synfer_core.synthesizer import Synthesizer
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EVAL_EXAMPLES = """examples:
   synfer eval first-light --sheet first-light.jpg --json first-light.json
-  synfer eval first-light --backbone facekit --sheet exact.jpg"""
+  synfer eval first-light --backbone facekit --sheet exact.jpg
+  synfer eval control --json control.json --crosstalk crosstalk.png
+  synfer eval control --parts words identity
+  synfer eval sheets sheets/"""
 
 BENCH_EXAMPLES = """examples:
   synfer bench latency --json latency.json
   synfer bench latency --no-peer
   synfer bench render --seconds 20"""
+
+CONTROL_PARTS = ("aus", "one-sided", "words", "identity", "presets")
+SHEETS = ("random", "expressions", "aus")
+_STEPS = 20
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -52,6 +62,56 @@ def _add_eval(subparsers: Subparsers) -> None:
     light.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
     _add_json(light)
     light.set_defaults(run=_first_light)
+    _add_control(parts)
+    _add_sheets(parts)
+
+
+def _add_control(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "control",
+        help="whether units, sides, presets, words and the person come out as asked",
+        description="Whether AUs, sides, presets, words and the person come out as asked.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    parser.add_argument(
+        "--judges", type=Path, metavar="DIR", help="judge-*.safetensors (beside the weights)"
+    )
+    parser.add_argument("--backbone", default="builtin", help="which model (%(default)s)")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=CONTROL_PARTS,
+        default=list(CONTROL_PARTS),
+        help="what to measure (all); identity is read on the images of the presets",
+    )
+    parser.add_argument(
+        "--images", type=int, default=300, help="with independent AUs, five a person (%(default)s)"
+    )
+    parser.add_argument(
+        "--active", type=float, default=0.35, help="chance that an AU is active (%(default)s)"
+    )
+    parser.add_argument("--no-exact", action="store_true", help="leave out the exact renders")
+    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
+    parser.add_argument("--crosstalk", type=Path, metavar="F.png", help="draw the cross-talk here")
+    _add_json(parser)
+    parser.set_defaults(run=_control)
+
+
+def _add_sheets(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "sheets",
+        help="contact sheets: random faces, people by expressions, each AU in five steps",
+        description="Contact sheets of the same recipes for any backbone.",
+        epilog=EVAL_EXAMPLES,
+    )
+    parser.add_argument("out", type=Path, metavar="DIR", help="gets random.jpg and so on")
+    _add_models(parser)
+    parser.add_argument("--backbone", default="builtin", help="which model (%(default)s)")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=SHEETS, default=list(SHEETS), help="which sheets (all)"
+    )
+    parser.set_defaults(run=_sheets)
 
 
 def _add_bench(subparsers: Subparsers) -> None:
@@ -118,53 +178,72 @@ def _first_light(args: argparse.Namespace) -> int:
     return 0
 
 
-def _latency(args: argparse.Namespace) -> int:
-    _require(args.runs > 0, "--runs", "at least 1")
-    _check_targets(args.json)
-    from synfer_core.evaluation import latency
+def _control(args: argparse.Namespace) -> int:
+    _require(args.images >= 5, "--images", "at least 5")
+    _require(0 < args.active <= 1, "--active", "above 0, at most 1")
+    _check_targets(args.json, args.sheet, args.crosstalk)
+    if "aus" not in args.parts:
+        _require(not args.sheet, "--sheet", "only with the part aus")
+        _require(not args.crosstalk, "--crosstalk", "only with the part aus")
+    from synfer_core.evaluation import control, control_report
+    from synfer_core.evaluation.control_plan import Plan
+    from synfer_core.evaluation.gauges import Gauges
+    from synfer_core.synthesizer import DEFAULT_FOLDER
 
-    peer = None if args.no_peer else latency.PeerSizes()
-    figures = latency.measure(_load(args.models), runs=args.runs, peer=peer).to_dict()
+    folder = args.models or DEFAULT_FOLDER
+    gauges = Gauges.load(folder, args.judges)
+    synthesizer = _load(args.models)
+    backbone = _backbone(synthesizer, args.backbone)
+    exact = None if args.no_exact else synthesizer.backbones.get("facekit")
+    plan = Plan(images=args.images, active=args.active)
+    seen = control.measure(backbone, exact, gauges, plan, args.parts, tell=_progress())
+    sheet = seen.sheet()
+    if args.sheet and sheet:
+        write_whole(args.sheet, sheet)
+    if args.crosstalk and seen.model.mixes:
+        title = f"Cross-talk, {args.backbone}"
+        picture = control_report.crosstalk_picture(seen.model.mixes.crosstalk(), title)
+        write_whole(args.crosstalk, picture)
+    figures = seen.to_dict()
     _write_json(args.json, figures)
-    print(f"image: {figures['image_seconds_median']:.2f} s ({figures['steps']} steps)")
-    print(f"report: {figures['report_seconds_median']:.2f} s")
-    for name, stage in figures["stages"].items():
-        print(f"  {name}: {stage['seconds']:.3f} s, {stage['share']:.0%}")
-    if figures["peer"]:
-        print(f"Stable Diffusion 1.5-sized peer: {figures['peer_image_seconds']:.0f} s")
+    print("\n".join(control_report.lines(figures)))
     return 0
 
 
-def _render(args: argparse.Namespace) -> int:
-    _require(args.seconds > 0, "--seconds", "above 0")
-    _require(all(16 <= size <= 1024 for size in args.sizes), "--sizes", "16 to 1024")
-    _check_targets(args.json)
-    from synfer_core.evaluation import render_speed
-    from synfer_core.facekit.renderer import Renderer
+def _sheets(args: argparse.Namespace) -> int:
+    args.out.mkdir(parents=True, exist_ok=True)
+    targets = {kind: args.out / f"{kind}.jpg" for kind in args.kinds}
+    _check_targets(*targets.values())
+    from synfer_core.evaluation.control import maker
+    from synfer_core.evaluation.galleries import GALLERIES
 
-    renderer = Renderer.load()
-    speeds = [render_speed.measure(renderer, s, seconds=args.seconds) for s in args.sizes]
-    for speed in speeds:
-        print(f"{speed.size} px: {speed.rate:.1f} images a second and core")
-    _write_json(args.json, {"sizes": [speed.to_dict() for speed in speeds]})
+    make = maker(_backbone(_load(args.models), args.backbone))
+    for kind, target in targets.items():
+        gallery = GALLERIES[kind](args.backbone, _STEPS)
+        write_whole(target, gallery.draw(make, _progress()))
+        print(target)
     return 0
 
 
-def _require(fine: bool, field: str, allowed: str) -> None:
-    if not fine:
-        raise RequestError("is out of range", field=field, allowed=allowed)
+def _progress() -> Callable[[int, int], None]:
+    """Tells on standard error how far it is: always on a terminal, else every 25 images."""
+    start = time.perf_counter()
+
+    def tell(done: int, total: int) -> None:
+        line = f"{done}/{total} images, {time.perf_counter() - start:.0f} s"
+        if sys.stderr.isatty():
+            print(f"\r{line}", end="\n" if done == total else "", file=sys.stderr)
+        elif done % 25 == 0 or done == total:
+            print(line, file=sys.stderr, flush=True)
+
+    return tell
 
 
-def _check_targets(*paths: Path | None) -> None:
-    for path in paths:
-        if path:
-            check_writable(path, str(path))
+def _backbone(synthesizer: Synthesizer, name: str) -> Backbone:
+    from synfer_core.request import Recipe
 
-
-def _load(folder: Path | None) -> Synthesizer:
-    from synfer_core.synthesizer import Synthesizer
-
-    return Synthesizer.load(folder)
+    synthesizer.check(Recipe.parse({"backbone": name}))
+    return synthesizer.backbones[name]
 
 
 def _tell(done: int, total: int) -> None:

@@ -45,16 +45,44 @@ def bootstrap(
         draws: Bootstrap samples.
         seed: Seed of the draws.
     """
+    many = bootstrap_many(groups, lambda rows: np.array([statistic(rows)]), draws=draws, seed=seed)
+    return many[0]
+
+
+def bootstrap_many(
+    groups: Sequence[int] | NDArray[np.int64],
+    statistics: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> tuple[Estimate, ...]:
+    """Estimate several statistics from the same draws of whole groups; see `bootstrap`.
+
+    Args:
+        groups: For each image, who is in it.
+        statistics: Takes row numbers (repeats included) to figures (k,).
+        draws: Bootstrap samples.
+        seed: Seed of the draws.
+    """
     members = [np.flatnonzero(np.asarray(groups) == g) for g in np.unique(groups)]
+    rows_of = _rows_of(members)
     rng = np.random.default_rng(seed)
     samples = [
-        statistic(
-            np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        )
-        for _ in range(draws)
+        statistics(rows_of(rng.integers(len(members), size=len(members)))) for _ in range(draws)
     ]
-    low, high = np.percentile(samples, _TAILS)
-    return Estimate(statistic(np.concatenate(members)), float(low), float(high))
+    low, high = np.percentile(samples, _TAILS, axis=0)
+    values = statistics(np.concatenate(members))
+    return tuple(Estimate(*map(float, three)) for three in zip(values, low, high, strict=True))
+
+
+def _rows_of(
+    members: Sequence[NDArray[np.int64]],
+) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
+    """From group numbers to their rows; groups of one size need no loop."""
+    if len({len(rows) for rows in members}) == 1:
+        table = np.stack(members)
+        return lambda drawn: table[drawn].ravel()
+    return lambda drawn: np.concatenate([members[i] for i in drawn])
 
 
 def share(groups: Sequence[int] | NDArray[np.int64], hits: NDArray[np.bool_]) -> Estimate:
