@@ -239,6 +239,55 @@ def _progress() -> Callable[[int, int], None]:
     return tell
 
 
+def _latency(args: argparse.Namespace) -> int:
+    _require(args.runs > 0, "--runs", "at least 1")
+    _check_targets(args.json)
+    from synfer_core.evaluation import latency
+
+    peer = None if args.no_peer else latency.PeerSizes()
+    figures = latency.measure(_load(args.models), runs=args.runs, peer=peer).to_dict()
+    _write_json(args.json, figures)
+    print(f"image: {figures['image_seconds_median']:.2f} s ({figures['steps']} steps)")
+    print(f"report: {figures['report_seconds_median']:.2f} s")
+    for name, stage in figures["stages"].items():
+        print(f"  {name}: {stage['seconds']:.3f} s, {stage['share']:.0%}")
+    if figures["peer"]:
+        print(f"Stable Diffusion 1.5-sized peer: {figures['peer_image_seconds']:.0f} s")
+    return 0
+
+
+def _render(args: argparse.Namespace) -> int:
+    _require(args.seconds > 0, "--seconds", "above 0")
+    _require(all(16 <= size <= 1024 for size in args.sizes), "--sizes", "16 to 1024")
+    _check_targets(args.json)
+    from synfer_core.evaluation import render_speed
+    from synfer_core.facekit.renderer import Renderer
+
+    renderer = Renderer.load()
+    speeds = [render_speed.measure(renderer, s, seconds=args.seconds) for s in args.sizes]
+    for speed in speeds:
+        print(f"{speed.size} px: {speed.rate:.1f} images a second and core")
+    _write_json(args.json, {"sizes": [speed.to_dict() for speed in speeds]})
+    return 0
+
+
+def _require(fine: bool, field: str, allowed: str) -> None:
+    if not fine:
+        raise RequestError("is out of range", field=field, allowed=allowed)
+
+
+def _check_targets(*paths: Path | None) -> None:
+    for path in paths:
+        if path:
+            check_writable(path, str(path))
+
+
+def _load(folder: Path | None) -> Synthesizer:
+    from synfer_core.synthesizer import Synthesizer
+
+    return Synthesizer.load(folder)
+
+
 def _backbone(synthesizer: Synthesizer, name: str) -> Backbone:
     from synfer_core.request import Recipe
 
