@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import itertools
@@ -16,10 +17,14 @@ from app.settings import Settings
 from app.ui import controls, results, sliders, theme
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.faces.images import decode_image
+from synfer_core.faces.second_opinion import SecondOpinion, second_opinion
 from synfer_core.facs import PROTOTYPES, Expression
 from synfer_core.report import Annotation, Progress, read_recipe
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
+
+PATIENCE = 8.0
+"""Seconds that a finished report waits for MediaPipe to be loaded, or its model fetched."""
 
 FIRST: Expression = "happiness"
 FIRST_TEXT = "a portrait photo, plain background"
@@ -69,8 +74,8 @@ class Studio:
         except SynferError as error:
             yield refused(error)
             return
-        async for snapshot in self._follow(page, "face", job):
-            yield face_update(snapshot)
+        async for update in self._show(page, "face", job, face_update, results.report_html):
+            yield update
 
     async def annotate(self, upload: object, request: gr.Request) -> AsyncIterator[Update]:
         """Read an uploaded image; yields values for its stage, report and notice."""
@@ -81,8 +86,8 @@ class Studio:
         except SynferError as error:
             yield refused(error)
             return
-        async for snapshot in self._follow(page, "read", job):
-            yield reading_update(snapshot)
+        async for update in self._show(page, "read", job, reading_update, results.annotation_html):
+            yield update
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page has running."""
@@ -104,17 +109,33 @@ class Studio:
         job = self._newest[f"{page} {kind}"] = self.queue.submit(work, owner=page)
         return job
 
-    async def _follow(self, page: str, kind: str, job: Job) -> AsyncIterator[Snapshot]:
-        """The job's states, until its end or until the page has a newer one."""
+    async def _show(
+        self,
+        page: str,
+        kind: str,
+        job: Job,
+        update: Callable[[Snapshot], Update],
+        report: Callable[[Any, SecondOpinion], str],
+    ) -> AsyncIterator[Update]:
+        """What the page shows of a job, until its end or until the page has a newer one.
+
+        The picture does not wait for MediaPipe: its reading comes in a second report.
+        """
+        name = f"{page} {kind}"
         try:
             async for snapshot in self.queue.follow(job):
-                if self._newest.get(f"{page} {kind}") is not job:
+                if self._newest.get(name) is not job:
                     return
-                yield snapshot
+                yield update(snapshot)
+            if snapshot.state is State.DONE:
+                made = snapshot.result
+                opinion = await asyncio.to_thread(second_opinion, made.image, PATIENCE)
+                if self._newest.get(name) is job:
+                    yield gr.skip(), report(made, opinion), gr.skip()
         finally:
             self.queue.cancel(job)
-            if self._newest.get(f"{page} {kind}") is job:
-                del self._newest[f"{page} {kind}"]
+            if self._newest.get(name) is job:
+                del self._newest[name]
 
     def _annotation(self, data: bytes) -> Generator[Progress | Annotation, None, None]:
         yield Progress(0, 1, "annotation")

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.jobs import Snapshot, State
+from synfer_core.faces.blendshapes import ALONE
+from synfer_core.faces.second_opinion import PENDING, SecondOpinion
 from synfer_core.facs import (
     ACTION_UNITS,
     EXPRESSIONS,
@@ -175,13 +177,13 @@ def _alt(result: Result) -> str:
     return f"Synthetic face{read}"
 
 
-def report_html(result: Result) -> str:
+def report_html(result: Result, opinion: SecondOpinion = PENDING) -> str:
     """All that was measured on a face, and the recipe it came from."""
     recipe = result.recipe
     return (
         '<div class="report">'
         + label_html(result.label, recipe.expression)
-        + readback_html(result.readings, recipe.action_units)
+        + readback_html(result.readings, recipe.action_units, opinion)
         + notes_html(result.notes)
         + seconds_html(result.seconds)
         + recipe_html(json.dumps(json.loads(recipe.to_json()), indent=2, ensure_ascii=False))
@@ -189,13 +191,13 @@ def report_html(result: Result) -> str:
     )
 
 
-def annotation_html(annotation: Annotation) -> str:
+def annotation_html(annotation: Annotation, opinion: SecondOpinion = PENDING) -> str:
     """All that was read off an image."""
     return (
         '<div class="report">'
         + notes_html(annotation.notes)
         + label_html(annotation.label, None)
-        + readback_html(annotation.readings, None)
+        + readback_html(annotation.readings, None, opinion)
         + "</div>"
     )
 
@@ -256,25 +258,64 @@ def percent(p: float) -> str:
     return f"{100 * p:.0f} %"
 
 
-def readback_html(readings: Sequence[AUReading], asked: Mapping[str, float] | None) -> str:
-    """Action units asked for against those measured, one column a reader."""
-    if not readings:
+def readback_html(
+    readings: Sequence[AUReading],
+    asked: Mapping[str, float] | None,
+    opinion: SecondOpinion = PENDING,
+) -> str:
+    """Action units asked for against those measured, one column a reader, MediaPipe's the last."""
+    known = (*readings, opinion.reading) if opinion.reading else tuple(readings)
+    if not known:
         return (
             '<section><h2>Action units</h2><p class="hint">No reader of action units is '
-            "available here.</p></section>"
+            f"available here. {escape(_missing(opinion))}</p></section>"
         )
-    body = "".join(_readback_row(key, readings, asked) for key in _rows(readings, asked))
-    heads = "".join(f"<th>{escape(_reader_name(r.reader))}</th>" for r in readings)
-    sources = " · ".join(escape(r.reader) for r in readings)
-    middle = "<th>Asked</th>" if asked is not None else ""
+    columns = len(known) + (opinion.reading is None)
+    silent = "" if opinion.reading else _silent_cell(opinion)
+    body = "".join(_readback_row(key, known, asked, silent) for key in _rows(known, asked))
     if not body:
-        body = f'<tr><td colspan="{2 + len(readings)}" class="none">No unit is in play.</td></tr>'
+        body = f'<tr><td colspan="{2 + columns}" class="none">No unit is in play.</td></tr>'
     return (
-        "<section><h2>Action units</h2>"
-        f'<table class="readback"><thead><tr><th>Unit</th>{middle}{heads}</tr></thead>'
-        f'<tbody>{body}</tbody></table><p class="source">Read by {sources}. '
-        f"{_weak_note(readings)}</p></section>"
+        f"<section><h2>Action units</h2>{_readback_head(known, asked, opinion)}"
+        f"<tbody>{body}</tbody></table>{_readback_foot(known, opinion)}</section>"
     )
+
+
+def _readback_head(
+    known: Sequence[AUReading], asked: Mapping[str, float] | None, opinion: SecondOpinion
+) -> str:
+    names = [_reader_name(reading.reader) for reading in known]
+    names += ["MediaPipe"] * (opinion.reading is None)
+    middle = "<th>Asked</th>" if asked is not None else ""
+    heads = "".join(f"<th>{escape(name)}</th>" for name in names)
+    return f'<table class="readback"><thead><tr><th>Unit</th>{middle}{heads}</tr></thead>'
+
+
+def _readback_foot(known: Sequence[AUReading], opinion: SecondOpinion) -> str:
+    sources = " · ".join(escape(reading.reader) for reading in known)
+    missing = _missing(opinion)
+    return (
+        f'<p class="source">Read by {sources}. {_weak_note(known)}</p>'
+        f'<p class="source">{_WHO_READS}</p>'
+        + (f'<p class="source missing">{escape(missing)}</p>' if missing else "")
+    )
+
+
+_WHO_READS = (
+    "The AU reader is this project\u2019s own network, trained on renders; MediaPipe, made by "
+    "others, is an outside check that needs a face it can find and can tell only units "
+    f"{', '.join(map(str, ALONE[:-1]))} and {ALONE[-1]} from one picture."
+)
+
+
+def _missing(opinion: SecondOpinion) -> str:
+    """Why MediaPipe says nothing and what would help, in plain sentences; empty where it speaks."""
+    return f"{opinion.why} {opinion.remedy}".strip()
+
+
+def _silent_cell(opinion: SecondOpinion) -> str:
+    mark = "&hellip;" if opinion is PENDING else "&ndash;"
+    return f'<td class="none" title="{escape(opinion.why)}">{mark}</td>'
 
 
 def _weak_note(readings: Sequence[AUReading]) -> str:
@@ -324,9 +365,9 @@ def measured(key: str, aus: Mapping[str, float]) -> float | None:
 
 
 def _readback_row(
-    key: str, readings: Sequence[AUReading], asked: Mapping[str, float] | None
+    key: str, known: Sequence[AUReading], asked: Mapping[str, float] | None, silent: str
 ) -> str:
-    cells = "".join(_measured_cell(key, reading) for reading in readings)
+    cells = "".join(_measured_cell(key, reading) for reading in known) + silent
     want = (asked or {}).get(key)
     middle = "" if asked is None else f"<td>{_intensity(want) if want else '&ndash;'}</td>"
     unit = ACTION_UNITS[_number(key)]

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from synfer_core.faces.landmarks import VARIABLE
+from synfer_core.files import cache_folder
 from synfer_core.models import classifier, feranno
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier, ClassifierConfig
 from synfer_core.models.feranno import FERAnno, FERAnnoConfig, Probe
 from synfer_core.synthesizer import Synthesizer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_fetched() -> Iterator[None]:
+    """Without MediaPipe's model at hand, it is missing: the studio would try to fetch it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if VARIABLE not in os.environ and not (cache_folder() / "face_landmarker.task").is_file():
+            patch.setenv(VARIABLE, str(Path(__file__).with_name("absent.task")))
+        yield
 
 
 def write_readers(folder: Path) -> None:

@@ -3,7 +3,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import threading
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,6 +21,10 @@ from app.main import create_app
 from app.schemas import forms_of
 from app.settings import Settings
 from app.ui import page
+from synfer_core.faces import landmarks
+from synfer_core.faces.landmarks import VARIABLE
+from synfer_core.faces.second_opinion import NO_FACE, PENDING, SecondOpinion
+from synfer_core.report import AUReading, Pixels
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 
@@ -58,7 +65,15 @@ def forms(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 async def gather(updates: AsyncIterator[page.Update]) -> list[page.Update]:
-    return [update async for update in updates]
+    """The values a page has after each update; what an update skips stays as it was."""
+    shown: list[page.Update] = []
+    async for update in updates:
+        before = shown[-1] if shown else update
+        stage, report, notice = (
+            old if new == gr.skip() else new for old, new in zip(before, update, strict=True)
+        )
+        shown.append((stage, report, notice))
+    return shown
 
 
 def run(updates: AsyncIterator[page.Update]) -> list[page.Update]:
@@ -124,6 +139,61 @@ def test_a_face_comes_with_picture_report_and_overlays(studio: page.Studio) -> N
     assert stage["maps"][0]["key"] == "AU12"
     assert report.count("bar-row") == 8
     assert "Read by au-reader" in report
+    assert notice is None
+
+
+def test_the_face_does_not_wait_for_mediapipe(
+    studio: page.Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def read(image: Pixels, patience: float) -> SecondOpinion:
+        asked.append(image.shape)
+        return SecondOpinion(AUReading({"AUL12": 1.2, "AUR12": 1.2}, "mediapipe 0"))
+
+    monkeypatch.setattr(page, "second_opinion", read)
+    *_, first, last = run(studio.generate(*forms(), visitor()))
+    assert PENDING.why in first[1]
+    assert "mediapipe 0" in last[1]
+    assert PENDING.why not in last[1]
+    assert first[0] is last[0], "the picture stays as it is"
+    assert first[0]["phase"] == "done"
+    assert asked == [(64, 64, 3)]
+
+
+def test_what_mediapipe_says_too_late_is_dropped(
+    studio: page.Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def read(image: Pixels, patience: float) -> SecondOpinion:
+        if not started.is_set():
+            started.set()
+            go_on.wait(30)
+        return NO_FACE
+
+    async def two() -> tuple[list[page.Update], list[page.Update]]:
+        first = asyncio.create_task(gather(studio.generate(*forms(), visitor())))
+        await asyncio.to_thread(started.wait, 30)
+        second = await gather(studio.generate(*forms(), visitor()))
+        go_on.set()
+        return await first, second
+
+    monkeypatch.setattr(page, "second_opinion", read)
+    first, second = asyncio.run(asyncio.wait_for(two(), 60))
+    assert PENDING.why in first[-1][1]
+    assert NO_FACE.why in second[-1][1]
+
+
+def test_without_mediapipes_model_the_report_says_so(
+    studio: page.Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(landmarks, "_loading", cache(landmarks._loading.__wrapped__))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "absent.task"))
+    stage, report, notice = run(studio.annotate(upload(png(64)), visitor()))[-1]
+    assert stage["phase"] == "done"
+    assert VARIABLE in report
+    assert "urlopen" not in report
     assert notice is None
 
 

@@ -164,6 +164,9 @@ def test_the_main_walk(visit: Visit) -> None:
     assert page.locator(".face").first.evaluate("e => e.naturalWidth") == 64
     assert page.locator("#report .bar-row").count() == 8
     assert page.locator("#report .readback tbody tr").count() >= 7
+    sync_api.expect(page.locator("#report .missing")).to_contain_text("MediaPipe")
+    sync_api.expect(page.locator("#report .missing")).not_to_contain_text("is reading")
+    assert page.locator("#report .readback thead th").last.inner_text() == "MediaPipe"
 
     page.get_by_role("button", name="12 Lip corner puller").click()
     heat = page.locator("#studio-stage .heat")
@@ -292,6 +295,9 @@ def test_a_narrow_page_fits_and_works_by_keyboard(browser: sync_api.Browser, url
     visit.wait("done")
     page = visit.page
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    table = page.locator("#report .readback").bounding_box()
+    assert table is not None
+    assert table["x"] + table["width"] <= NARROW["width"] - 10, "all readers fit"
     box = page.get_by_role("button", name="Generate").bounding_box()
     assert box is not None
     assert box["y"] + box["height"] <= NARROW["height"], "Generate is always in reach"

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,9 +17,10 @@ from app.schemas import forms_of, page_recipe, supports
 from app.settings import Settings
 from app.ui import controls, page, results, sliders
 from synfer_core.errors import ImageError, RequestError, UnsupportedError
+from synfer_core.faces.second_opinion import NO_FACE, PENDING, SecondOpinion
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES
 from synfer_core.models.backbone import Capabilities
-from synfer_core.report import AttentionMaps, AUReading, Label, Progress, Result
+from synfer_core.report import Annotation, AttentionMaps, AUReading, Label, Progress, Result
 from synfer_core.request import Guidance, Recipe
 
 UNITS = tuple(unit.key for unit in ACTION_UNITS.values())
@@ -69,6 +71,11 @@ def result(**fields: Any) -> Result:
         "seconds": {"generation": 1.5, "annotation": 0.5},
     }
     return Result(**{**given, **fields})
+
+
+def annotation() -> Annotation:
+    made = result(readings=(AUReading({"AU26": 2.0}, "au-reader 1"),))
+    return Annotation(made.image, made.label, made.readings, made.attention)
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
@@ -202,6 +209,41 @@ def test_readback_sets_asked_against_measured() -> None:
     assert "3.5 <small>D</small>" in markup, "both sides are the mean of the two"
     assert 'title="not measured by this reader"' in markup
     assert "Read by au-reader 1" in markup
+
+
+def test_mediapipe_stands_beside_the_au_reader() -> None:
+    opinion = SecondOpinion(AUReading({"AUL12": 2.0, "AUR12": 2.4, "AU26": 1.0}, "mediapipe 1"))
+    markup = results.readback_html(result().readings, {"AU12": 4.0, "AU25": 2.0}, opinion)
+    heads = re.findall(r"<th>(.*?)</th>", markup)
+    assert heads == ["Unit", "Asked", "AU reader", "MediaPipe"]
+    twelve, other = re.findall(r"<tr>(.*?)</tr>", markup)[1:]
+    assert re.findall(r"(\d\.\d) <small>", twelve) == ["4.0", "3.5", "2.2"]
+    assert other.count("&ndash;") == 2, "neither reader measures unit 25 here"
+    assert "needs a face it can find" in markup
+
+
+@pytest.mark.parametrize(
+    ("opinion", "mark"),
+    [
+        (PENDING, "&hellip;"),
+        (NO_FACE, "&ndash;"),
+        (SecondOpinion(None, "It is <missing>.", "Fetch it."), "&ndash;"),
+    ],
+)
+def test_a_silent_mediapipe_leaves_a_mark_and_says_why(opinion: SecondOpinion, mark: str) -> None:
+    markup = results.annotation_html(annotation(), opinion)
+    check_markup(markup)
+    (row,) = re.findall(r"<tr>(.*?)</tr>", markup)[1:]
+    assert re.findall(r"&\w+;(?=</td>)", row) == [mark]
+    assert f'missing">{escape(opinion.why)} {opinion.remedy}'.strip() in markup
+
+
+def test_mediapipe_may_be_the_only_reader() -> None:
+    opinion = SecondOpinion(AUReading({"AU26": 3.0}, "mediapipe 1"))
+    markup = results.readback_html((), {"AU26": 4.0}, opinion)
+    assert re.findall(r"<th>(.*?)</th>", markup) == ["Unit", "Asked", "MediaPipe"]
+    silent = results.readback_html((), {"AU26": 4.0}, NO_FACE)
+    assert "No reader of action units is available here. MediaPipe finds no face" in silent
 
 
 def test_a_unit_nobody_asked_for_shows_by_its_side_where_only_one_moves() -> None:
