@@ -107,8 +107,9 @@ class AttributeReader(nn.Module):
     @torch.no_grad()
     def read(self, images: NDArray[np.uint8], *, batch: int = 32) -> dict[str, NDArray[np.float32]]:
         """Probabilities (N, classes) by attribute of faces (N, S, S, 3), each with its mirror."""
+        device = next(self.parameters()).device
         parts = [
-            self._both_ways(to_tensor(images[start : start + batch]))
+            self._both_ways(to_tensor(images[start : start + batch], device))
             for start in range(0, len(images), batch)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in CLASSES}
@@ -116,7 +117,7 @@ class AttributeReader(nn.Module):
     def _both_ways(self, images: Tensor) -> dict[str, NDArray[np.float32]]:
         logits = self(torch.cat([images, images.flip(-1)]))
         return {
-            name: values.softmax(-1).unflatten(0, (2, -1)).mean(0).numpy()
+            name: values.softmax(-1).unflatten(0, (2, -1)).mean(0).cpu().numpy()
             for name, values in logits.items()
         }
 

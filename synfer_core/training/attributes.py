@@ -21,11 +21,10 @@ from synfer_core.decoding import to_tensor
 from synfer_core.models import attributes
 from synfer_core.models import codec as codecs
 from synfer_core.models.attributes import CLASSES, FACTORS, AttributeConfig, AttributeReader
-from synfer_core.models.codec import Codec
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment
 from synfer_core.training.dataset import FaceSet
-from synfer_core.training.loop import Loop, Losses, Schedule
+from synfer_core.training.loop import Loop, Losses, Schedule, device_of
 from synfer_core.training.reading import refuse_shared_identities
 
 Targets = Mapping[str, Tensor]
@@ -79,16 +78,17 @@ def train(
         refuse_shared_identities(data, apart_from)
     faces = dataset.load(data, "train", limit=limit, factors=FACTORS)
     held_out = dataset.load(data, "val", limit=1600, factors=FACTORS)
-    artefacts = codecs.load(codec)[0] if codec else None
+    artefacts = codecs.load(codec)[0].to(schedule.device) if codec else None
     torch.manual_seed(schedule.seed)
     net = AttributeReader(config.net).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loop = Loop(net, schedule, out, resume=resume)
-    targets = targets_of(faces)
+    targets = {name: t.to(schedule.device) for name, t in targets_of(faces).items()}
     weights = {name: balance(targets[name], len(CLASSES[name])) for name in CLASSES}
 
     def losses(generator: torch.Generator) -> Losses:
         rows = dataset.draw(generator, config.batch, len(faces))
-        images = _batch(faces, rows, config, artefacts, generator)
+        images = to_tensor(faces.images[rows], device_of(net))
+        images = augment(flipped(images, generator), generator, config.augmentation, artefacts)
         return attribute_losses(net(images), {n: t[rows] for n, t in targets.items()}, weights)
 
     def measure() -> Mapping[str, float]:
@@ -132,18 +132,10 @@ def _cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     return (each * known).sum() / known.sum().clamp_min(1)
 
 
-def _batch(
-    faces: FaceSet,
-    rows: NDArray[np.int64],
-    config: AttributeTraining,
-    artefacts: Codec | None,
-    generator: torch.Generator,
-) -> Tensor:
-    """Images changed as for other readers, half of them mirrored: no attribute has a side."""
-    images = to_tensor(faces.images[rows])
-    flip = torch.rand(len(rows), generator=generator) < 0.5
-    images = torch.where(flip[:, None, None, None], images.flip(-1), images)
-    return augment(images, generator, config.augmentation, artefacts)
+def flipped(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Images (B, 3, S, S), half of them mirrored: no attribute has a side."""
+    flip = torch.rand(len(images), generator=generator) < 0.5
+    return torch.where(flip.to(images.device)[:, None, None, None], images.flip(-1), images)
 
 
 def accuracies(net: AttributeReader, faces: FaceSet) -> dict[str, float]:

@@ -16,6 +16,7 @@ from synfer_core.training.attributes import (
     attribute_losses,
     balance,
     balanced_accuracy,
+    flipped,
     targets_of,
     train,
 )
@@ -78,3 +79,11 @@ def test_balanced_accuracy_counts_classes_alike() -> None:
     truth = np.array([0, 0, 0, 1, UNKNOWN])
     assert balanced_accuracy(np.zeros(5, np.int64), truth) == 0.5
     assert balanced_accuracy(np.zeros(5, np.int64), np.full(5, UNKNOWN)) == 0
+
+
+def test_half_of_a_batch_is_mirrored() -> None:
+    images = torch.arange(400.0).view(100, 1, 1, 4)
+    changed = flipped(images, torch.Generator().manual_seed(0))
+    mirrored = (changed == images.flip(-1)).all(-1).flatten()
+    assert 35 < int(mirrored.sum()) < 65
+    assert torch.equal(changed[~mirrored], images[~mirrored])
