@@ -70,7 +70,7 @@ class DatasetConfig:
         count: Number of images.
         size: Pixels on a side.
         seed: Seed of the whole set.
-        distribution: ``calm`` or ``wide``, see `scene.DISTRIBUTIONS`.
+        distribution: ``calm``, ``wide`` or ``free``, see `scene.DISTRIBUTIONS`.
         split: Only identities of this split; None for all.
         per_identity: Images in a row that show one person.
         per_shard: Images in a shard, a multiple of `per_identity`.
@@ -126,8 +126,8 @@ def identity_of(config: DatasetConfig, index: int) -> int:
 def scene_of(config: DatasetConfig, index: int) -> tuple[Scene, str]:
     """Scene and caption of the image at `index`."""
     rng = np.random.default_rng([config.seed, index])
-    calm = config.distribution == "calm"
-    scene = sample_scene(rng, identity=identity_of(config, index), calm=calm)
+    distribution = DISTRIBUTIONS[config.distribution]
+    scene = sample_scene(rng, identity=identity_of(config, index), distribution=distribution)
     return scene, caption(scene, rng)
 
 

@@ -145,6 +145,7 @@ class Distribution:
     modes: Mapping[str, float]
 
 
+_FREE_SHARE = 0.25  # of the 22 AUs, in a free mix
 _MODES = MappingProxyType({"prototype": 0.45, "random": 0.36, "single": 0.12, "neutral": 0.07})
 
 CALM = Distribution(
@@ -218,14 +219,19 @@ WIDE = Distribution(
 )
 """Everyday variety: any light, busy backgrounds, heads turned up to 20 degrees."""
 
-DISTRIBUTIONS: Mapping[str, Distribution] = MappingProxyType({"calm": CALM, "wide": WIDE})
+FREE = replace(CALM, name="free", modes=MappingProxyType({"free": 1.0}))
+"""As calm, but every AU comes and goes by itself: what tells one unit from its usual company."""
+
+DISTRIBUTIONS: Mapping[str, Distribution] = MappingProxyType(
+    {"calm": CALM, "wide": WIDE, "free": FREE}
+)
 
 
 def sample_scene(
     rng: np.random.Generator,
     *,
     identity: int | Identity,
-    calm: bool = True,
+    distribution: Distribution = CALM,
     expression: str | None = None,
     aus: tuple[float, ...] | None = None,
     traits: Mapping[str, Any] | None = None,
@@ -235,7 +241,7 @@ def sample_scene(
     Args:
         rng: Source of every choice but the person's.
         identity: Identity seed, or a person.
-        calm: Draw from `CALM`, else from `WIDE`.
+        distribution: How everything is drawn.
         expression: One of `facs.EXPRESSIONS` to draw the AUs from; None draws the kind as well.
         aus: AU slots (0-1) to use in place of drawn ones; `expression` then only labels them.
         traits: See `scene_for`.
@@ -243,7 +249,7 @@ def sample_scene(
     Raises:
         RequestError: A trait, expression or AU is not known.
     """
-    spec = CALM if calm else WIDE
+    spec = distribution
     wanted = dict(traits or {})
     staging = {name: wanted.pop(name, None) for name in ("lighting", "background", "makeup")}
     if isinstance(identity, Identity):
@@ -296,7 +302,12 @@ def scene_for(
     slots = to_slots(validate_aus(aus))
     rng = np.random.default_rng([seed, 4217])
     return sample_scene(
-        rng, identity=identity, calm=calm, expression=expression, aus=slots, traits=traits
+        rng,
+        identity=identity,
+        distribution=CALM if calm else WIDE,
+        expression=expression,
+        aus=slots,
+        traits=traits,
     )
 
 
@@ -447,6 +458,8 @@ def sample_aus(
         _draw_single(rng, aus)
     elif mode == "random":
         _draw_mix(rng, aus)
+    elif mode == "free":
+        _draw_free(rng, aus)
     _part_lips_with_jaw(aus)
     return _as_slots(aus), label
 
@@ -508,6 +521,15 @@ def _draw_mix(rng: np.random.Generator, aus: _Sides) -> None:
     if rng.random() < 0.3:
         for number, unit in ACTION_UNITS.items():
             if unit.sided and rng.random() < 0.5:
+                aus[number][rng.integers(2)] *= rng.uniform(0, 0.6)
+
+
+def _draw_free(rng: np.random.Generator, aus: _Sides) -> None:
+    """Each AU with an even chance of its own; a fifth of the sided ones lean to one side."""
+    for number, unit in ACTION_UNITS.items():
+        if rng.random() < _FREE_SHARE:
+            aus[number][:] = rng.uniform(0.05, 1)
+            if unit.sided and rng.random() < 0.2:
                 aus[number][rng.integers(2)] *= rng.uniform(0, 0.6)
 
 

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from synfer_core.errors import RequestError
 from synfer_core.facekit.renderer import Renderer
-from synfer_core.facekit.scene import DISTRIBUTIONS, Pose, Scene, sample_scene, scene_for
+from synfer_core.facekit.scene import (
+    DISTRIBUTIONS,
+    Distribution,
+    Pose,
+    Scene,
+    sample_scene,
+    scene_for,
+)
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES
 
 Picture = NDArray[np.uint8]
@@ -43,7 +50,7 @@ def draw_sheet(
         return expression_sheet(renderer, [seed * 8 + i for i in range(8)], size)
     if kind == "aus":
         return au_sheet(renderer, seed, size)
-    return random_sheet(renderer, seed, size, distribution == "calm")
+    return random_sheet(renderer, seed, size, DISTRIBUTIONS[distribution])
 
 
 def save_sheet(picture: Picture, path: Path) -> Path:
@@ -90,15 +97,15 @@ def au_sheet(renderer: Renderer, identity: int, size: int) -> Picture:
     return _tile([cells[i : i + wide] for i in range(0, len(cells), wide)])
 
 
-def random_sheet(renderer: Renderer, seed: int, size: int, calm: bool) -> Picture:
+def random_sheet(renderer: Renderer, seed: int, size: int, spec: Distribution) -> Picture:
     """Eight by six scenes as a data set would hold them."""
-    cells = [renderer.render(_random_scene(seed, number, calm), size) for number in range(48)]
+    cells = [renderer.render(_random_scene(seed, number, spec), size) for number in range(48)]
     return _tile([cells[i : i + 8] for i in range(0, 48, 8)])
 
 
-def _random_scene(seed: int, number: int, calm: bool) -> Scene:
+def _random_scene(seed: int, number: int, spec: Distribution) -> Scene:
     rng = np.random.default_rng([seed, number])
-    return sample_scene(rng, identity=int(rng.integers(1 << 31)), calm=calm)
+    return sample_scene(rng, identity=int(rng.integers(1 << 31)), distribution=spec)
 
 
 def _strong(aus: Mapping[str, float]) -> dict[str, float]:

@@ -6,12 +6,14 @@ import pytest
 from synfer_core.facekit.captions import AU_PHRASES, HAIR_PHRASES, attributes_in, caption
 from synfer_core.facekit.identity import sample_code
 from synfer_core.facekit.palette import HAIR_STYLES
-from synfer_core.facekit.scene import Scene, sample_scene, scene_for
+from synfer_core.facekit.scene import CALM, WIDE, Scene, sample_scene, scene_for
 from synfer_core.facs import ACTION_UNITS
 
 
 def scene(seed: int) -> Scene:
-    return sample_scene(np.random.default_rng(seed), identity=seed, calm=seed % 2 == 0)
+    return sample_scene(
+        np.random.default_rng(seed), identity=seed, distribution=(WIDE, CALM)[seed % 2 == 0]
+    )
 
 
 def test_vocabulary_is_complete() -> None:

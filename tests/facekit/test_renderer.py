@@ -11,6 +11,7 @@ from synfer_core.facekit.identity import draw_identity
 from synfer_core.facekit.masculinity import MASCULINITY
 from synfer_core.facekit.pack import load
 from synfer_core.facekit.palette import HAIR_STYLES
+from synfer_core.facekit.regions import au_region
 from synfer_core.facekit.renderer import Renderer
 from synfer_core.facekit.scene import Pose, Scene, sample_scene, scene_for
 from synfer_core.facs import AU_SLOTS
@@ -71,6 +72,15 @@ def test_regions_mirror_each_other(renderer: Renderer) -> None:
     assert np.argwhere(brow > 0.5).mean(0)[0] < np.argwhere(jaw > 0.5).mean(0)[0] - 20
     with pytest.raises(RequestError, match="AU99"):
         renderer.au_region("AU99", 96)
+
+
+def test_an_open_mouth_is_where_the_lips_were(renderer: Renderer) -> None:
+    person = renderer.head.identity_points(draw_identity(4).shape)
+    jaw = au_region(renderer.head, "AU27", 96, person=person)
+    lips = np.argwhere(au_region(renderer.head, "AU28", 96, person=person) > 0.5)
+    top, middle = lips.mean(0).round().astype(int)
+    assert jaw[top + 3 : top + 10, middle].min() > 0.5
+    assert (jaw != renderer.au_region("AU27", 96)).any()
 
 
 def test_lips_that_part_are_labelled(renderer: Renderer) -> None:

@@ -8,7 +8,14 @@ import pytest
 from synfer_core.errors import RequestError
 from synfer_core.facekit.identity import draw_identity
 from synfer_core.facekit.lights import SET_UPS
-from synfer_core.facekit.scene import CALM, DISTRIBUTIONS, WIDE, sample_aus, sample_scene, scene_for
+from synfer_core.facekit.scene import (
+    DISTRIBUTIONS,
+    FREE,
+    Distribution,
+    sample_aus,
+    sample_scene,
+    scene_for,
+)
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, to_slots
 
 
@@ -23,17 +30,26 @@ def test_scene_is_a_function_of_its_seed() -> None:
     np.testing.assert_array_equal(first.lighting.direction, second.lighting.direction)
 
 
-@pytest.mark.parametrize("spec", [CALM, WIDE])
-def test_distributions_keep_their_limits(spec: object) -> None:
-    limits = CALM if spec is CALM else WIDE
+@pytest.mark.parametrize("limits", DISTRIBUTIONS.values())
+def test_distributions_keep_their_limits(limits: Distribution) -> None:
     scenes = [
-        sample_scene(np.random.default_rng(i), identity=i, calm=limits is CALM) for i in range(150)
+        sample_scene(np.random.default_rng(i), identity=i, distribution=limits) for i in range(150)
     ]
     assert max(abs(s.pose.yaw) for s in scenes) <= limits.yaw[1]
     assert {s.lighting.kind for s in scenes} == set(limits.lighting)
     assert {s.background.kind for s in scenes} == set(limits.backgrounds)
     assert all(0 <= v <= 1 for s in scenes for v in s.aus)
-    assert set(DISTRIBUTIONS) == {"calm", "wide"}
+
+
+def test_free_units_come_and_go_by_themselves() -> None:
+    draws = [sample_aus(np.random.default_rng(i), None, FREE.modes) for i in range(1500)]
+    assert {label for _, label in draws} == {"mixed"}
+    aus = np.array([aus for aus, _ in draws])
+    own = [AU_SLOTS.index(s) for s in AU_SLOTS if not s.startswith("AUR") and s != "AU25"]
+    assert np.abs(np.corrcoef(aus[:, own].T) - np.eye(len(own))).max() < 0.12
+    assert 0.2 < (aus[:, own] > 0).mean() < 0.3
+    left, right = (aus[:, AU_SLOTS.index(s)] for s in ("AUL12", "AUR12"))
+    assert 0.1 < (left[left > 0] != right[left > 0]).mean() < 0.3
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
