@@ -55,8 +55,49 @@ def calibration_error(
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     places = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(places, weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    return _mean_gap(confidence, right, places)
+
+
+def adaptive_calibration_error(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], bins: int = 15
+) -> float:
+    """The same over bins that hold equally many images (Nixon et al. 2019).
+
+    https://arxiv.org/abs/1904.01685, with the likeliest class only.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    ranks = np.argsort(np.argsort(confidence, kind="stable"), kind="stable")
+    return _mean_gap(confidence, right, ranks * bins // len(labels))
+
+
+def _mean_gap(
+    confidence: NDArray[np.floating], right: NDArray[np.bool_], places: NDArray[np.integer]
+) -> float:
+    """Mean over images of the gap between accuracy and mean confidence in their bin."""
+    gaps = np.bincount(places, weights=right - confidence)
+    return float(np.abs(gaps).sum() / len(right))
+
+
+def doubtful(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], threshold: float
+) -> NDArray[np.bool_]:
+    """(N,) which labels the reading speaks against: their probability is below the threshold.
+
+    The self-confidence of Northcutt et al. 2021 (https://arxiv.org/abs/1911.00068), which asks less
+    than that the label be the likeliest: a face between two expressions may carry either.
+    """
+    given = probabilities[np.arange(len(labels)), labels]
+    doubted: NDArray[np.bool_] = given < threshold
+    return doubted
+
+
+def fit_doubt(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], right_share: float
+) -> float:
+    """The highest threshold at which `doubtful` flags at most this share of right labels (N,)."""
+    given = np.sort(probabilities[np.arange(len(labels)), labels])
+    return float(given[min(int(right_share * len(given)), len(given) - 1)])
 
 
 @dataclass(frozen=True)
@@ -106,16 +147,9 @@ class FERAnnoReader:
         """The label of one face (S, S, 3), and where each expression's and AU's query looked."""
         annotated = self.annotate(image[None])
         probabilities = self._calibrated(annotated)[0].double()
-        maps = dict(zip(_QUERIES, annotated.attention[0].numpy(), strict=True))
-        stretched = {name: _stretch(values) for name, values in maps.items()}
+        mass = dict(zip(_QUERIES, annotated.attention[0].numpy(), strict=True))
         shares = (probabilities / probabilities.sum()).tolist()
-        return Label(tuple(shares), self.name), AttentionMaps(stretched)
+        return Label(tuple(shares), self.name), AttentionMaps(mass)
 
     def _calibrated(self, annotated: Annotated) -> Tensor:
         return (annotated.logits / self.net.config.temperature).softmax(-1)
-
-
-def _stretch(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = values.min(), values.max()
-    stretched: NDArray[np.float32] = (values - low) / max(float(high - low), 1e-8)
-    return stretched

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +106,22 @@ class AttentionMaps:
     """Where each AU and each word acted.
 
     Attributes:
-        maps: ``AU12``, ``AUL4`` or ``word:2:smiling`` (position and word) to (h, w) float32 in 0-1.
+        mass: ``AU12``, ``AUL4`` or ``word:2:smiling`` (position and word) to (h, w) float32, not
+            negative, as recorded; what counts is how it spreads over places.
     """
 
-    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    mass: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @cached_property
+    def maps(self) -> Mapping[str, NDArray[np.float32]]:
+        """The same, each map stretched to 0-1 to be looked at."""
+        return {name: _stretch(values) for name, values in self.mass.items()}
+
+
+def _stretch(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = values.min(), values.max()
+    stretched: NDArray[np.float32] = (values - low) / max(float(high - low), 1e-8)
+    return stretched
 
 
 @dataclass(frozen=True)

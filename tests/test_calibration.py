@@ -52,6 +52,30 @@ def test_calibration_error_by_hand() -> None:
     assert calibration.calibration_error(sure, np.ones(10, int)) == pytest.approx(0.8)
 
 
+def test_adaptive_bins_see_what_equal_widths_hide() -> None:
+    # All confidences share one bin of equal width, where too sure and too unsure cancel out.
+    confidence = np.repeat([0.94, 0.98], 50)
+    read = np.concatenate([confidence[:, None], np.tile(((1 - confidence) / 7)[:, None], 7)], 1)
+    labels = np.concatenate([np.zeros(50, int), np.arange(50) % 25 < 2])
+    assert calibration.calibration_error(read, labels) < 0.021
+    assert calibration.adaptive_calibration_error(read, labels, 2) == pytest.approx(0.06, abs=1e-6)
+    assert calibration.adaptive_calibration_error(read, np.ones(100, int)) == pytest.approx(0.96)
+
+
+def test_labels_are_doubted_by_their_own_probability() -> None:
+    read = np.array([[0.9, 0.1], [0.55, 0.45], [0.2, 0.8]])
+    doubted = calibration.doubtful(read, np.array([1, 1, 1]), 0.3)
+    assert doubted.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.04, 0.5])
+def test_the_threshold_keeps_its_promise_on_right_labels(share: float) -> None:
+    read = RNG.dirichlet(np.ones(8), 500)
+    labels = RNG.integers(0, 8, 500)
+    threshold = calibration.fit_doubt(read, labels, share)
+    assert calibration.doubtful(read, labels, threshold).mean() == pytest.approx(share)
+
+
 def write_feranno(folder: Path, backbone: str | None = None) -> BuiltinModel:
     model = BuiltinModel.load(folder)
     probe = Probe.build(model.denoiser, model.adapter, model.encoder)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EVAL_EXAMPLES = """examples:
   synfer eval first-light --sheet first-light.jpg --json first-light.json
   synfer eval first-light --backbone facekit --sheet exact.jpg
+  synfer eval attention --sheet attention.jpg
   synfer eval control --json control.json --crosstalk crosstalk.png
   synfer eval control --parts words identity
   synfer eval sheets sheets/"""
@@ -62,6 +63,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     light.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
     _add_json(light)
     light.set_defaults(run=_first_light)
+    _add_attention(parts)
     _add_control(parts)
     _add_sheets(parts)
 
@@ -112,6 +114,22 @@ def _add_sheets(parts: Subparsers) -> None:
         "--kinds", nargs="+", choices=SHEETS, default=list(SHEETS), help="which sheets (all)"
     )
     parser.set_defaults(run=_sheets)
+
+
+def _add_attention(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "attention",
+        help="whether an AU's attention lies where it moves the face",
+        description="Share of each AU's attention inside the region that FaceKit moves for it.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    parser.add_argument(
+        "--images", type=int, default=264, help="22 a person, in whole people (%(default)s)"
+    )
+    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="draw maps and regions here")
+    _add_json(parser)
+    parser.set_defaults(run=_attention)
 
 
 def _add_bench(subparsers: Subparsers) -> None:
@@ -237,6 +255,23 @@ def _progress() -> Callable[[int, int], None]:
             print(line, file=sys.stderr, flush=True)
 
     return tell
+
+
+def _attention(args: argparse.Namespace) -> int:
+    _require(args.images > 0, "--images", "at least 1")
+    _check_targets(args.json, args.sheet)
+    from synfer_core.evaluation import attention
+    from synfer_core.facekit.renderer import Renderer
+
+    people = -(-args.images // len(attention.KEYS))
+    backbone = _load(args.models).backbones["builtin"]
+    region = attention.regions(Renderer.load().head, backbone.capabilities.image_size)
+    seen = attention.measure(backbone, region, attention.recipes(people), tell=_progress())
+    if args.sheet:
+        write_whole(args.sheet, seen.sheet())
+    _write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
+    return 0
 
 
 def _latency(args: argparse.Namespace) -> int:
