@@ -209,7 +209,12 @@ def _identity(args: argparse.Namespace, schedule: Schedule) -> object:
 
     codec = args.models / "codec.safetensors" if args.models else None
     config = _batched(identity.IdentityTraining(), args)
-    options = {"resume": args.resume, "limit": args.limit, "codec": codec}
+    options = {
+        "resume": args.resume,
+        "limit": args.limit,
+        "codec": codec,
+        "apart_from": args.apart_from,
+    }
     return identity.train(config, schedule, args.data, args.out, **options)
 
 

@@ -27,6 +27,7 @@ from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment
 from synfer_core.training.dataset import FaceSet
 from synfer_core.training.loop import Loop, Losses, Schedule, device_of
+from synfer_core.training.reading import refuse_shared_identities
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def train(
     resume: bool = False,
     limit: int | None = None,
     codec: Path | None = None,
+    apart_from: Path | None = None,
 ) -> IdentityReader:
     """Train an identity reader and write ``identity.safetensors`` into `out`.
 
@@ -64,11 +66,14 @@ def train(
         resume: Go on from the state in `out`.
         limit: Use at most this many training images.
         codec: A trained codec whose artefacts the reader shall overlook.
+        apart_from: The generator's data set; sharing an identity with it is refused.
 
     Raises:
-        DataError: The data set is empty.
+        DataError: The data set is empty, or shares identities with `apart_from`.
         WeightsError: `codec` does not fit.
     """
+    if apart_from is not None:
+        refuse_shared_identities(data, apart_from)
     faces = dataset.load(data, "train", limit=limit)
     held_out = dataset.load(data, "val", limit=800)
     artefacts = codecs.load(codec)[0].to(schedule.device) if codec else None
