@@ -11,17 +11,18 @@ from typing import Any
 
 import gradio as gr
 
+from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
 from app.schemas import forms_of, page_recipe
 from app.settings import Settings
 from app.ui import controls, results, sliders, theme
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.faces.images import decode_image
-from synfer_core.faces.second_opinion import SecondOpinion, second_opinion
+from synfer_core.faces.second_opinion import PENDING, SecondOpinion, second_opinion
 from synfer_core.facs import PROTOTYPES, Expression
-from synfer_core.report import Annotation, Progress, read_recipe
+from synfer_core.report import Annotation, Progress, Result, read_recipe
 from synfer_core.request import Recipe
-from synfer_core.synthesizer import Synthesizer
+from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
 
 PATIENCE = 8.0
 """Seconds that a finished report waits for MediaPipe to be loaded, or its model fetched."""
@@ -55,12 +56,16 @@ class Studio:
         synthesizer: Makes and reads faces.
         queue: The queue of its device.
         settings: The server's limits.
+
+    Raises:
+        WeightsError: The figures beside the weights cannot be read.
     """
 
     def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
         self.synthesizer = synthesizer
         self.queue = queue
         self.settings = settings
+        self.figures = Figures.load(settings.models or DEFAULT_FOLDER)
         self._newest: dict[str, Job] = {}
 
     async def generate(
@@ -74,7 +79,7 @@ class Studio:
         except SynferError as error:
             yield refused(error)
             return
-        async for update in self._show(page, "face", job, face_update, results.report_html):
+        async for update in self._show(page, "face", job, results.result_value, self._face_report):
             yield update
 
     async def annotate(self, upload: object, request: gr.Request) -> AsyncIterator[Update]:
@@ -86,7 +91,9 @@ class Studio:
         except SynferError as error:
             yield refused(error)
             return
-        async for update in self._show(page, "read", job, reading_update, results.annotation_html):
+        async for update in self._show(
+            page, "read", job, results.annotation_value, results.annotation_html
+        ):
             yield update
 
     def cancel(self, request: gr.Request) -> None:
@@ -110,12 +117,7 @@ class Studio:
         return job
 
     async def _show(
-        self,
-        page: str,
-        kind: str,
-        job: Job,
-        update: Callable[[Snapshot], Update],
-        report: Callable[[Any, SecondOpinion], str],
+        self, page: str, kind: str, job: Job, stage: Shown, report: Report
     ) -> AsyncIterator[Update]:
         """What the page shows of a job, until its end or until the page has a newer one.
 
@@ -126,7 +128,7 @@ class Studio:
             async for snapshot in self.queue.follow(job):
                 if self._newest.get(name) is not job:
                     return
-                yield update(snapshot)
+                yield update_of(snapshot, stage, report)
             if snapshot.state is State.DONE:
                 made = snapshot.result
                 opinion = await asyncio.to_thread(second_opinion, made.image, PATIENCE)
@@ -136,6 +138,9 @@ class Studio:
             self.queue.cancel(job)
             if self._newest.get(name) is job:
                 del self._newest[name]
+
+    def _face_report(self, made: Result, opinion: SecondOpinion) -> str:
+        return results.report_html(made, self.figures, opinion)
 
     def _annotation(self, data: bytes) -> Generator[Progress | Annotation, None, None]:
         yield Progress(0, 1, "annotation")
@@ -150,6 +155,12 @@ def _page(request: gr.Request) -> str:
 Update = tuple[Any, Any, Any]
 """Values for a tab's stage, its report, and the notice."""
 
+Shown = Callable[[Any], dict[str, Any]]
+"""What the stage shows of what a job made."""
+
+Report = Callable[[Any, SecondOpinion], str]
+"""The report's markup, from what a job made and what MediaPipe says of it."""
+
 _serial = itertools.count()
 
 
@@ -158,21 +169,11 @@ def _stamped(value: dict[str, Any]) -> dict[str, Any]:
     return {**value, "serial": next(_serial)}
 
 
-def face_update(snapshot: Snapshot) -> Update:
-    """What the page shows of a face in the making."""
+def update_of(snapshot: Snapshot, stage: Shown, report: Report) -> Update:
+    """What the page shows of a job; MediaPipe has not spoken yet."""
     if snapshot.state is not State.DONE:
         return _unfinished(snapshot)
-    result = snapshot.result
-    return _stamped(results.result_value(result)), results.report_html(result), None
-
-
-def reading_update(snapshot: Snapshot) -> Update:
-    """What the page shows of an image being read."""
-    if snapshot.state is not State.DONE:
-        return _unfinished(snapshot)
-    annotation = snapshot.result
-    stage = _stamped(results.annotation_value(annotation))
-    return stage, results.annotation_html(annotation), None
+    return _stamped(stage(snapshot.result)), report(snapshot.result, PENDING), None
 
 
 def refused(error: SynferError) -> Update:

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.figures import Figures
 from app.jobs import Snapshot, State
+from app.ui.trust import trust_html
 from synfer_core.faces.blendshapes import ALONE
 from synfer_core.faces.second_opinion import PENDING, SecondOpinion
 from synfer_core.facs import (
@@ -177,14 +179,15 @@ def _alt(result: Result) -> str:
     return f"Synthetic face{read}"
 
 
-def report_html(result: Result, opinion: SecondOpinion = PENDING) -> str:
-    """All that was measured on a face, and the recipe it came from."""
+def report_html(result: Result, figures: Figures, opinion: SecondOpinion = PENDING) -> str:
+    """All that was measured on a face, how far to trust it, and the recipe it came from."""
     recipe = result.recipe
     return (
         '<div class="report">'
         + label_html(result.label, recipe.expression)
         + readback_html(result.readings, recipe.action_units, opinion)
         + notes_html(result.notes)
+        + trust_html(figures, recipe.weights_sha256, recipe.action_units)
         + seconds_html(result.seconds)
         + recipe_html(json.dumps(json.loads(recipe.to_json()), indent=2, ensure_ascii=False))
         + "</div>"
@@ -268,7 +271,7 @@ def readback_html(
     if not known:
         return (
             '<section><h2>Action units</h2><p class="hint">No reader of action units is '
-            f"available here. {escape(_missing(opinion))}</p></section>"
+            f"available here.</p>{_missing_html(opinion)}</section>"
         )
     columns = len(known) + (opinion.reading is None)
     silent = "" if opinion.reading else _silent_cell(opinion)
@@ -293,11 +296,9 @@ def _readback_head(
 
 def _readback_foot(known: Sequence[AUReading], opinion: SecondOpinion) -> str:
     sources = " · ".join(escape(reading.reader) for reading in known)
-    missing = _missing(opinion)
     return (
         f'<p class="source">Read by {sources}. {_weak_note(known)}</p>'
-        f'<p class="source">{_WHO_READS}</p>'
-        + (f'<p class="source missing">{escape(missing)}</p>' if missing else "")
+        f'<p class="source">{_WHO_READS}</p>{_missing_html(opinion)}'
     )
 
 
@@ -308,9 +309,15 @@ _WHO_READS = (
 )
 
 
-def _missing(opinion: SecondOpinion) -> str:
-    """Why MediaPipe says nothing and what would help, in plain sentences; empty where it speaks."""
-    return f"{opinion.why} {opinion.remedy}".strip()
+def _missing_html(opinion: SecondOpinion) -> str:
+    """Why MediaPipe says nothing and, folded up, what would help; empty where it speaks."""
+    why = f'<p class="source missing">{escape(opinion.why)}</p>' if opinion.why else ""
+    if not opinion.remedy:
+        return why
+    return (
+        f'{why}<details class="source remedy"><summary>What to do</summary>'
+        f"{escape(opinion.remedy)}</details>"
+    )
 
 
 def _silent_cell(opinion: SecondOpinion) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import socket
 import threading
@@ -46,11 +47,14 @@ def apps() -> list[FastAPI]:
 
 
 @pytest.fixture(scope="module")
-def url(synthesizer: Synthesizer, apps: list[FastAPI]) -> Iterator[str]:
+def url(
+    synthesizer: Synthesizer, apps: list[FastAPI], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = Settings(upload_mb=2)
+    measured = write_figures(tmp_path_factory.mktemp("measured"), synthesizer)
+    settings = Settings(upload_mb=2, models=measured)
 
     def build() -> FastAPI:
         apps.append(create_app(synthesizer, settings))
@@ -71,6 +75,23 @@ def url(synthesizer: Synthesizer, apps: list[FastAPI]) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(20)
+
+
+def write_figures(folder: Path, synthesizer: Synthesizer) -> Path:
+    """A small ``figures.json`` for these weights: a good, a fair and a poor unit."""
+    weights = synthesizer.check(Recipe.parse({"aus": {"AU12": 1.0}})).weights_sha256
+    control = {
+        "weights_sha256": weights,
+        "images": 300,
+        "aus": {
+            "AU6": {"spearman": {"value": 0.55, "low": 0.4, "high": 0.6}, "reader_r": 0.9},
+            "AU12": {"spearman": {"value": 0.86, "low": 0.8, "high": 0.9}, "reader_r": 0.95},
+            "AU25": {"spearman": {"value": 0.21, "low": 0.1, "high": 0.3}, "reader_r": 0.88},
+        },
+    }
+    feranno = {"weights_sha256": weights, "accuracy": 0.9, "ece": 0.04}
+    (folder / "figures.json").write_text(json.dumps({"control": control, "feranno": feranno}))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -163,10 +184,10 @@ def test_the_main_walk(visit: Visit) -> None:
     assert (made.aus["AU4"], made.aus["AU12"], made.aus["AU26"]) == (1.5, 3.0, 3.0)
     assert page.locator(".face").first.evaluate("e => e.naturalWidth") == 64
     assert page.locator("#report .bar-row").count() == 8
-    assert page.locator("#report .readback tbody tr").count() >= 7
+    assert page.locator("#report .readback:not(.figures) tbody tr").count() >= 7
     sync_api.expect(page.locator("#report .missing")).to_contain_text("MediaPipe")
     sync_api.expect(page.locator("#report .missing")).not_to_contain_text("is reading")
-    assert page.locator("#report .readback thead th").last.inner_text() == "MediaPipe"
+    assert page.locator("#report .readback:not(.figures) thead th").last.inner_text() == "MediaPipe"
 
     page.get_by_role("button", name="12 Lip corner puller").click()
     heat = page.locator("#studio-stage .heat")
@@ -295,7 +316,7 @@ def test_a_narrow_page_fits_and_works_by_keyboard(browser: sync_api.Browser, url
     visit.wait("done")
     page = visit.page
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    table = page.locator("#report .readback").bounding_box()
+    table = page.locator("#report .readback").first.bounding_box()
     assert table is not None
     assert table["x"] + table["width"] <= NARROW["width"] - 10, "all readers fit"
     box = page.get_by_role("button", name="Generate").bounding_box()
@@ -308,6 +329,41 @@ def test_a_narrow_page_fits_and_works_by_keyboard(browser: sync_api.Browser, url
     assert visit.recipe().aus["AU12"] == 3.9
     visit.context.close()
     assert visit.troubles == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_are_readable_on_a_narrow_page(
+    browser: sync_api.Browser, url: str, scheme: Scheme
+) -> None:
+    visit = Visit(browser, url, NARROW, scheme)
+    visit.wait("done")
+    panel = visit.page.locator("#report .trust")
+    sync_api.expect(panel.locator(".tag")).to_have_text(["fair", "good", "poor"])
+    sync_api.expect(panel).to_contain_text("right on 90 %")
+    box = panel.locator("table").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= NARROW["width"] - 10
+    for tag in panel.locator(".tag").all():
+        assert contrast(*tag.evaluate(COLOURS)) >= 4.5, "as WCAG 2 asks of text"
+    visit.context.close()
+    assert visit.troubles == []
+
+
+COLOURS = "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of two colours, 1 to 21 (WCAG 2.2, contrast ratio)."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_a_closed_page_stops_its_run(
