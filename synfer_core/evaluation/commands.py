@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from synfer_core.errors import RequestError
 from synfer_core.files import check_writable, write_whole
 
 if TYPE_CHECKING:
+    from synfer_core.evaluation.feranno import Generated, Reader
     from synfer_core.models.backbone import Backbone
     from synfer_core.synthesizer import Synthesizer
 
@@ -23,6 +25,7 @@ EVAL_EXAMPLES = """examples:
   synfer eval first-light --sheet first-light.jpg --json first-light.json
   synfer eval first-light --backbone facekit --sheet exact.jpg
   synfer eval attention --sheet attention.jpg
+  synfer eval feranno --data renders --diagram reliability.png
   synfer eval control --json control.json --crosstalk crosstalk.png
   synfer eval control --parts words identity
   synfer eval sheets sheets/"""
@@ -64,6 +67,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     _add_json(light)
     light.set_defaults(run=_first_light)
     _add_attention(parts)
+    _add_feranno(parts)
     _add_control(parts)
     _add_sheets(parts)
 
@@ -130,6 +134,29 @@ def _add_attention(parts: Subparsers) -> None:
     parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="draw maps and regions here")
     _add_json(parser)
     parser.set_defaults(run=_attention)
+
+
+def _add_feranno(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "feranno",
+        help="whether FERAnno reads right, knows how sure it is, and finds wrong labels",
+        description="Accuracy, calibration and wrong labels found, on people not seen.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="renders; val and test are used"
+    )
+    parser.add_argument("--images", type=int, default=800, help="at most (%(default)s)")
+    parser.add_argument(
+        "--judges", type=Path, metavar="DIR", help="judge-*.safetensors (beside the weights)"
+    )
+    parser.add_argument(
+        "--identities", type=int, default=12, help="people to generate, 0 for none (%(default)s)"
+    )
+    parser.add_argument("--diagram", type=Path, metavar="F.png", help="draw reliability here")
+    _add_json(parser)
+    parser.set_defaults(run=_feranno)
 
 
 def _add_bench(subparsers: Subparsers) -> None:
@@ -272,6 +299,51 @@ def _attention(args: argparse.Namespace) -> int:
     _write_json(args.json, seen.to_dict())
     print("\n".join(seen.lines()))
     return 0
+
+
+def _feranno(args: argparse.Namespace) -> int:
+    _require(args.images >= 10, "--images", "at least 10")
+    _require(args.identities >= 0, "--identities", "at least 0")
+    _check_targets(args.json, args.diagram)
+    from synfer_core.evaluation import feranno, first_light
+
+    synthesizer = _load(args.models)
+    readers = _readers(args)
+    validation = feranno.faces(args.data, "val")
+    held_out = feranno.faces(args.data, "test", args.images)
+    answers = {n: feranno.answer(r, validation, held_out) for n, r in readers.items()}
+    generated = _generated(args, synthesizer, readers[feranno.OURS]) if args.identities else None
+    weights = synthesizer.check(first_light.recipes()[0]).weights_sha256
+    seen = feranno.Calibration(answers, len(validation.labels), generated, weights or "")
+    if args.diagram:
+        write_whole(args.diagram, seen.diagram())
+    _write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
+    return 0
+
+
+def _readers(args: argparse.Namespace) -> dict[str, Reader]:
+    """FERAnno by name."""
+    from synfer_core.calibration import FERAnnoReader
+    from synfer_core.evaluation.feranno import OURS
+    from synfer_core.models.builtin import BuiltinModel
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    folder = args.models or DEFAULT_FOLDER
+    model = BuiltinModel.load(folder)
+    ours = FERAnnoReader.load(folder / "feranno.safetensors", model)
+    return {OURS: ours.probabilities}
+
+
+def _generated(args: argparse.Namespace, synthesizer: Synthesizer, reader: Reader) -> Generated:
+    from synfer_core.evaluation import feranno, first_light
+    from synfer_core.models import classifier
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    nets = first_light.load_judges(args.judges or args.models or DEFAULT_FOLDER)
+    judges = {name: partial(classifier.probabilities, net) for name, net in nets.items()}
+    wanted = first_light.recipes(identities=args.identities)
+    return feranno.generate(synthesizer, reader, judges, wanted, tell=_tell)
 
 
 def _latency(args: argparse.Namespace) -> int:
