@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   synfer train codec --data renders --out runs/codec --minutes 20
   synfer train denoiser --data renders --models runs/models --out runs/denoiser --minutes 90
   synfer train au-adapter --data renders --models runs/models --out runs/au-adapter --minutes 30
+  synfer train feranno --rival pixels --data renders --models runs/models --out runs/rivals
 
 Stages in order: codec, au-directions (closed form, no budget), denoiser, au-adapter (these make
 pixels), then feranno; joint trains denoiser and adapter together where hours are few; classifier,
@@ -28,6 +29,7 @@ judge, au-reader, identity and attributes read images and can be trained at any 
 the folder that holds the weights of earlier stages."""
 
 PROFILE_NAMES = ("mini-128", "mini-256")
+RIVAL_NAMES = ("pixels", "random-unet")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ def add_parser(subparsers: Subparsers) -> None:
         default="auto",
         help="of the forward pass (%(default)s: bfloat16 where the machine is faster with it)",
     )
+    parser.add_argument(
+        "--rival",
+        choices=RIVAL_NAMES,
+        help="with feranno: train what it is compared with, into a folder of that name in --out",
+    )
     parser.add_argument("--apart-from", type=Path, help="data set whose people are refused")
     parser.set_defaults(run=train)
 
@@ -80,7 +87,8 @@ def train(args: argparse.Namespace) -> int:
     """Run one stage.
 
     Raises:
-        RequestError: The stage needs weights of earlier stages and --models is not given.
+        RequestError: The stage needs weights of earlier stages and --models is not given, or has no
+            rivals and --rival is.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from synfer_core.training.loop import Schedule
@@ -88,6 +96,8 @@ def train(args: argparse.Namespace) -> int:
     stage = STAGES[args.stage]
     if stage.needs_models and args.models is None:
         raise RequestError("is needed by this stage", field="--models", allowed="a folder")
+    if args.rival is not None and args.stage != "feranno":
+        raise RequestError("has no rivals", field="--rival", allowed="the stage feranno")
     device = _device(args.device)
     rate = args.rate if args.rate is not None else stage.rate
     schedule = Schedule(
@@ -178,12 +188,13 @@ def _joint(args: argparse.Namespace, schedule: Schedule) -> None:
 
 
 def _feranno(args: argparse.Namespace, schedule: Schedule) -> object:
-    from synfer_core.training import feranno
+    from synfer_core.training import feranno, rivals
 
     options = {"resume": args.resume, "limit": args.limit}
-    return feranno.train(
-        _batched(feranno.MINI, args), schedule, args.data, args.models, args.out, **options
-    )
+    settings = (_batched(feranno.MINI, args), schedule, args.data, args.models, args.out)
+    if args.rival is not None:
+        return rivals.train(args.rival, *settings, **options)
+    return feranno.train(*settings, **options)
 
 
 def _classifier(args: argparse.Namespace, schedule: Schedule) -> object:

@@ -14,7 +14,7 @@ from typing import cast
 
 import torch
 from scipy.special import softmax
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synfer_core.calibration import calibration_error, fit_temperature
@@ -29,6 +29,9 @@ from synfer_core.training.loop import Loop, Losses, Schedule, device_of
 from synfer_core.training.reading import labelled, slight_and_up
 
 _BATCH = 64
+
+Read = Callable[[Tensor], Features]
+"""Images (B, 3, S, S) in -1 to 1 as what a network sees, float16."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +84,18 @@ class FeatureSet:
     def __len__(self) -> int:
         return len(self.expressions)
 
+    @property
+    def channels(self) -> dict[int, int]:
+        """Channels by places on a side."""
+        return {side: tensor.shape[1] for side, tensor in self.features.items()}
+
     def rows(self, rows: Tensor | slice, device: torch.device | str = "cpu") -> Features:
         """Features of some rows as float32."""
         return {side: t[rows].to(device).float() for side, t in self.features.items()}
 
 
 def build(
-    faces: FaceSet,
-    model: BuiltinModel,
-    probe: Probe,
-    config: FERAnnoTraining,
-    *,
-    copies: int,
-    seed: int,
+    faces: FaceSet, read: Read, config: FERAnnoTraining, *, copies: int, seed: int
 ) -> FeatureSet:
     """Features of the labelled images of `faces`, `copies` of each."""
     rows = labelled(faces)
@@ -108,15 +110,20 @@ def build(
             if copy > 0:
                 images, aus = mirror(images, aus, expressions, generator)
                 images = augment(images, generator, config.augmentation)
-            features = _read(model, probe, images, config)
-            parts.append((features, expressions, aus, torch.from_numpy(slight[batch])))
+            parts.append((read(images), expressions, aus, torch.from_numpy(slight[batch])))
     return _join(parts)
 
 
-@torch.no_grad()
-def _read(model: BuiltinModel, probe: Probe, images: Tensor, config: FERAnnoTraining) -> Features:
-    features = probe.features(model.codec.encode(images), config.steps, config.taps)
-    return {side: tensor.half() for side, tensor in features.items()}
+def inverted(model: BuiltinModel, config: FERAnnoTraining) -> Read:
+    """Reads a U-Net's features of inverted images."""
+    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+
+    @torch.no_grad()
+    def read(images: Tensor) -> Features:
+        features = probe.features(model.codec.encode(images), config.steps, config.taps)
+        return {side: tensor.half() for side, tensor in features.items()}
+
+    return read
 
 
 def _join(parts: list[tuple[Features, Tensor, Tensor, Tensor]]) -> FeatureSet:
@@ -156,31 +163,76 @@ def train(
         DataError: The data set is empty.
         WeightsError: A weight file is missing or damaged.
     """
-    model = BuiltinModel.load(models)
-    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+    method = on_unet(BuiltinModel.load(models), config)
+    path = out / "feranno.safetensors"
+    learn(method, config, schedule, data, path, resume=resume, limit=limit)
+    return feranno.load(path)[0]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to read expressions; all ways are trained alike.
+
+    Attributes:
+        read: Images as what the network sees.
+        network: A fresh network for such features.
+        save: Writes it with its temperature.
+    """
+
+    read: Read
+    network: Callable[[FeatureSet], nn.Module]
+    save: Callable[[nn.Module, Path, float], None]
+
+
+def on_unet(model: BuiltinModel, config: FERAnnoTraining) -> Method:
+    """FERAnno on the features of a model's U-Net."""
+    backbone = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
+
+    def network(samples: FeatureSet) -> FERAnno:
+        net = FERAnno(network_config(config, samples.channels, backbone))
+        net.fit(samples.rows(slice(0, 2000)))
+        return net
+
+    def save(net: nn.Module, path: Path, temperature: float) -> None:
+        feranno.save(cast(FERAnno, net), path, temperature=temperature)
+
+    return Method(inverted(model, config), network, save)
+
+
+def learn(
+    method: Method,
+    config: FERAnnoTraining,
+    schedule: Schedule,
+    data: Path,
+    path: Path,
+    *,
+    resume: bool,
+    limit: int | None,
+) -> None:
+    """Train a method's network into `path`; state and log go beside it (see `train`)."""
     seed = schedule.seed
     faces = dataset.load(data, "train", limit=limit)
-    samples = build(faces, model, probe, config, copies=config.copies, seed=seed)
-    held_out = build(dataset.load(data, "val", limit=2000), model, probe, config, copies=1, seed=0)
+    samples = build(faces, method.read, config, copies=config.copies, seed=seed)
+    validation = dataset.load(data, "val", limit=2000)
+    held_out = build(validation, method.read, config, copies=1, seed=0)
     torch.manual_seed(seed)
-    backbone = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
-    net = FERAnno(_network_config(config, samples, backbone))
-    net.fit(samples.rows(slice(0, 2000)))
-    loop = Loop(net, schedule, out, resume=resume)
+    net = method.network(samples)
+    loop = Loop(net, schedule, path.parent, resume=resume)
 
     def measure() -> Mapping[str, float]:
-        averaged = cast(FERAnno, loop.averaged.module)
-        figures = measured(averaged, held_out)
-        feranno.save(averaged, out / "feranno.safetensors", temperature=figures["temperature"])
+        figures = measured(loop.averaged.module, held_out)
+        method.save(loop.averaged.module, path, figures["temperature"])
         return figures
 
     loop.run(batches(config, net, samples), measure)
-    return feranno.load(out / "feranno.safetensors")[0]
 
 
-def _network_config(config: FERAnnoTraining, samples: FeatureSet, backbone: str) -> FERAnnoConfig:
+def network_config(
+    config: FERAnnoTraining, channels: Mapping[int, int], backbone: str
+) -> FERAnnoConfig:
+    """FERAnno for features with these channels by places on a side."""
     return FERAnnoConfig(
-        channels=tuple((side, t.shape[1]) for side, t in samples.features.items()),
+        channels=tuple(channels.items()),
         backbone=backbone,
         steps=config.steps,
         taps=config.taps,
@@ -190,7 +242,7 @@ def _network_config(config: FERAnnoTraining, samples: FeatureSet, backbone: str)
 
 
 def batches(
-    config: FERAnnoTraining, net: FERAnno, samples: FeatureSet
+    config: FERAnnoTraining, net: nn.Module, samples: FeatureSet
 ) -> Callable[[torch.Generator], Losses]:
     """The function that draws a batch and returns its losses."""
     device = device_of(net)
@@ -207,7 +259,7 @@ def batches(
     return losses
 
 
-def measured(net: FERAnno, held_out: FeatureSet) -> dict[str, float]:
+def measured(net: nn.Module, held_out: FeatureSet) -> dict[str, float]:
     """Accuracy at B and up, the fitted temperature, and the calibration error under it."""
     parts = (held_out.rows(rows, device_of(net)) for rows in dataset.chunks(len(held_out), _BATCH))
     logits = torch.cat([net(part).logits for part in parts]).float().cpu().numpy()

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.feranno import Probe
 from synfer_core.training import dataset
-from synfer_core.training.feranno import FERAnnoTraining, build, measured, train
+from synfer_core.training.feranno import FERAnnoTraining, build, inverted, measured, train
 from synfer_core.training.loop import Schedule
 from tests.training.tiny import write_faces
 
@@ -20,14 +19,13 @@ QUICK = Schedule(minutes=0.05, learning_rate=3e-3, warmup_steps=5, average=0.9, 
 def test_features_of_copies_lie_beside_their_labels(
     tiny_model_folder: Path, tmp_path: Path
 ) -> None:
-    model = BuiltinModel.load(tiny_model_folder)
-    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+    read = inverted(BuiltinModel.load(tiny_model_folder), TINY)
     data = write_faces(tmp_path, size=64, identities=5, expressions=("anger", "neutral", "mixed"))
     faces = dataset.load(data, "train")
-    samples = build(faces, model, probe, TINY, copies=2, seed=0)
+    samples = build(faces, read, TINY, copies=2, seed=0)
     assert len(samples) == 2 * 8
     first, second = (samples.rows(slice(start, start + 8)) for start in (0, 8))
-    again = build(faces, model, probe, TINY, copies=1, seed=5)
+    again = build(faces, read, TINY, copies=1, seed=5)
     assert torch.equal(again.rows(slice(0, 8))[4], first[4])
     assert (first[4] - second[4]).abs().mean() > 1e-3
     assert set(samples.expressions.tolist()) == {0, 6}
@@ -37,9 +35,8 @@ def test_features_of_copies_lie_beside_their_labels(
 def test_the_stage_learns_calibrates_and_resumes(tiny_model_folder: Path, tmp_path: Path) -> None:
     data = write_faces(tmp_path / "data", size=64)
     net = train(TINY, QUICK, data, tiny_model_folder, tmp_path / "out")
-    model = BuiltinModel.load(tiny_model_folder)
-    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
-    held_out = build(dataset.load(data, "val"), model, probe, TINY, copies=1, seed=0)
+    read = inverted(BuiltinModel.load(tiny_model_folder), TINY)
+    held_out = build(dataset.load(data, "val"), read, TINY, copies=1, seed=0)
     figures = measured(net, held_out)
     assert figures["accuracy"] > 0.3
     logged = _last(tmp_path / "out")

@@ -1,0 +1,222 @@
+"""Rivals of FERAnno, trained the same way: a pixel classifier, and FERAnno on a random U-Net.
+
+Both see the same images with the same changed copies, for the same time and with the same losses
+(`feranno.learn`), so that what FERAnno has beyond them comes from the features of the trained
+U-Net. The pixel classifier has as many parameters as FERAnno. Their weights do not ship.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from synfer_core.calibration import FERAnnoReader
+from synfer_core.decoding import to_tensor
+from synfer_core.errors import WeightsError
+from synfer_core.models import au_adapter, checkpoints, denoiser
+from synfer_core.models.au_adapter import AUAdapter
+from synfer_core.models.builtin import BuiltinModel
+from synfer_core.models.classifier import Classifier, ClassifierConfig
+from synfer_core.models.denoiser import Denoiser
+from synfer_core.models.feranno import Annotated, Features, FERAnno
+from synfer_core.training import feranno
+from synfer_core.training.feranno import FeatureSet, FERAnnoTraining, Method
+from synfer_core.training.loop import Schedule
+
+Rival = Literal["pixels", "random-unet"]
+RIVALS: tuple[Rival, ...] = ("pixels", "random-unet")
+
+_KIND = "feranno-pixels"
+_FILE = "feranno.safetensors"
+_ROUNDS = 12
+
+
+class Reader(Protocol):
+    """Reads expressions."""
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Calibrated probabilities (N, 8) of images (N, S, S, 3)."""
+
+
+class PixelNet(nn.Module):
+    """A ResNet on pixels (He et al. 2016, https://arxiv.org/abs/1512.03385), in FERAnno's place."""
+
+    def __init__(self, config: ClassifierConfig):
+        super().__init__()
+        self.net = Classifier(config)
+
+    def forward(self, features: Features) -> Annotated:
+        """Images, as features of their own size, to logits and AU intensities."""
+        (images,) = features.values()
+        reading = self.net(images)
+        nowhere = images.new_zeros(len(images), 0, 1, 1)
+        return Annotated(reading.expressions, reading.aus, nowhere)
+
+
+@dataclass(frozen=True)
+class PixelReader:
+    """The pixel classifier with its temperature.
+
+    Attributes:
+        net: The network.
+        temperature: Divides the logits; fitted on validation images.
+    """
+
+    net: PixelNet
+    temperature: float
+
+    @torch.no_grad()
+    def probabilities(self, images: NDArray[np.uint8], *, batch: int = 32) -> NDArray[np.float32]:
+        """Calibrated probabilities (N, 8) of images (N, S, S, 3)."""
+        rows = [to_tensor(images[i : i + batch]) for i in range(0, len(images), batch)]
+        logits = torch.cat([self.net({r.shape[-1]: r}).logits for r in rows])
+        return cast(NDArray[np.float32], (logits / self.temperature).softmax(-1).numpy())
+
+    @classmethod
+    def load(cls, path: Path) -> PixelReader:
+        """Read its weights.
+
+        Raises:
+            WeightsError: The file is missing, damaged or no pixel classifier.
+        """
+        checkpoint = checkpoints.load(path, _KIND)
+        values = dict(checkpoint.config)
+        temperature = float(values.pop("temperature"))
+        config = replace(checkpoint, config=values)
+        net = PixelNet(checkpoints.config_of(config, ClassifierConfig))
+        checkpoints.fill(net, checkpoint, path.name)
+        return cls(net.eval().requires_grad_(False), temperature)
+
+
+def save_pixels(net: PixelNet, path: Path, *, temperature: float) -> None:
+    """Write a pixel classifier with its config and its fitted temperature."""
+    config = asdict(net.net.config) | {"temperature": temperature}
+    checkpoints.save(path, _KIND, net.state_dict(), config)
+
+
+def parameters(net: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def equal_size(count: int) -> ClassifierConfig:
+    """A ResNet of the judges' proportions with about `count` parameters.
+
+    Parameters grow about as the square of the widths, so a few corrections of the scale find it.
+    """
+    base = ClassifierConfig("resnet")
+    scale, found = 1.0, [(abs(_size(base) - count), base)]
+    for _ in range(_ROUNDS):
+        widths = tuple(max(2, round(w * scale)) for w in base.widths)
+        config = replace(base, widths=widths)
+        found.append((abs(_size(config) - count), config))
+        scale *= (count / _size(config)) ** 0.5
+    return min(found, key=lambda pair: pair[0])[1]
+
+
+def _size(config: ClassifierConfig) -> int:
+    with torch.device("meta"):
+        return parameters(Classifier(config))
+
+
+def on_pixels(model: BuiltinModel, config: FERAnnoTraining) -> Method:
+    """A classifier of pixels with as many parameters as FERAnno has on a model's U-Net."""
+    size = model.codec.config.image_size
+    features = feranno.inverted(model, config)(torch.zeros(1, 3, size, size))
+    channels = {side: t.shape[1] for side, t in features.items()}
+
+    def network(samples: FeatureSet) -> PixelNet:
+        with torch.device("meta"):
+            rival = FERAnno(feranno.network_config(config, channels, backbone=""))
+        net = PixelNet(equal_size(parameters(rival)))
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def save(net: nn.Module, path: Path, temperature: float) -> None:
+        save_pixels(cast(PixelNet, net), path, temperature=temperature)
+
+    return Method(_pixels, network, save)
+
+
+def _pixels(images: Tensor) -> Features:
+    return {images.shape[-1]: images.half()}
+
+
+def draw_unet(model: BuiltinModel, folder: Path, seed: int) -> None:
+    """Write a denoiser and an adapter of the model's sizes with random weights."""
+    torch.manual_seed(seed)
+    net = Denoiser(model.denoiser.config)
+    denoiser.save(net, folder / "denoiser.safetensors")
+    adapter = AUAdapter.for_unet(net.unet, net.config.token_width)
+    au_adapter.save(adapter, folder / "au-adapter.safetensors")
+
+
+def with_unet(model: BuiltinModel, folder: Path) -> BuiltinModel:
+    """The model with the denoiser and the adapter of a folder.
+
+    Raises:
+        WeightsError: A file is missing or damaged.
+    """
+    net, _ = denoiser.load(folder / "denoiser.safetensors")
+    adapter, _ = au_adapter.load(folder / "au-adapter.safetensors")
+    adapter.inject(net.unet)
+    return replace(model, denoiser=net, adapter=adapter)
+
+
+def train(
+    rival: Rival,
+    config: FERAnnoTraining,
+    schedule: Schedule,
+    data: Path,
+    models: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    limit: int | None = None,
+) -> Reader:
+    """Train a rival into a folder of its name below `out`; see `feranno.train`.
+
+    Raises:
+        DataError: The data set is empty.
+        WeightsError: A weight file is missing or damaged.
+    """
+    model, folder = BuiltinModel.load(models), out / rival
+    if rival == "pixels":
+        method = on_pixels(model, config)
+    else:
+        if not (resume and (folder / "denoiser.safetensors").exists()):
+            draw_unet(model, folder, schedule.seed)
+        method = feranno.on_unet(with_unet(model, folder), config)
+    feranno.learn(method, config, schedule, data, folder / _FILE, resume=resume, limit=limit)
+    return load(out, model)[rival]
+
+
+def load(folder: Path, model: BuiltinModel) -> Mapping[str, Reader]:
+    """The rivals in a folder, by name.
+
+    Args:
+        folder: What was `out` in training.
+        model: The model whose codec and text encoder they share.
+
+    Raises:
+        WeightsError: There is none, or one is damaged.
+    """
+    readers: dict[str, Reader] = {}
+    for name in RIVALS:
+        path = folder / name / _FILE
+        if not path.exists():
+            continue
+        if name == "pixels":
+            readers[name] = PixelReader.load(path)
+        else:
+            readers[name] = FERAnnoReader.load(path, with_unet(model, path.parent))
+    if not readers:
+        allowed = " or ".join(f"{name}/{_FILE}" for name in RIVALS)
+        raise WeightsError("no rival here", field=str(folder), allowed=allowed)
+    return readers
