@@ -25,7 +25,7 @@ EVAL_EXAMPLES = """examples:
   synfer eval first-light --sheet first-light.jpg --json first-light.json
   synfer eval first-light --backbone facekit --sheet exact.jpg
   synfer eval attention --sheet attention.jpg
-  synfer eval feranno --data renders --diagram reliability.png
+  synfer eval feranno --data renders --rivals runs/rivals --diagram reliability.png
   synfer eval control --json control.json --crosstalk crosstalk.png
   synfer eval control --parts words identity
   synfer eval sheets sheets/"""
@@ -153,6 +153,9 @@ def _add_feranno(parts: Subparsers) -> None:
     )
     parser.add_argument(
         "--identities", type=int, default=12, help="people to generate, 0 for none (%(default)s)"
+    )
+    parser.add_argument(
+        "--rivals", type=Path, metavar="DIR", help="what `synfer train feranno --rival` wrote"
     )
     parser.add_argument("--diagram", type=Path, metavar="F.png", help="draw reliability here")
     _add_json(parser)
@@ -323,16 +326,18 @@ def _feranno(args: argparse.Namespace) -> int:
 
 
 def _readers(args: argparse.Namespace) -> dict[str, Reader]:
-    """FERAnno by name."""
+    """FERAnno and its rivals by name."""
     from synfer_core.calibration import FERAnnoReader
     from synfer_core.evaluation.feranno import OURS
     from synfer_core.models.builtin import BuiltinModel
     from synfer_core.synthesizer import DEFAULT_FOLDER
+    from synfer_core.training import rivals
 
     folder = args.models or DEFAULT_FOLDER
     model = BuiltinModel.load(folder)
     ours = FERAnnoReader.load(folder / "feranno.safetensors", model)
-    return {OURS: ours.probabilities}
+    found = rivals.load(args.rivals, model) if args.rivals else {}
+    return {OURS: ours.probabilities} | {n: rival.probabilities for n, rival in found.items()}
 
 
 def _generated(args: argparse.Namespace, synthesizer: Synthesizer, reader: Reader) -> Generated:

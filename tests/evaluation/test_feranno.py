@@ -22,10 +22,15 @@ from synfer_core.facs import EXPRESSIONS
 from synfer_core.models import classifier
 from synfer_core.models.classifier import Classifier, ClassifierConfig
 from synfer_core.synthesizer import Synthesizer
+from synfer_core.training import rivals
+from synfer_core.training.feranno import FERAnnoTraining
+from synfer_core.training.loop import Schedule
 from tests.test_calibration import copied, write_feranno
 from tests.training.tiny import write_faces
 
 NET = ClassifierConfig("cnn", 32, widths=(8, 16), depths=(1, 1))
+TINY = FERAnnoTraining(width=16, blocks=1, copies=1, batch=16)
+BRIEF = Schedule(minutes=0.002, log_steps=1)
 
 
 def drawn(count: int, seed: int) -> Faces:
@@ -177,11 +182,16 @@ def test_the_command_writes_figures_and_diagram(
     classifier.save(Classifier(NET), folder / "judge-a.safetensors", "judge")
     data = with_test_split(write_faces(tmp_path / "data", size=64))
     target, diagram = tmp_path / "f.json", tmp_path / "f.png"
+    for rival in rivals.RIVALS:
+        rivals.train(rival, TINY, BRIEF, data, folder, tmp_path / "rivals")
     arguments = ["--models", str(folder), "--data", str(data), "--identities", "0"]
+    arguments += ["--rivals", str(tmp_path / "rivals")]
     outputs = ["--json", str(target), "--diagram", str(diagram)]
     assert cli.main(["eval", "feranno", *arguments, *outputs]) == 0
     figures = json.loads(target.read_text())
     assert {"accuracy", "ece", "flagged", "threshold", "confusion", "rivals"} <= set(figures)
+    assert set(figures["rivals"]) == {"pixels", "random-unet"}
+    assert {"lead", "accuracy", "flagged"} < set(figures["rivals"]["pixels"])
     assert figures["generated"] is None
     assert figures["weights_sha256"] == Synthesizer.load(folder).backbones["builtin"].sha256
     assert diagram.read_bytes().startswith(b"\x89PNG")
