@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from synfer_core.evaluation.feranno import Generated, Reader
     from synfer_core.models.backbone import Backbone
     from synfer_core.synthesizer import Synthesizer
+    from synfer_core.training import rivals
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -146,6 +147,12 @@ def _add_feranno(parts: Subparsers) -> None:
     _add_models(parser)
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="renders; val and test are used"
+    )
+    parser.add_argument(
+        "--apart-from",
+        type=Path,
+        metavar="DIR",
+        help="what FERAnno learned from, if not --data; its people are refused",
     )
     parser.add_argument("--images", type=int, default=800, help="at most (%(default)s)")
     parser.add_argument(
@@ -309,15 +316,18 @@ def _feranno(args: argparse.Namespace) -> int:
     _require(args.identities >= 0, "--identities", "at least 0")
     _check_targets(args.json, args.diagram)
     from synfer_core.evaluation import feranno, first_light
+    from synfer_core.training.rivals import parameters
 
     synthesizer = _load(args.models)
     readers = _readers(args)
     validation = feranno.faces(args.data, "val")
-    held_out = feranno.faces(args.data, "test", args.images)
-    answers = {n: feranno.answer(r, validation, held_out) for n, r in readers.items()}
-    generated = _generated(args, synthesizer, readers[feranno.OURS]) if args.identities else None
+    held_out = feranno.held_out(args.data, args.images, args.apart_from)
+    reads: dict[str, Reader] = {name: r.probabilities for name, r in readers.items()}
+    answers = {n: feranno.answer(r, validation, held_out) for n, r in reads.items()}
+    generated = _generated(args, synthesizer, reads[feranno.OURS]) if args.identities else None
     weights = synthesizer.check(first_light.recipes()[0]).weights_sha256
-    seen = feranno.Calibration(answers, len(validation.labels), generated, weights or "")
+    sizes = {name: parameters(r.net) for name, r in readers.items()}
+    seen = feranno.Calibration(answers, len(validation.labels), generated, weights or "", sizes)
     if args.diagram:
         write_whole(args.diagram, seen.diagram())
     _write_json(args.json, seen.to_dict())
@@ -325,7 +335,7 @@ def _feranno(args: argparse.Namespace) -> int:
     return 0
 
 
-def _readers(args: argparse.Namespace) -> dict[str, Reader]:
+def _readers(args: argparse.Namespace) -> dict[str, rivals.Reader]:
     """FERAnno and its rivals by name."""
     from synfer_core.calibration import FERAnnoReader
     from synfer_core.evaluation.feranno import OURS
@@ -336,8 +346,7 @@ def _readers(args: argparse.Namespace) -> dict[str, Reader]:
     folder = args.models or DEFAULT_FOLDER
     model = BuiltinModel.load(folder)
     ours = FERAnnoReader.load(folder / "feranno.safetensors", model)
-    found = rivals.load(args.rivals, model) if args.rivals else {}
-    return {OURS: ours.probabilities} | {n: rival.probabilities for n, rival in found.items()}
+    return {OURS: ours, **(rivals.load(args.rivals, model) if args.rivals else {})}
 
 
 def _generated(args: argparse.Namespace, synthesizer: Synthesizer, reader: Reader) -> Generated:

@@ -29,7 +29,7 @@ from synfer_core.facs import EXPRESSIONS
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 from synfer_core.training import dataset
-from synfer_core.training.reading import labelled, slight_and_up
+from synfer_core.training.reading import labelled, refuse_shared_identities, slight_and_up
 
 IMAGES = 800
 CORRUPTED = 0.3
@@ -61,18 +61,47 @@ class Faces:
     people: NDArray[np.int64]
 
 
-def faces(data: Path, split: str, limit: int | None = None) -> Faces:
-    """The labelled images of a split at intensity B and up (`reading.slight_and_up`).
+def faces(data: Path, *splits: str, limit: int | None = None) -> Faces:
+    """The labelled images of some splits at intensity B and up (`reading.slight_and_up`).
+
+    Where there are more than `limit`, so many of them are drawn at random, always the same.
 
     Raises:
         DataError: There is none.
     """
+    parts = [_split(data, split) for split in splits]
+    images, labels, people = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if not len(labels):
+        raise DataError(f"no labelled {splits[0]} image at B or more", field=data.name)
+    rows = np.sort(np.random.default_rng(0).permutation(len(labels))[:limit])
+    return Faces(images[rows], labels[rows], people[rows])
+
+
+def _split(
+    data: Path, split: str
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
     found = dataset.load(data, split)
     rows = labelled(found)
-    rows = rows[slight_and_up(found)[rows]][:limit]
-    if not len(rows):
-        raise DataError(f"no labelled {split} image at B or more", field=data.name)
-    return Faces(found.images[rows], found.expressions[rows], found.identities[rows])
+    rows = rows[slight_and_up(found)[rows]]
+    return found.images[rows], found.expressions[rows], found.identities[rows]
+
+
+def held_out(data: Path, limit: int, apart_from: Path | None = None) -> Faces:
+    """Images of people whom FERAnno has not seen.
+
+    Args:
+        data: A rendered data set; its test split is taken.
+        limit: Images at most.
+        apart_from: What FERAnno learned from, if `data` is another data set. Then all of its people
+            are unseen, and the train split is taken too; validation images stay apart.
+
+    Raises:
+        DataError: There is no such image, or someone is in both data sets.
+    """
+    if apart_from is None:
+        return faces(data, "test", limit=limit)
+    refuse_shared_identities(data, apart_from)
+    return faces(data, "test", "train", limit=limit)
 
 
 def corrupt(labels: NDArray[np.int64], *, seed: int = 0) -> NDArray[np.int64]:
@@ -140,7 +169,17 @@ class Answers:
                 EXPRESSIONS[true]: dict(zip(EXPRESSIONS, map(int, table[true]), strict=True))
                 for true in np.unique(self.faces.labels)
             },
+            "bins": self.bins(),
         }
+
+    def bins(self) -> list[dict[str, float]]:
+        """The reliability diagram: images, mean confidence and accuracy where there are images."""
+        rows = zip(*reliability(self), strict=True)
+        return [
+            {"images": int(n), "confidence": round(float(c), 4), "accuracy": round(float(a), 4)}
+            for n, c, a in rows
+            if n
+        ]
 
 
 @dataclass(frozen=True)
@@ -181,12 +220,14 @@ class Calibration:
         validation: How many validation images the thresholds were chosen on.
         generated: Readings of generated images, if any were made.
         weights_sha256: The generator's weights.
+        parameters: By reader, how many numbers it learned.
     """
 
     answers: Mapping[str, Answers]
     validation: int
     generated: Generated | None
     weights_sha256: str
+    parameters: Mapping[str, int]
 
     @property
     def ours(self) -> Answers:
@@ -201,7 +242,11 @@ class Calibration:
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON: FERAnno's on top, the rivals' below."""
         rivals = {
-            name: a.to_dict() | {"lead": self.ours.lead(a).to_dict()}
+            name: {
+                "parameters": self.parameters[name],
+                "lead": self.ours.lead(a).to_dict(),
+                **a.to_dict(),
+            }
             for name, a in self.rivals.items()
         }
         return {
@@ -209,6 +254,7 @@ class Calibration:
             "people": len(np.unique(self.ours.faces.people)),
             "validation_images": self.validation,
             "weights_sha256": self.weights_sha256,
+            "parameters": self.parameters[OURS],
             "corrupted": CORRUPTED,
             "doubted_on_validation": DOUBTED,
             **self.ours.to_dict(),
@@ -226,13 +272,15 @@ class Calibration:
         return told
 
     def diagram(self) -> bytes:
-        """Reliability diagrams of all readers beside each other, as PNG."""
+        """Reliability diagrams of all readers, and FERAnno's confusion matrix, as PNG."""
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(4 * len(self.answers), 4), layout="constrained")
-        axes = figure.subplots(1, len(self.answers), squeeze=False)[0]
+        panels = len(self.answers) + 1
+        figure = Figure(figsize=(4 * panels, 4), layout="constrained")
+        *axes, last = figure.subplots(1, panels)
         for axis, (name, answers) in zip(axes, self.answers.items(), strict=True):
             _draw(axis, name, answers)
+        _draw_confusion(last, self.ours)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=100)
         return buffer.getvalue()
@@ -272,10 +320,23 @@ def _draw(axis: Any, name: str, answers: Answers) -> None:
     axis.legend(loc="upper left", fontsize=8)
 
 
-def answer(reader: Reader, validation: Faces, held_out: Faces) -> Answers:
+def _draw_confusion(axis: Any, answers: Answers) -> None:
+    table = confusion(answers.faces.labels, answers.read.argmax(1))
+    shares = table / np.maximum(table.sum(1, keepdims=True), 1)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(EXPRESSIONS))
+    axis.set_xticks(ticks, EXPRESSIONS, rotation=45, ha="right", fontsize=8)
+    axis.set_yticks(ticks, EXPRESSIONS, fontsize=8)
+    for row, column in np.argwhere(table > 0):
+        shade = "white" if shares[row, column] > 0.6 else "black"
+        axis.text(column, row, table[row, column], ha="center", va="center", color=shade, size=8)
+    axis.set(title="counts", xlabel="read", ylabel="true")
+
+
+def answer(reader: Reader, validation: Faces, asked: Faces) -> Answers:
     """Ask one reader, and choose its threshold on the validation images."""
     threshold = fit_doubt(in_parts(reader, validation.images), validation.labels, DOUBTED)
-    return Answers(held_out, in_parts(reader, held_out.images), threshold)
+    return Answers(asked, in_parts(reader, asked.images), threshold)
 
 
 def in_parts(reader: Reader, images: NDArray[np.uint8]) -> NDArray[np.float32]:

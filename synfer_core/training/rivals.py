@@ -41,6 +41,10 @@ _ROUNDS = 12
 class Reader(Protocol):
     """Reads expressions."""
 
+    @property
+    def net(self) -> nn.Module:
+        """The network that was trained."""
+
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Calibrated probabilities (N, 8) of images (N, S, S, 3)."""
 

@@ -53,7 +53,7 @@ def asked(read: Reader, **rivals: Reader) -> Calibration:
     validation, held_out = drawn(400, 1), drawn(800, 2)
     readers: Mapping[str, Reader] = {OURS: read, **rivals}
     answers = {name: feranno.answer(r, validation, held_out) for name, r in readers.items()}
-    return Calibration(answers, 400, None, "a" * 64)
+    return Calibration(answers, 400, None, "a" * 64, dict.fromkeys(readers, 100))
 
 
 def test_a_reader_that_is_right_and_knows_it() -> None:
@@ -123,6 +123,7 @@ def test_bins_hold_what_the_error_is_made_of() -> None:
     assert counts.sum() == counts[-1] == 800
     assert abs(sure[-1] - right[-1]) == pytest.approx(answers.ece(), abs=1e-6)
     assert np.isnan(sure[0])
+    assert [b["images"] for b in answers.bins()] == [800]
 
 
 def test_the_diagram_has_a_panel_for_each_reader() -> None:
@@ -131,7 +132,7 @@ def test_the_diagram_has_a_panel_for_each_reader() -> None:
     for png in (one, two):
         with Image.open(io.BytesIO(png)) as image:
             sizes.append(image.size)
-    assert sizes == [(400, 400), (800, 400)]
+    assert sizes == [(800, 400), (1200, 400)]
 
 
 def test_faces_are_labelled_and_not_faint(tmp_path: Path) -> None:
@@ -140,9 +141,23 @@ def test_faces_are_labelled_and_not_faint(tmp_path: Path) -> None:
     assert sorted(found.labels) == [0, 0, 6, 6]
     assert EXPRESSIONS[6] == "anger"
     assert set(found.people) == {4, 9}
-    assert len(feranno.faces(data, "val", 3).labels) == 3
+    assert len(feranno.faces(data, "val", limit=3).labels) == 3
     with pytest.raises(DataError, match="no labelled"):
         feranno.faces(write_faces(tmp_path / "b", expressions=("mixed",)), "val")
+
+
+def test_another_data_set_serves_whole_if_nobody_is_in_both(tmp_path: Path) -> None:
+    data, others, mixed = (
+        write_faces(tmp_path / str(first), identities=10, first_identity=first, expressions=faces)
+        for first, faces in ((0, ("anger",)), (100, ("anger",)), (105, ("anger",)))
+    )
+    with_test_split(others)
+    assert set(feranno.held_out(others, 99).people) == {109}
+    people = set(feranno.held_out(others, 99, data).people)
+    assert people == set(range(100, 110)) - {104}, "all but validation"
+    assert len(feranno.held_out(others, 4, data).people) == 4
+    with pytest.raises(DataError, match="identities are also in"):
+        feranno.held_out(others, 99, mixed)
 
 
 def test_agreement_on_generated_images(tiny_model_folder: Path) -> None:
@@ -191,6 +206,9 @@ def test_the_command_writes_figures_and_diagram(
     figures = json.loads(target.read_text())
     assert {"accuracy", "ece", "flagged", "threshold", "confusion", "rivals"} <= set(figures)
     assert set(figures["rivals"]) == {"pixels", "random-unet"}
+    assert figures["parameters"] == pytest.approx(
+        figures["rivals"]["pixels"]["parameters"], rel=0.2
+    )
     assert {"lead", "accuracy", "flagged"} < set(figures["rivals"]["pixels"])
     assert figures["generated"] is None
     assert figures["weights_sha256"] == Synthesizer.load(folder).backbones["builtin"].sha256
