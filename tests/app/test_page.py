@@ -217,6 +217,7 @@ def test_cancel_by_escape_and_by_button(light: Visit) -> None:
     finished = page.locator("#studio-stage .face").get_attribute("src")
     for by_key in (True, False):
         page.get_by_role("button", name="Generate").click()
+        light.wait("running")  # the last run's status may also say "step 3"
         page.wait_for_function("document.querySelector('.status').textContent.includes('step 3')")
         if by_key:
             page.keyboard.press("Escape")
