@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synfer_core import cli
 from synfer_core.evaluation import attention
 from synfer_core.evaluation.attention import KEYS, Attention, Seen
 from synfer_core.evaluation.control_plan import DISFA
@@ -189,3 +190,23 @@ def test_regions_of_people_lie_where_units_act() -> None:
     jaw = where(1, "AU27")
     middle = np.argwhere(where(1, "AU28")).mean(0).round().astype(int)
     assert jaw[middle[0] + 2 : middle[0] + 8, middle[1]].all()
+
+
+def test_no_images_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["eval", "attention", "--images", "0"]) == 2
+    assert "--images" in capsys.readouterr().err
+
+
+@pytest.mark.skipif("SYNFER_FACEKIT" not in os.environ, reason="no FaceKit data pack here")
+def test_the_command_makes_whole_people(
+    tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, sheet = tmp_path / "attention.json", tmp_path / "attention.jpg"
+    arguments = ["--models", str(tiny_model_folder), "--images", "5"]
+    outputs = ["--json", str(target), "--sheet", str(sheet)]
+    assert cli.main(["eval", "attention", *arguments, *outputs]) == 0
+    figures = json.loads(target.read_text())
+    assert (figures["images"], figures["people"]) == (22, 1)
+    assert figures["weights_sha256"] == BuiltinModel.load(tiny_model_folder).sha256
+    assert sheet.read_bytes().startswith(b"\xff\xd8")
+    assert "at least twice chance" in capsys.readouterr().out
