@@ -8,7 +8,9 @@ image features and queries, ends in a distribution over the expressions.
 What differs here. The image is inverted under one probe for all images, so that a photo without a
 prompt can be read: words that name the eight expressions, and AU tokens at full intensity whose
 attention is recorded but scaled to zero. Queries stand for the 36 AU slots beside the eight
-expressions and learn the intensities too. One step of inversion is enough by default.
+expressions and learn the intensities too. One step of inversion is enough by default. The
+latents themselves are read beside the features; as every place has a basis of its own in them, it
+also has weights of its own.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class FERAnnoConfig:
         backbone: SHA-256 over the weights whose features it learned.
         steps: Steps of the sampler that is inverted.
         taps: Indices, from 0, of the inversion steps whose features are read.
+        latents: How many of the finest scale's channels, its first, are the latents themselves.
         width: Channels inside.
         blocks: Blocks for each scale.
         heads: Attention heads.
@@ -63,6 +66,7 @@ class FERAnnoConfig:
     backbone: str
     steps: int = 20
     taps: tuple[int, ...] = (0,)
+    latents: int = 0
     width: int = 160
     blocks: int = 2
     heads: int = 4
@@ -178,9 +182,12 @@ class Probe:
 
     @torch.no_grad()
     def features(self, latents: Tensor, steps: int, taps: tuple[int, ...]) -> Features:
-        """Features of clean latents (B, C, s, s) at the inversion steps in `taps`."""
+        """Features of clean latents (B, C, s, s) at the inversion steps in `taps`.
+
+        The latents come first among those of their size.
+        """
         context = Context.cat([self.context] * len(latents))
-        found: dict[int, list[Tensor]] = {}
+        found: dict[int, list[Tensor]] = {latents.shape[-1]: [latents]}
         for index, outputs in self._calls(context, latents, steps):
             if index in taps:
                 for tensor in outputs:
@@ -271,7 +278,7 @@ class Scale(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, side: int, channels: int, config: FERAnnoConfig):
+    def __init__(self, side: int, channels: int, latents: int, config: FERAnnoConfig):
         super().__init__()
         width = config.width
         self.register_buffer("mean", torch.zeros(channels))
@@ -279,6 +286,7 @@ class Scale(nn.Module):
         self.drop = nn.Dropout2d(config.dropout)
         self.reduce = nn.Conv2d(channels, width, 1)
         self.position = nn.Parameter(torch.randn(1, side * side, width) * 0.02)
+        self.latents = nn.Parameter(torch.randn(side * side, latents, width) * 0.1)
         self.blocks = nn.ModuleList(
             CrossBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
         )
@@ -294,12 +302,19 @@ class Scale(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Features (B, channels, s, s), what the coarser scale made, and queries."""
         normal = (features - self.mean[:, None, None]) / self.deviation[:, None, None]
-        x = self.reduce(self.drop(normal.clamp(-8, 8)))
+        normal = normal.clamp(-8, 8)
+        x = self.reduce(self.drop(normal)) + self._by_place(normal)
         if coarser is not None:
             x = x + F.interpolate(coarser, x.shape[2:], mode="nearest")
         for block in self.blocks:
             x, queries, looked = block(x, queries, self.position)
         return x, queries, looked
+
+    def _by_place(self, normal: Tensor) -> Tensor:
+        """Position, and the latents through each place's own weights, (B, width, s, s)."""
+        latents = normal[:, : self.latents.shape[1]].flatten(2)
+        read = torch.einsum("bcp,pcw->bpw", latents, self.latents) + self.position
+        return _grid(read.mT, normal.shape[-1])
 
 
 class FERAnno(nn.Module):
@@ -308,7 +323,11 @@ class FERAnno(nn.Module):
     def __init__(self, config: FERAnnoConfig):
         super().__init__()
         self.config = config
-        self.scales = nn.ModuleList(Scale(side, n, config) for side, n in config.channels)
+        finest = max(side for side, _ in config.channels)
+        self.scales = nn.ModuleList(
+            Scale(side, n, config.latents if side == finest else 0, config)
+            for side, n in config.channels
+        )
         self.queries = nn.Parameter(torch.randn(1, QUERIES, config.width) * 0.5)
         self.norm = nn.LayerNorm(config.width)
         self.expressions = nn.Linear(len(EXPRESSIONS) * config.width, len(EXPRESSIONS))

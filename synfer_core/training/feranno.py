@@ -189,7 +189,7 @@ def on_unet(model: BuiltinModel, config: FERAnnoTraining) -> Method:
     backbone = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
 
     def network(samples: FeatureSet) -> FERAnno:
-        net = FERAnno(network_config(config, samples.channels, backbone))
+        net = FERAnno(network_config(config, samples.channels, model, backbone))
         net.fit(samples.rows(slice(0, 2000)))
         return net
 
@@ -228,14 +228,15 @@ def learn(
 
 
 def network_config(
-    config: FERAnnoTraining, channels: Mapping[int, int], backbone: str
+    config: FERAnnoTraining, channels: Mapping[int, int], model: BuiltinModel, backbone: str
 ) -> FERAnnoConfig:
-    """FERAnno for features with these channels by places on a side."""
+    """FERAnno for a model's features, which have these channels by places on a side."""
     return FERAnnoConfig(
         channels=tuple(channels.items()),
         backbone=backbone,
         steps=config.steps,
         taps=config.taps,
+        latents=model.latent_shape[0],
         width=config.width,
         blocks=config.blocks,
     )

@@ -138,7 +138,7 @@ def on_pixels(model: BuiltinModel, config: FERAnnoTraining) -> Method:
 
     def network(samples: FeatureSet) -> PixelNet:
         with torch.device("meta"):
-            rival = FERAnno(feranno.network_config(config, channels, backbone=""))
+            rival = FERAnno(feranno.network_config(config, channels, model, backbone=""))
         net = PixelNet(equal_size(parameters(rival)))
         return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,23 @@ def test_the_probe_reads_any_batch_alike_and_leaves_the_model_alone(
     for side, tensor in first.items():
         torch.testing.assert_close(tensor[2:], alone[side], atol=1e-4, rtol=1e-4)
     deeper = probe.features(latents, 20, (0, 2))
-    assert all(deeper[s].shape[1] == 2 * first[s].shape[1] for s in first)
+    read = {4: latents.shape[1], 2: 0}
+    assert all(deeper[s].shape[1] - n == 2 * (first[s].shape[1] - n) for s, n in read.items())
+    torch.testing.assert_close(first[4][:, : read[4]], latents)
     assert feranno.fingerprint(model.codec, model.denoiser, model.adapter) == print_before
+
+
+def test_every_place_reads_the_latents_through_weights_of_its_own() -> None:
+    config = replace(CONFIG, channels=((4, 20),), latents=3)
+    net = FERAnno(config).eval()
+    features = torch.zeros(1, 20, 4, 4)
+    features[:, :3] = 1.0
+    scale = net.scales[0]
+    read = scale._by_place(features) - scale._by_place(torch.zeros_like(features))
+    assert read.flatten(2).std(dim=-1).min() > 0, "the same latents read differently elsewhere"
+    features[:, 3:] = 9.0
+    again = scale._by_place(features) - scale._by_place(torch.zeros_like(features))
+    torch.testing.assert_close(again, read)
 
 
 def test_the_fingerprint_ignores_the_decoder_alone(tiny_model_folder: Path) -> None:
