@@ -59,10 +59,8 @@ def _add_eval(subparsers: Subparsers) -> None:
         epilog=EVAL_EXAMPLES,
     )
     _add_models(light)
-    light.add_argument(
-        "--judges", type=Path, metavar="DIR", help="judge-*.safetensors (beside the weights)"
-    )
-    light.add_argument("--backbone", default="builtin", help="which model (%(default)s)")
+    _add_judges(light)
+    _add_backbone(light)
     light.add_argument("--identities", type=int, default=12, help="people (%(default)s)")
     light.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
     _add_json(light)
@@ -81,10 +79,8 @@ def _add_control(parts: Subparsers) -> None:
         epilog=EVAL_EXAMPLES,
     )
     _add_models(parser)
-    parser.add_argument(
-        "--judges", type=Path, metavar="DIR", help="judge-*.safetensors (beside the weights)"
-    )
-    parser.add_argument("--backbone", default="builtin", help="which model (%(default)s)")
+    _add_judges(parser)
+    _add_backbone(parser)
     parser.add_argument(
         "--parts",
         nargs="+",
@@ -114,7 +110,7 @@ def _add_sheets(parts: Subparsers) -> None:
     )
     parser.add_argument("out", type=Path, metavar="DIR", help="gets random.jpg and so on")
     _add_models(parser)
-    parser.add_argument("--backbone", default="builtin", help="which model (%(default)s)")
+    _add_backbone(parser)
     parser.add_argument(
         "--kinds", nargs="+", choices=SHEETS, default=list(SHEETS), help="which sheets (all)"
     )
@@ -155,9 +151,7 @@ def _add_feranno(parts: Subparsers) -> None:
         help="what FERAnno learned from, if not --data; its people are refused",
     )
     parser.add_argument("--images", type=int, default=800, help="at most (%(default)s)")
-    parser.add_argument(
-        "--judges", type=Path, metavar="DIR", help="judge-*.safetensors (beside the weights)"
-    )
+    _add_judges(parser)
     parser.add_argument(
         "--identities", type=int, default=12, help="people to generate, 0 for none (%(default)s)"
     )
@@ -203,6 +197,16 @@ def _add_bench(subparsers: Subparsers) -> None:
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+
+
+def _add_judges(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--judges", type=Path, metavar="DIR", help="judge-*.safetensors (beside the weights)"
+    )
+
+
+def _add_backbone(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backbone", default="builtin", help="which model (%(default)s)")
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

@@ -264,12 +264,13 @@ class CrossBlock(nn.Module):
         self, layers: nn.ModuleList, target: Tensor, source: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Attention of `target` to `source`; its weights (B, heads, target, source) come along."""
+        *inward, outward = layers
         q, k, v = (
             layer(t).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for layer, t in zip(layers, (target, source, source), strict=False)
+            for layer, t in zip(inward, (target, source, source), strict=True)
         )
         weights = (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)
-        return layers[3]((weights @ v).transpose(1, 2).flatten(2)), weights
+        return outward((weights @ v).transpose(1, 2).flatten(2)), weights
 
 
 class Scale(nn.Module):
