@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,64 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What one expert says in a vote.
+
+    Attributes:
+        expert: Its name.
+        probabilities: Eight numbers that sum to 1, in `facs.EXPRESSIONS` order, as they counted.
+        weight: Its share of the vote, 0 to 1; the shares of all experts sum to 1.
+    """
+
+    expert: str
+    probabilities: tuple[float, ...]
+    weight: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "expert": self.expert,
+            "weight": round(self.weight, 4),
+            "probabilities": {
+                name: round(p, 4) for name, p in zip(EXPRESSIONS, self.probabilities, strict=True)
+            },
+        }
+
+
+Status = Literal["confirmed", "relabelled", "rejected"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What FERAnno and the experts together say of a label.
+
+    Attributes:
+        status: ``confirmed``, ``relabelled`` or, where neither the label nor another is sure
+            enough, ``rejected``.
+        label: The label after the verdict; one that is rejected stays as it was given.
+        was: The label that was given, where it was replaced.
+        confidence: Probability of `label` by the vote, 0 to 1.
+        evidence: What each expert says.
+    """
+
+    status: Status
+    label: Expression
+    was: Expression | None
+    confidence: float
+    evidence: tuple[Evidence, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "status": self.status,
+            "label": self.label,
+            "was": self.was,
+            "confidence": round(self.confidence, 4),
+            "evidence": [e.to_dict() for e in self.evidence],
+        }
+
+
+@dataclass(frozen=True)
 class AUReading:
     """Intensities that a reader measured on an image.
 
@@ -135,6 +193,7 @@ class Annotation:
         attention: Where FERAnno's queries looked.
         notes: Things the user should know, in plain words.
         identity_code: The person as a recipe takes it, where the model has an identity reader.
+        verdict: What the experts say of the label that was given, where one was.
     """
 
     image: Pixels
@@ -143,11 +202,13 @@ class Annotation:
     attention: AttentionMaps
     notes: tuple[str, ...] = ()
     identity_code: tuple[float, ...] | None = None
+    verdict: Verdict | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, without pictures."""
         return {
             "label": self.label.to_dict() if self.label else None,
+            "verdict": self.verdict.to_dict() if self.verdict else None,
             "readings": [r.to_dict() for r in self.readings],
             "notes": list(self.notes),
             "identity_code": self.identity_code,
@@ -166,6 +227,7 @@ class Result:
         attention: Maps of the denoising that made the image.
         seconds: Seconds by stage.
         notes: Things the user should know, in plain words.
+        verdict: What the experts say of the expression that the recipe names.
     """
 
     recipe: Recipe
@@ -175,12 +237,14 @@ class Result:
     attention: AttentionMaps
     seconds: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    verdict: Verdict | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON, without pictures."""
         return {
             "recipe": json.loads(self.recipe.to_json()),
             "label": self.label.to_dict() if self.label else None,
+            "verdict": self.verdict.to_dict() if self.verdict else None,
             "asked": format_facs(self.recipe.action_units),
             "readings": [r.to_dict() for r in self.readings],
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
