@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synfer_core.errors import RequestError
+from synfer_core.errors import RequestError, WeightsError
 from synfer_core.files import check_writable, write_whole
 
 if TYPE_CHECKING:
+    from synfer_core.evaluation.experts import Made
     from synfer_core.evaluation.feranno import Generated, Reader
     from synfer_core.models.backbone import Backbone
+    from synfer_core.panel import Panel
     from synfer_core.synthesizer import Synthesizer
     from synfer_core.training import rivals
 
@@ -27,6 +29,7 @@ EVAL_EXAMPLES = """examples:
   synfer eval first-light --backbone facekit --sheet exact.jpg
   synfer eval attention --sheet attention.jpg
   synfer eval feranno --data renders --rivals runs/rivals --diagram reliability.png
+  synfer eval experts --data others --apart-from renders --json experts.json
   synfer eval control --json control.json --crosstalk crosstalk.png
   synfer eval control --parts words identity
   synfer eval sheets sheets/"""
@@ -67,6 +70,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     light.set_defaults(run=_first_light)
     _add_attention(parts)
     _add_feranno(parts)
+    _add_experts(parts)
     _add_control(parts)
     _add_sheets(parts)
 
@@ -92,7 +96,10 @@ def _add_control(parts: Subparsers) -> None:
         "--images", type=int, default=300, help="with independent AUs, five a person (%(default)s)"
     )
     parser.add_argument(
-        "--active", type=float, default=0.35, help="chance that an AU is active (%(default)s)"
+        "--active", type=float, default=0.5, help="chance that an AU of DISFA's is active (%(default)s)"
+    )
+    parser.add_argument(
+        "--active-others", type=float, default=0.15, help="the same of the others (%(default)s)"
     )
     parser.add_argument("--no-exact", action="store_true", help="leave out the exact renders")
     parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
@@ -161,6 +168,35 @@ def _add_feranno(parts: Subparsers) -> None:
     parser.add_argument("--diagram", type=Path, metavar="F.png", help="draw reliability here")
     _add_json(parser)
     parser.set_defaults(run=_feranno)
+
+
+def _add_experts(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "experts",
+        help="whether FERAnno with experts reads better than each alone, and mends wrong labels",
+        description="FERAnno with experts beside FERAnno and each expert alone, on people not seen "
+        "and on generated images.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="renders; test is used"
+    )
+    parser.add_argument(
+        "--apart-from",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="what the experts learned from, if not --data: people refused, train is used too",
+    )
+    parser.add_argument("--images", type=int, default=2000, help="at most (%(default)s)")
+    _add_judges(parser)
+    parser.add_argument(
+        "--identities", type=int, default=25, help="people to generate, 0 for none (%(default)s)"
+    )
+    _add_json(parser)
+    parser.set_defaults(run=_experts)
 
 
 def _add_bench(subparsers: Subparsers) -> None:
@@ -240,6 +276,7 @@ def _first_light(args: argparse.Namespace) -> int:
 def _control(args: argparse.Namespace) -> int:
     _require(args.images >= 5, "--images", "at least 5")
     _require(0 < args.active <= 1, "--active", "above 0, at most 1")
+    _require(0 <= args.active_others <= 1, "--active-others", "0 to 1")
     _check_targets(args.json, args.sheet, args.crosstalk)
     if "aus" not in args.parts:
         _require(not args.sheet, "--sheet", "only with the part aus")
@@ -254,7 +291,7 @@ def _control(args: argparse.Namespace) -> int:
     synthesizer = _load(args.models)
     backbone = _backbone(synthesizer, args.backbone)
     exact = None if args.no_exact else synthesizer.backbones.get("facekit")
-    plan = Plan(images=args.images, active=args.active)
+    plan = Plan(images=args.images, active=args.active, active_others=args.active_others)
     seen = control.measure(backbone, exact, gauges, plan, args.parts, tell=_progress())
     sheet = seen.sheet()
     if args.sheet and sheet:
@@ -362,6 +399,40 @@ def _generated(args: argparse.Namespace, synthesizer: Synthesizer, reader: Reade
     judges = {name: partial(classifier.probabilities, net) for name, net in nets.items()}
     wanted = first_light.recipes(identities=args.identities)
     return feranno.generate(synthesizer, reader, judges, wanted, tell=_tell)
+
+
+def _experts(args: argparse.Namespace) -> int:
+    _require(args.images >= 10, "--images", "at least 10")
+    _require(args.identities >= 0, "--identities", "at least 0")
+    _check_targets(args.json)
+    from synfer_core.evaluation import experts, feranno, first_light
+    from synfer_core.training.reading import refuse_shared_identities
+
+    synthesizer = _load(args.models)
+    panel = synthesizer.annotator.panel
+    if panel is None:
+        raise WeightsError(synthesizer.annotator.no_panel, field="experts.json")
+    for other in args.apart_from:
+        refuse_shared_identities(args.data, other)
+    held_out = feranno.held_out(args.data, args.images, *args.apart_from[:1])
+    heard = experts.Hearing.of(panel, held_out, experts.ask(panel, held_out))
+    made = _made(args, synthesizer, panel) if args.identities else None
+    weights = synthesizer.check(first_light.recipes()[0]).weights_sha256
+    trial = experts.Trial(panel, heard, made, weights or "")
+    _write_json(args.json, trial.figures)
+    print("\n".join(trial.lines()))
+    return 0
+
+
+def _made(args: argparse.Namespace, synthesizer: Synthesizer, panel: Panel) -> Made:
+    from synfer_core.evaluation import experts, first_light
+    from synfer_core.models import classifier
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    nets = first_light.load_judges(args.judges or args.models or DEFAULT_FOLDER)
+    judges = {name: partial(classifier.probabilities, net) for name, net in nets.items()}
+    wanted = experts.recipes(args.identities)
+    return experts.generate(synthesizer, panel, judges, wanted, tell=_progress())
 
 
 def _latency(args: argparse.Namespace) -> int:

@@ -47,7 +47,8 @@ class Plan:
 
     Attributes:
         images: Images with independent AUs, five a person.
-        active: Chance that a unit is active in an image.
+        active: Chance that a unit of `DISFA` is active in an image.
+        active_others: The same of the other units.
         preset_people: People who show three presets each; a multiple of 7 balances the presets.
         sided_repeats: Images, each of another person, for each unit and side.
         word_images: Images with words, each of another person.
@@ -55,7 +56,8 @@ class Plan:
     """
 
     images: int = 300
-    active: float = 0.35
+    active: float = 0.5
+    active_others: float = 0.15
     preset_people: int = 28
     sided_repeats: int = 2
     word_images: int = 64
@@ -65,13 +67,14 @@ class Plan:
 def mixes(plan: Plan, backbone: str) -> list[Recipe]:
     """Images in which each unit is drawn independently of the others, on both sides alike.
 
-    A unit is active with chance `active`, then uniform in steps of a quarter point up to 5. No
-    words, no expression; a person keeps one noise seed, so that a neutral image can be compared.
+    An active unit is uniform in steps of a quarter point up to 5. No words, no expression; a person
+    keeps one noise seed, so that a neutral image can be compared.
     """
     rng = np.random.default_rng(1978)
     levels = round(MAX_INTENSITY * STEPS_A_POINT)
     shape = (plan.images, len(UNITS))
-    drawn = (rng.random(shape) < plan.active) * rng.integers(1, levels + 1, shape) / STEPS_A_POINT
+    chances = [plan.active if key in DISFA else plan.active_others for key in UNITS]
+    drawn = (rng.random(shape) < chances) * rng.integers(1, levels + 1, shape) / STEPS_A_POINT
     return [
         Recipe(
             backbone=backbone,

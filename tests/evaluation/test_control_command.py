@@ -61,6 +61,7 @@ def test_sheets_are_written(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
     [
         (["--images", "4"], "--images"),
         (["--active", "0"], "--active"),
+        (["--active-others", "1.5"], "--active-others"),
         (["--parts", "words", "--sheet", "s.jpg"], "--sheet"),
         (["--parts", "words", "--crosstalk", "c.png"], "--crosstalk"),
         (["--json", "/nowhere/at/all.json"], "all.json"),
