@@ -1,4 +1,7 @@
-"""The commands ``serve``, ``generate`` and ``annotate``; each imports what it needs when run."""
+"""Commands for images and words: ``serve``, ``generate``, ``enrich`` and ``annotate``.
+
+Each imports what it needs when it runs.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from synfer_core.files import check_writable, read_text_bytes, write_whole
 from synfer_core.request import Recipe
 
 if TYPE_CHECKING:
+    from synfer_core.enrichment import Writer
     from synfer_core.report import Annotation, Result
     from synfer_core.synthesizer import Synthesizer
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "text": "--text",
+    "enriched_text": "--enriched-text",
     "negative_text": "--negative-text",
     "facs": "--facs",
     "expression": "--expression",
@@ -37,8 +42,14 @@ OPTIONS = {
 GENERATE_EXAMPLES = """examples:
   synfer generate --text "a young woman" --facs 6C+12D+25B --out smile.png
   synfer generate --au AU12=4 --au AUL2=1.5 --identity-seed 7 --out wry.png --report wry.json
+  synfer generate --text "a man" --expression fear --enrich --out fear.png
   synfer generate --recipe recipe.json --out face.png
   synfer generate --batch recipes.jsonl --out faces/"""
+
+ENRICH_EXAMPLES = """examples:
+  synfer enrich "a man" --expression happiness
+  synfer enrich "an old woman" --au AU12=4 --au AUL2=1.5
+  synfer enrich "a man" --facs 4D+7C+23C --expression anger --model models/instruct"""
 
 ANNOTATE_EXAMPLES = """examples:
   synfer annotate smile.png
@@ -50,10 +61,11 @@ SERVE_EXAMPLES = """examples:
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add the three commands."""
+    """Add the commands."""
     _add_serve(subparsers)
     _add_generate(subparsers)
     _add_annotate(subparsers)
+    _add_enrich(subparsers)
 
 
 def _add_serve(subparsers: Subparsers) -> None:
@@ -81,6 +93,9 @@ def _add_generate(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--report", type=Path, metavar="F.json", help="also write the report here")
     _add_models(parser)
+    parser.add_argument(
+        "--enrich", action="store_true", help="write the detailed prompt (see synfer enrich)"
+    )
     _add_recipe_options(parser)
     parser.set_defaults(run=_generate)
 
@@ -88,12 +103,11 @@ def _add_generate(subparsers: Subparsers) -> None:
 def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("in place of a recipe, or on top of one")
     group.add_argument("--text", help="what the words say")
-    group.add_argument("--negative-text", metavar="TEXT", help="what to steer away from")
-    group.add_argument("--facs", help="action units as a FACS string, such as 6C+12D+25B or L14C")
     group.add_argument(
-        "--au", action="append", metavar="AU=N", help="one action unit, 0 to 5, such as AU12=4"
+        "--enriched-text", metavar="TEXT", help="detailed words that steer in place of the text"
     )
-    group.add_argument("--expression", metavar="NAME", help=", ".join(EXPRESSIONS))
+    group.add_argument("--negative-text", metavar="TEXT", help="what to steer away from")
+    _add_target(group)
     group.add_argument("--backbone", metavar="NAME", help="which model makes the image (builtin)")
     group.add_argument("--seed", type=int, help="draws the noise")
     group.add_argument("--identity-seed", type=int, metavar="SEED", help="draws the person")
@@ -102,6 +116,32 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_annotate(subparsers: Subparsers) -> None:
+def _add_target(group: argparse._ActionsContainer) -> None:
+    group.add_argument("--facs", help="action units as a FACS string, such as 6C+12D+25B or L14C")
+    group.add_argument(
+        "--au", action="append", metavar="AU=N", help="one action unit, 0 to 5, such as AU12=4"
+    )
+    group.add_argument("--expression", metavar="NAME", help=", ".join(EXPRESSIONS))
+
+
+def _add_enrich(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "enrich",
+        help="write a prompt",
+        description="Write a detailed prompt from a coarse description, an expression and AUs.",
+        epilog=ENRICH_EXAMPLES,
+    )
+    parser.add_argument("text", metavar="TEXT", help='a description, such as "a man"')
+    _add_target(parser)
+    parser.add_argument(
+        "--model",
+        metavar="PATH",
+        help="an instruction-tuned text model, as a folder or an id on the hub, that writes it "
+        "(a built-in grammar)",
+    )
+    parser.set_defaults(run=_enrich)
+
+
     parser = subparsers.add_parser(
         "annotate",
         help="read images",
@@ -142,10 +182,12 @@ def _generate_one(args: argparse.Namespace) -> int:
     _print_summary(args.out, result)
     return 0
 
+    if args.enrich:
+        recipe = _enriched(recipe)
 
 def _generate_batch(args: argparse.Namespace) -> int:
     given = [name for field, name in OPTIONS.items() if getattr(args, field) is not None]
-    given += ["--au"] * bool(args.au) + ["--report"] * bool(args.report)
+    given += [f"--{name}" for name in ("au", "report", "enrich") if getattr(args, name)]
     if given:
         raise RequestError("does not go with --batch", field=given[0], allowed="--out, --models")
     lines = batch.read_lines(args.batch)
@@ -203,6 +245,43 @@ def _load(folder: Path | None) -> Synthesizer:
 
 
 def _follow(synthesizer: Synthesizer, recipe: Recipe) -> Result:
+def _enriched(recipe: Recipe) -> Recipe:
+    """The recipe with its enriched text, which is printed."""
+    from synfer_core.enrichment import enrich_recipe
+
+    recipe, made = enrich_recipe(recipe)
+    print(f"enriched text: {made.text}")
+    for note in made.notes:
+        print(f"  note: {note}")
+    return recipe
+
+
+def _enrich(args: argparse.Namespace) -> int:
+    from synfer_core.enrichment import enrich_recipe
+
+    values = {name: getattr(args, name) for name in ("text", "facs", "expression")}
+    values |= {"aus": _action_units(args.au)} if args.au else {}
+    recipe = Recipe.parse({name: value for name, value in values.items() if value is not None})
+    _, made = enrich_recipe(recipe, _writer(args.model))
+    print(made.text)
+    for note in made.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return 0
+
+
+def _writer(source: str | None) -> Writer | None:
+    """The text model that is asked for.
+
+    Raises:
+        WeightsError: It cannot be loaded.
+    """
+    if source is None:
+        return None
+    from synfer_core.models.language import LanguageModel
+
+    return LanguageModel.load(source)
+
+
     """Generate, with the steps on the terminal where there is one."""
     from synfer_core.report import Progress
 

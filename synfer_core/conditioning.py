@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synfer_core.enrichment import class_phrase
 from synfer_core.errors import RequestError
 from synfer_core.facekit.captions import attributes_in
 from synfer_core.facekit.identity import CODE_SIZE, IDENTITY_GROUPS, sample_code
@@ -41,10 +42,13 @@ class Conditions:
 
 
 def prompt_of(recipe: Recipe) -> str:
-    """The words that the denoiser reads: the text, and the expression as a class phrase."""
-    phrase = f"with an expression of {recipe.expression}" if recipe.expression else ""
-    if recipe.expression == "neutral":
-        phrase = "with a neutral expression"
+    """The words that the denoiser reads: the text, and the expression as a class phrase.
+
+    An enriched text stands for both, as it is.
+    """
+    if recipe.enriched_text is not None:
+        return recipe.enriched_text.strip()
+    phrase = class_phrase(recipe.expression) if recipe.expression else ""
     return ", ".join(part for part in (recipe.text.strip(), phrase) if part)
 
 
@@ -76,7 +80,7 @@ def identity_code(recipe: Recipe) -> tuple[Tensor, Tensor]:
         return torch.tensor([recipe.identity_code]), known
     if recipe.identity_seed is None:
         return torch.zeros(1, CODE_SIZE), torch.zeros_like(known)
-    code = sample_code(recipe.identity_seed, **traits_in(recipe.text))
+    code = sample_code(recipe.identity_seed, **traits_in(recipe.words))
     return torch.from_numpy(np.asarray(code, np.float32))[None], known
 
 
@@ -93,7 +97,8 @@ def condition(
     Raises:
         RequestError: The text is too long for the encoder, or the identity code is no code.
     """
-    states = encoder([prompt_of(recipe), recipe.negative_text])
+    fields = ("text" if recipe.enriched_text is None else "enriched_text", "negative_text")
+    states = encoder([prompt_of(recipe), recipe.negative_text], fields=fields)
     codes, known = identity_code(recipe)
     slots = torch.tensor([to_slots(recipe.action_units)])
     au = adapter(slots, torch.tensor([recipe.au_scale if sets_aus(recipe) else 0.0]))

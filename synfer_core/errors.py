@@ -69,5 +69,9 @@ class NotReadyError(DependencyError):
     """An optional library is still being loaded or its files fetched; later it may be there."""
 
 
+class AnswerError(SynferError):
+    """A text model's answer breaks the rules of an enriched prompt."""
+
+
 class CancelledError(SynferError):
     """The user cancelled the run."""

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from synfer_core.errors import RequestError, UnsupportedError
 
@@ -83,6 +83,51 @@ ACTION_UNITS: Mapping[int, ActionUnit] = MappingProxyType(
     {row[0]: ActionUnit(*row) for row in _TABLE}
 )
 """The action units of the built-in model, by FACS number."""
+
+
+class Phrase(NamedTuple):
+    """An action unit in words, as training captions and enriched prompts have it.
+
+    Attributes:
+        predicate: What moves and how; an adverb of degree may follow.
+        noun: The same as a thing that is seen.
+        one_side: The predicate of one side, with ``{side}`` for left or right; None without sides.
+    """
+
+    predicate: str
+    noun: str
+    one_side: str | None
+
+
+AU_PHRASES: Mapping[int, Phrase] = MappingProxyType(
+    {
+        1: Phrase("inner brows raised", "inner eyebrows lifted", "the {side} inner brow raised"),
+        2: Phrase("outer brows raised", "outer eyebrows lifted", "the {side} outer brow raised"),
+        4: Phrase("brows lowered", "a furrowed brow", "the {side} brow lowered"),
+        5: Phrase("upper lids raised", "eyes opened wide", "the {side} upper lid raised"),
+        6: Phrase("cheeks raised", "raised cheeks", "the {side} cheek raised"),
+        7: Phrase("lids tightened", "narrowed eyes", "the {side} lids tightened"),
+        9: Phrase("nose wrinkled", "a wrinkled nose", "the {side} side of the nose wrinkled"),
+        10: Phrase("upper lip raised", "a raised upper lip", "the {side} upper lip raised"),
+        12: Phrase("lip corners pulled up", "a smile", "the {side} lip corner pulled up"),
+        14: Phrase("dimpled lip corners", "tightened lip corners", "the {side} lip corner dimpled"),
+        15: Phrase(
+            "lip corners pulled down", "a downturned mouth", "the {side} lip corner pulled down"
+        ),
+        17: Phrase("chin raised", "a pushed-up chin", None),
+        18: Phrase("lips puckered", "puckered lips", None),
+        20: Phrase("lips stretched", "lips stretched sideways", "lips stretched to the {side}"),
+        22: Phrase("lips funnelled", "funnelled lips", None),
+        23: Phrase("lips tightened", "tightened lips", None),
+        24: Phrase("lips pressed", "lips pressed together", "lips pressed on the {side}"),
+        25: Phrase("lips parted", "parted lips", None),
+        26: Phrase("jaw dropped", "a dropped jaw", None),
+        27: Phrase("mouth stretched open", "a wide open mouth", None),
+        28: Phrase("lips sucked in", "lips rolled inward", None),
+        43: Phrase("eyes closed", "closed eyes", "the {side} eye closed"),
+    }
+)
+"""Every action unit in words; the denoiser learned them from captions."""
 
 ALIASES = MappingProxyType({45: 43})
 """Numbers that mean another unit: a still image cannot tell a blink (45) from closed eyes (43)."""

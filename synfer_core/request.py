@@ -20,7 +20,6 @@ Text = Annotated[str, Field(max_length=MAX_TEXT)]
 _NOT_BUILT = {
     "reference": "editing a reference image",
     "inversion_depth": "editing a reference image",
-    "enriched_text": "prompt enrichment",
 }
 
 
@@ -38,6 +37,7 @@ class Recipe(BaseModel):
 
     Attributes:
         text: What the words say, at most 2,000 characters; may be empty.
+        enriched_text: Words that steer in place of `text` and of the class phrase (`enrichment`).
         aus: Action units, 0-5, such as ``{"AU12": 4.0, "AUL2": 1.5}``.
         facs: The same as a FACS string, in place of `aus`.
         expression: Adds a class phrase to the text and is the target of calibration; sets no AU.
@@ -54,6 +54,7 @@ class Recipe(BaseModel):
     version: Literal[1] = 1
     backbone: str = Field("builtin", pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     text: Text = ""
+    enriched_text: str | None = Field(None, pattern=r"\S", max_length=MAX_TEXT)
     negative_text: Text = ""
     aus: Mapping[str, float] = Field(default_factory=dict)
     facs: str | None = Field(None, max_length=400)
@@ -92,6 +93,11 @@ class Recipe(BaseModel):
                 allowed="either identity_seed or identity_code",
             )
         return self
+
+    @property
+    def words(self) -> str:
+        """The words that steer: `enriched_text` where it is given, else `text`."""
+        return self.text if self.enriched_text is None else self.enriched_text
 
     @property
     def action_units(self) -> dict[str, float]:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from synfer_core.cli import COMMANDS, build_parser, main
+from synfer_core.facs import ACTION_UNITS
 from synfer_core.report import read_recipe
 from synfer_core.request import Recipe
 from tests.faces.test_images import png_header
@@ -123,6 +124,8 @@ def test_usage_errors_are_one_line_and_a_hint(arguments: str, message: str, caps
         ("--report none/face.json", "--report"),
         ("--batch empty.jsonl --out new", "--batch"),
         ("--batch bad.json --out new --seed 1", "--seed"),
+        ("--batch bad.json --out new --enrich", "--enrich"),
+        ("--text face --enrich", "expression"),
         ("--batch none.jsonl --out new", "--batch"),
         ("--models none", "codec.safetensors"),
         ("--models cut", "codec.safetensors"),
@@ -176,6 +179,44 @@ def test_options_win_over_the_recipe_file(tmp_path: Path, tiny_model_folder: Pat
     assert main(["generate", "--out", str(out), *options]) == 0
     made = read_recipe(out.read_bytes())
     assert (made.seed, made.steps, made.text, made.guidance.au) == (6, 2, "a man", 3.0)
+
+
+def test_enrich_prints_the_prompt_and_what_was_left_out(capsys: Lines) -> None:
+    for arguments in examples(help_of("enrich", capsys))[:2]:
+        assert main(arguments) == 0
+        assert "lip corners pulled up strongly" in capsys.readouterr().out
+    assert main(["enrich", "a man", "--facs", "+".join(f"{n}E" for n in ACTION_UNITS)]) == 0
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 1
+    assert captured.err.startswith("note: left out")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ("", "expression"),
+        ("--expression joy", "expression"),
+        ("--au AU12=4 --facs 6C", "facs"),
+        ("--expression fear --model nowhere/at-all", "nowhere/at-all"),
+    ],
+)
+def test_enrich_names_what_is_wrong(
+    arguments: str, field: str, capsys: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert main(["enrich", "a man", *arguments.split()]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {field}: ")
+
+
+def test_generate_fills_the_enriched_text_in(
+    tmp_path: Path, capsys: Lines, tiny_model_folder: Path
+) -> None:
+    out = tmp_path / "fear.png"
+    fixed = ["--steps", "1", "--models", str(tiny_model_folder), "--out", str(out)]
+    assert main(["generate", "--text", "a man", "--au", "AU12=4", "--enrich", *fixed]) == 0
+    made = read_recipe(out.read_bytes())
+    assert (made.text, made.enriched_text) == ("a man", "a man, lip corners pulled up strongly")
+    assert f"enriched text: {made.enriched_text}" in capsys.readouterr().out
 
 
 def test_a_bad_line_fails_the_batch_and_is_named(

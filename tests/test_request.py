@@ -18,6 +18,7 @@ recipes = st.fixed_dictionaries(
     optional={
         "text": st.text(max_size=60),
         "negative_text": st.text(max_size=20),
+        "enriched_text": st.text(max_size=20).map("a{}".format),
         "aus": st.dictionaries(st.sampled_from(["AU1", "AUL2", "AU12", "AU26"]), st.floats(0, 5)),
         "expression": st.sampled_from(EXPRESSIONS),
         "guidance": st.fixed_dictionaries({}, optional={"text": st.floats(1, 15)}),
@@ -66,6 +67,9 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         ({"guidance": {"txet": 2.0}}, "guidance.txet"),
         ({"text": "a" * (MAX_TEXT + 1)}, "text"),
         ({"text": 7}, "text"),
+        ({"enriched_text": ""}, "enriched_text"),
+        ({"enriched_text": " \n"}, "enriched_text"),
+        ({"enriched_text": "a" * (MAX_TEXT + 1)}, "enriched_text"),
         ({"steps": 0}, "steps"),
         ({"steps": "20"}, "steps"),
         ({"steps": 20.5}, "steps"),
@@ -105,7 +109,7 @@ def test_bad_values_name_what_is_allowed(data: dict[str, Any], allowed: str) -> 
 
 @pytest.mark.parametrize(
     "data",
-    [{"reference": "a.png"}, {"enriched_text": "x"}, {"guidance": {"semantic": 1.0}}],
+    [{"reference": "a.png"}, {"guidance": {"semantic": 1.0}}],
 )
 def test_fields_of_later_parts_are_refused_by_name(data: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedError, match="not part of this version"):

@@ -60,6 +60,7 @@ def test_equal_recipes_give_equal_pixels(synthesizer: Synthesizer, tiny_model_fo
         {"guidance": {"text": 3.0, "au": 1.5}},
         {"guidance": {"text": 2.0, "au": 4.0}},
         {"negative_text": "glasses"},
+        {"enriched_text": "a smiling woman, lip corners pulled up strongly"},
         {"scheduler": "dpm++"},
     ],
 )
@@ -119,6 +120,20 @@ def test_an_identity_code_must_have_the_right_length(synthesizer: Synthesizer) -
 def test_a_text_of_too_many_tokens_is_refused(synthesizer: Synthesizer) -> None:
     with pytest.raises(RequestError, match="text: is 102 tokens long"):
         synthesizer.generate(Recipe(text="face " * 100))
+
+
+def test_an_enriched_text_stands_in_place_of_text_and_class_phrase(
+    synthesizer: Synthesizer,
+) -> None:
+    words = "an old man, with an expression of fear, brows lowered"
+    enriched = SMILE.model_copy(update={"enriched_text": words, "expression": "fear"})
+    typed = SMILE.model_copy(update={"text": words})
+    result = synthesizer.generate(enriched)
+    np.testing.assert_array_equal(result.image, synthesizer.generate(typed).image)
+    assert result.recipe.text == SMILE.text
+    long = Recipe(text="a man", enriched_text="face " * 100)
+    with pytest.raises(RequestError, match="enriched_text: is 102 tokens long"):
+        synthesizer.generate(long)
 
 
 def test_a_missing_weight_file_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ renderer knows off a text, in its own vocabulary and in common synonyms.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from synfer_core.facekit.action_units import by_side
 from synfer_core.facekit.palette import EYE_COLOURS, HAIR_COLOURS, LIPSTICKS, SKIN_WORDS
 from synfer_core.facekit.scene import Scene
-from synfer_core.facs import ACTION_UNITS
+from synfer_core.facs import ACTION_UNITS, AU_PHRASES
 
 HAIR_PHRASES = MappingProxyType(
     {
@@ -41,32 +41,6 @@ HAIR_PHRASES = MappingProxyType(
 _COUNTED = ("head", "cut", "quiff", "bob", "afro", "bangs", "fringe")
 """Words that end a phrase which takes an article, unless it speaks of hair."""
 
-AU_PHRASES: Mapping[int, tuple[str, str]] = MappingProxyType(
-    {
-        1: ("inner brows raised", "inner eyebrows lifted"),
-        2: ("outer brows raised", "outer eyebrows lifted"),
-        4: ("brows lowered", "a furrowed brow"),
-        5: ("upper lids raised", "eyes opened wide"),
-        6: ("cheeks raised", "raised cheeks"),
-        7: ("lids tightened", "narrowed eyes"),
-        9: ("nose wrinkled", "a wrinkled nose"),
-        10: ("upper lip raised", "a raised upper lip"),
-        12: ("lip corners pulled up", "a smile"),
-        14: ("dimpled lip corners", "tightened lip corners"),
-        15: ("lip corners pulled down", "a downturned mouth"),
-        17: ("chin raised", "a pushed-up chin"),
-        18: ("lips puckered", "puckered lips"),
-        20: ("lips stretched", "lips stretched sideways"),
-        22: ("lips funnelled", "funnelled lips"),
-        23: ("lips tightened", "tightened lips"),
-        24: ("lips pressed", "lips pressed together"),
-        25: ("lips parted", "parted lips"),
-        26: ("jaw dropped", "a dropped jaw"),
-        27: ("mouth stretched open", "a wide open mouth"),
-        28: ("lips sucked in", "lips rolled inward"),
-        43: ("eyes closed", "closed eyes"),
-    }
-)
 _ADJECTIVES = MappingProxyType(
     {
         "happiness": ("happy", "smiling", "joyful"),
@@ -216,7 +190,7 @@ def _movement(number: int, both: tuple[float, float], rng: np.random.Generator) 
     left, right = both
     strongest = max(both)
     degree = " slightly" if strongest < 0.35 else " strongly" if strongest > 0.75 else ""
-    predicate, noun = AU_PHRASES[number]
+    predicate, noun, _ = AU_PHRASES[number]
     text = predicate + degree if rng.random() < 0.6 else noun
     if ACTION_UNITS[number].sided and abs(left - right) > 0.25 * strongest + 0.05:
         text += f" on the {'left' if left > right else 'right'} side"

@@ -69,7 +69,7 @@ class ExactBackbone:
             recipe.action_units,
             identity=person_of(recipe),
             seed=recipe.seed,
-            traits=attributes_in(recipe.text),
+            traits=attributes_in(recipe.words),
         )
         image = self.renderer.render(scene, recipe.size or self.image_size)
         yield Generation(image, AttentionMaps())

