@@ -53,6 +53,10 @@ class WeightsError(SynferError):
     """A weight file is missing, truncated, or not the one the recipe names."""
 
 
+class ModelError(SynferError):
+    """A network answered with what cannot be used: not a number, or not one for each class."""
+
+
 class PackError(SynferError):
     """The FaceKit data pack is missing or not in the expected form."""
 

@@ -183,6 +183,32 @@ def _stretch(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
+class GuidancePoint:
+    """What the guiding classifier read before one step of semantic guidance.
+
+    Attributes:
+        step: The denoising step, from 1.
+        timestep: Its timestep, 0-999.
+        loss: -log of the probability.
+        probability: Of the expression asked for, in the image predicted so far.
+    """
+
+    step: int
+    timestep: int
+    loss: float
+    probability: float
+
+    def to_dict(self) -> dict[str, float]:
+        """As JSON."""
+        return {
+            "step": self.step,
+            "timestep": self.timestep,
+            "loss": round(self.loss, 4),
+            "probability": round(self.probability, 4),
+        }
+
+
+@dataclass(frozen=True)
 class Annotation:
     """What the readers say of an image.
 
@@ -227,6 +253,7 @@ class Result:
         attention: Maps of the denoising that made the image.
         seconds: Seconds by stage.
         notes: Things the user should know, in plain words.
+        guidance_curve: What semantic guidance read on the way; empty without it.
         verdict: What the experts say of the expression that the recipe names.
     """
 
@@ -237,6 +264,7 @@ class Result:
     attention: AttentionMaps
     seconds: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    guidance_curve: tuple[GuidancePoint, ...] = ()
     verdict: Verdict | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -249,6 +277,7 @@ class Result:
             "readings": [r.to_dict() for r in self.readings],
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
             "notes": list(self.notes),
+            "guidance_curve": [point.to_dict() for point in self.guidance_curve],
         }
 
     def to_png(self) -> bytes:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from synfer_core.errors import RequestError, UnsupportedError
-from synfer_core.facs import Expression, parse_facs, validate_aus
+from synfer_core.facs import EXPRESSIONS, Expression, parse_facs, validate_aus
 
 MAX_TEXT = 2000
 MAX_SEED = 2**63 - 1
@@ -24,12 +24,42 @@ _NOT_BUILT = {
 
 
 class Guidance(BaseModel):
-    """Guidance strengths: classifier-free for text and AUs (1 switches it off)."""
+    """Guidance strengths: classifier-free for text and AUs (1 is off), and semantic (0 is off)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     text: float = Field(1.5, ge=1.0, le=15.0)
     au: float = Field(4.0, ge=1.0, le=15.0)
+    semantic: float = Field(0.0, ge=0.0, le=10.0)
+
+
+class SemanticOptions(BaseModel):
+    """How semantic guidance goes about it; see `synfer_core.semantic`.
+
+    Attributes:
+        classifier: What reads the expression: a net on the latents, or one on the decoded image.
+        acts_on: What is moved: the words, the AUs, or both.
+        first, last: Shares of the way from noise to image between which steps are taken.
+        every: A step is taken at every k-th denoising step between them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    classifier: Literal["latent", "image"] = "latent"
+    acts_on: Literal["text", "aus", "both"] = "text"
+    first: float = Field(0.1, ge=0.0, le=1.0)
+    last: float = Field(0.7, ge=0.0, le=1.0)
+    every: int = Field(2, ge=1, le=100, strict=True)
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        if self.first > self.last:
+            raise RequestError(
+                f"ends before it starts, at {self.first}",
+                field="semantic.last",
+                allowed=f"{self.first} to 1",
+            )
+        return self
 
 
 class Recipe(BaseModel):
@@ -41,7 +71,9 @@ class Recipe(BaseModel):
         aus: Action units, 0-5, such as ``{"AU12": 4.0, "AUL2": 1.5}``.
         facs: The same as a FACS string, in place of `aus`.
         expression: Adds a class phrase to the text and is the target of calibration; sets no AU.
-        guidance: Strengths of classifier-free guidance.
+        guidance: Strengths of classifier-free and of semantic guidance; the latter moves the face
+            towards `expression`.
+        semantic: How semantic guidance goes about it.
         au_scale: Scale of what AUs do, of the adapter's attention and of steering: 0 (off) to 2.
         identity_seed: Draws the person; the same seed is the same person in every expression.
         identity_code: The person as numbers, in place of `identity_seed`.
@@ -60,6 +92,7 @@ class Recipe(BaseModel):
     facs: str | None = Field(None, max_length=400)
     expression: Expression | None = None
     guidance: Guidance = Guidance()
+    semantic: SemanticOptions = SemanticOptions()
     au_scale: float = Field(1.0, ge=0.0, le=2.0)
     scheduler: Scheduler = "ddim"
     steps: int = Field(20, ge=1, le=100, strict=True)
@@ -98,6 +131,25 @@ class Recipe(BaseModel):
     def words(self) -> str:
         """The words that steer: `enriched_text` where it is given, else `text`."""
         return self.text if self.enriched_text is None else self.enriched_text
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Self:
+        if not self.guidance.semantic:
+            return self
+        if self.expression is None:
+            raise RequestError(
+                "semantic guidance needs a target",
+                field="expression",
+                allowed=", ".join(EXPRESSIONS),
+            )
+        without_aus = not self.aus and self.facs is None
+        if self.semantic.acts_on == "aus" and (without_aus or self.au_scale == 0):
+            raise RequestError(
+                "there are no AUs to act on",
+                field="semantic.acts_on",
+                allowed="text, both, or a recipe with AUs",
+            )
+        return self
 
     @property
     def action_units(self) -> dict[str, float]:
@@ -148,11 +200,6 @@ def _refuse_unbuilt(data: Mapping[str, Any]) -> None:
     for name, what in _NOT_BUILT.items():
         if data.get(name) is not None:
             raise UnsupportedError(f"{what} is not part of this version", field=name)
-    guidance = data.get("guidance")
-    if isinstance(guidance, Mapping) and guidance.get("semantic"):
-        raise UnsupportedError(
-            "semantic guidance is not part of this version", field="guidance.semantic"
-        )
 
 
 def _translate(error: ValidationError) -> RequestError:

@@ -145,4 +145,5 @@ def _result(
         attention=made.attention,
         seconds=dict(seconds),
         notes=readings.notes,
+        guidance_curve=made.guidance_curve,
     )

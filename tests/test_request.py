@@ -22,6 +22,7 @@ recipes = st.fixed_dictionaries(
         "aus": st.dictionaries(st.sampled_from(["AU1", "AUL2", "AU12", "AU26"]), st.floats(0, 5)),
         "expression": st.sampled_from(EXPRESSIONS),
         "guidance": st.fixed_dictionaries({}, optional={"text": st.floats(1, 15)}),
+        "semantic": st.fixed_dictionaries({}, optional={"acts_on": st.sampled_from(["both"])}),
         "steps": st.integers(1, 100),
         "seed": seeds,
         "identity_seed": seeds,
@@ -79,6 +80,32 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         ({"size": 10**9}, "size"),
         ({"guidance": {"text": math.inf}}, "guidance.text"),
         ({"expression": "joy"}, "expression"),
+        ({"guidance": {"semantic": 1.0}}, "expression"),
+        ({"guidance": {"semantic": -1.0}, "expression": "fear"}, "guidance.semantic"),
+        ({"guidance": {"semantic": 11}, "expression": "fear"}, "guidance.semantic"),
+        ({"semantic": {"classifier": "judge"}}, "semantic.classifier"),
+        ({"semantic": {"acts_on": "noise"}}, "semantic.acts_on"),
+        ({"semantic": {"first": 0.6, "last": 0.5}}, "semantic.last"),
+        ({"semantic": {"every": 0}}, "semantic.every"),
+        ({"semantic": {"steps": 3}}, "semantic.steps"),
+        (
+            {
+                "semantic": {"acts_on": "aus"},
+                "guidance": {"semantic": 1},
+                "expression": "fear",
+            },
+            "semantic.acts_on",
+        ),
+        (
+            {
+                "semantic": {"acts_on": "aus"},
+                "guidance": {"semantic": 1},
+                "expression": "fear",
+                "facs": "4B",
+                "au_scale": 0,
+            },
+            "semantic.acts_on",
+        ),
         ({"version": 2}, "version"),
         ({"backbone": "../x"}, "backbone"),
         ({"weights_sha256": "abc"}, "weights_sha256"),
@@ -109,7 +136,7 @@ def test_bad_values_name_what_is_allowed(data: dict[str, Any], allowed: str) -> 
 
 @pytest.mark.parametrize(
     "data",
-    [{"reference": "a.png"}, {"guidance": {"semantic": 1.0}}],
+    [{"reference": "a.png"}, {"inversion_depth": 0.5}],
 )
 def test_fields_of_later_parts_are_refused_by_name(data: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedError, match="not part of this version"):
@@ -131,6 +158,14 @@ def test_facs_and_aus_say_the_same() -> None:
 def test_text_that_is_no_recipe(text: str) -> None:
     with pytest.raises(RequestError):
         Recipe.parse_json(text)
+
+
+def test_semantic_guidance_needs_a_target_and_something_to_act_on() -> None:
+    recipe = Recipe.parse({"guidance": {"semantic": 2}, "expression": "fear"})
+    assert recipe.guidance.semantic == 2
+    acting = {"semantic": {"acts_on": "aus", "classifier": "image"}, "facs": ""}
+    data = {"guidance": {"semantic": 2}, "expression": "fear", **acting}
+    assert Recipe.parse(data).semantic.classifier == "image"
 
 
 def test_recipes_do_not_change() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from synfer_core.report import AttentionMaps, Pixels, Progress
+from synfer_core.report import AttentionMaps, GuidancePoint, Pixels, Progress
 from synfer_core.request import Recipe
 
 
@@ -22,6 +22,7 @@ class Capabilities:
         aus: Both-sides keys of the AUs it moves.
         text, identity, guidance, attention, steps: Whether it reads words, keeps a person, has
             guidance strengths, shows attention maps, and denoises in steps.
+        semantic: Whether there is a classifier that semantic guidance can follow.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Capabilities:
     guidance: bool
     attention: bool
     steps: bool
+    semantic: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,13 @@ class Generation:
         image: (H, W, 3) uint8.
         attention: Where AUs and words acted; empty for a backbone without attention.
         latents: The final latents, where the backbone has any.
+        guidance_curve: What semantic guidance read on the way.
     """
 
     image: Pixels
     attention: AttentionMaps
     latents: Any = None
+    guidance_curve: tuple[GuidancePoint, ...] = ()
 
 
 class Backbone(Protocol):

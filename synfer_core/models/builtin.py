@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from synfer_core import decoding, denoising, guidance
+from synfer_core import decoding, denoising, guidance, semantic
 from synfer_core.conditioning import Conditions, condition
 from synfer_core.errors import RequestError, UnsupportedError, WeightsError
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS, slots_of, to_slots
 from synfer_core.guidance import Denoise
-from synfer_core.models import au_adapter, au_directions, codec, denoiser
+from synfer_core.models import au_adapter, au_directions, codec, denoiser, guides
 from synfer_core.models.attention import Recorder
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.au_directions import AUDirections
@@ -22,8 +23,9 @@ from synfer_core.models.backbone import Capabilities, Generation
 from synfer_core.models.codec import Codec
 from synfer_core.models.denoiser import Denoiser
 from synfer_core.models.text import TextEncoder, shared_encoder
-from synfer_core.report import AttentionMaps, Progress
+from synfer_core.report import AttentionMaps, GuidancePoint, Progress
 from synfer_core.request import Recipe
+from synfer_core.semantic import Reader
 
 PREVIEW_EVERY = 3
 STEERING = 0.5
@@ -41,6 +43,7 @@ class BuiltinModel:
         directions: AUs in the latents, for steering.
         encoder: Text encoder.
         sha256: Hash over the weight files that make pixels.
+        readers: Classifiers that semantic guidance may follow, by name in recipes.
     """
 
     codec: Codec
@@ -49,13 +52,15 @@ class BuiltinModel:
     directions: AUDirections
     encoder: TextEncoder
     sha256: str
+    readers: Mapping[str, Reader] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path) -> BuiltinModel:
-        """Read codec, denoiser, adapter and AU directions from a folder.
+        """Read codec, denoiser, adapter and AU directions from a folder, and guiding classifiers.
 
         Raises:
             WeightsError: A file is missing, damaged, or does not fit the others.
+            RequestError: The classifier that the environment names has no fitting label map.
         """
         codes, first = codec.load(folder / "codec.safetensors")
         unet, second = denoiser.load(folder / "denoiser.safetensors")
@@ -65,7 +70,8 @@ class BuiltinModel:
             raise WeightsError("does not fit the codec", field="denoiser.safetensors")
         adapter.inject(unet.unet)
         digest = hashlib.sha256("".join((first, second, third, fourth)).encode()).hexdigest()
-        return cls(codes, unet, adapter, directions, shared_encoder(), digest)
+        readers = guides.load(folder, codes)
+        return cls(codes, unet, adapter, directions, shared_encoder(), digest, readers)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -81,6 +87,7 @@ class BuiltinModel:
             guidance=True,
             attention=True,
             steps=True,
+            semantic=bool(self.readers),
         )
 
     def check(self, recipe: Recipe) -> Recipe:
@@ -88,24 +95,55 @@ class BuiltinModel:
 
         Raises:
             RequestError: The recipe names other weights.
-            UnsupportedError: The recipe asks for another size than the model's.
+            UnsupportedError: The recipe asks for another size than the model's, or for guidance by
+                a classifier that is not here or does not know the expression.
         """
         size = self.codec.config.image_size
         if recipe.size not in (None, size):
             raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
-        if recipe.weights_sha256 not in (None, self.sha256):
+        weights = self._weights(recipe)
+        if recipe.weights_sha256 not in (None, weights):
             raise RequestError(
                 "the recipe was made with other weights",
                 field="weights_sha256",
-                allowed=self.sha256,
+                allowed=weights,
             )
-        return recipe.model_copy(update={"weights_sha256": self.sha256})
+        return recipe.model_copy(update={"weights_sha256": weights})
+
+    def _weights(self, recipe: Recipe) -> str:
+        """Hash over all weights that make this recipe's pixels: a guiding classifier is one."""
+        if not recipe.guidance.semantic:
+            return self.sha256
+        return hashlib.sha256((self.sha256 + self.reader(recipe).sha256).encode()).hexdigest()
+
+    def reader(self, recipe: Recipe) -> Reader:
+        """The classifier that a recipe with semantic guidance asks for.
+
+        Raises:
+            UnsupportedError: It is not here, or does not know the recipe's expression.
+        """
+        name = recipe.semantic.classifier
+        if name not in self.readers:
+            raise UnsupportedError(
+                f"{name!r} needs {guides.FILES[name]}, which is not here",
+                field="semantic.classifier",
+                allowed=", ".join(self.readers) or "nothing; leave guidance.semantic at 0",
+            )
+        reader = self.readers[name]
+        if recipe.expression not in reader.expressions:
+            raise UnsupportedError(
+                f"{reader.name} does not know {recipe.expression}",
+                field="expression",
+                allowed=", ".join(sorted(reader.expressions)),
+            )
+        return reader
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Denoise step by step; the last item is the image with its attention maps."""
         conditions = condition(recipe, self.encoder, self.denoiser, self.adapter)
         recorder = Recorder(self.denoiser.config.latent_size)
-        denoise = self._guided(recipe, conditions, recorder)
+        curve: list[GuidancePoint] = []
+        denoise = self._guided(recipe, conditions, recorder, curve.append)
         noise = denoising.initial_noise(recipe.seed, self.latent_shape)
         latents = noise
         for step in denoising.sample(denoise, noise, recipe.scheduler, recipe.steps):
@@ -114,9 +152,25 @@ class BuiltinModel:
             preview = decoding.decode(self.codec, step.clean) if wanted else None
             yield Progress(step.index, recipe.steps, "denoising", preview)
         image = decoding.decode(self.codec, latents)
-        yield Generation(image, attention_maps(recorder, conditions, recipe), latents)
+        attention = attention_maps(recorder, conditions, recipe)
+        yield Generation(image, attention, latents, tuple(curve))
 
-    def _guided(self, recipe: Recipe, conditions: Conditions, recorder: Recorder) -> Denoise:
+    def _guided(
+        self,
+        recipe: Recipe,
+        conditions: Conditions,
+        recorder: Recorder,
+        told: Callable[[GuidancePoint], None],
+    ) -> Denoise:
+        guide = partial(self._guide, recipe, recorder)
+        if not recipe.guidance.semantic:
+            return guide(conditions)
+        settings = semantic.Settings.of(recipe)
+        return semantic.semantic_guidance(
+            guide, self.denoiser, conditions, self.reader(recipe), settings, told
+        )
+
+    def _guide(self, recipe: Recipe, recorder: Recorder, conditions: Conditions) -> Denoise:
         denoise = guidance.classifier_free(
             self.denoiser,
             conditions,

@@ -53,10 +53,12 @@ class ExactBackbone:
 
         Raises:
             RequestError: The person's code has the wrong length.
-            UnsupportedError: The recipe names weights.
+            UnsupportedError: The recipe names weights, or asks for semantic guidance.
         """
         if recipe.weights_sha256 is not None:
             raise UnsupportedError("has no weights", field="weights_sha256")
+        if recipe.guidance.semantic:
+            raise UnsupportedError("renders are not guided", field="guidance.semantic", allowed="0")
         person_of(recipe)
         return recipe
 

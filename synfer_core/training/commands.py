@@ -24,9 +24,10 @@ EXAMPLES = """examples:
   synfer train feranno --rival pixels --data renders --models runs/models --out runs/rivals
 
 Stages in order: codec, au-directions (closed form, no budget), denoiser, au-adapter (these make
-pixels), then feranno; joint trains denoiser and adapter together where hours are few; classifier,
-judge, au-reader, identity and attributes read images and can be trained at any time. --models names
-the folder that holds the weights of earlier stages."""
+pixels), then feranno; joint trains denoiser and adapter together where hours are few;
+latent-classifier needs the codec alone; classifier, judge, au-reader, identity and attributes read
+images and can be trained at any time. --models names the folder that holds the weights of earlier
+stages."""
 
 PROFILE_NAMES = ("mini-128", "mini-256")
 RIVAL_NAMES = ("pixels", "random-unet")
@@ -203,6 +204,14 @@ def _classifier(args: argparse.Namespace, schedule: Schedule) -> object:
     return _reader(MINI, args, schedule)
 
 
+def _latent_classifier(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training import latent_classifier
+
+    config = _batched(latent_classifier.LatentTraining(), args)
+    options = {"resume": args.resume, "start": args.start, "limit": args.limit}
+    return latent_classifier.train(config, schedule, args.data, args.models, args.out, **options)
+
+
 def _judge(args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training.judge import JUDGES
 
@@ -273,6 +282,7 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "identity": Stage(_identity, 1e-3, 0.995, needs_models=False),
         "attributes": Stage(_attributes, 1e-3, 0.995, needs_models=False),
         "classifier": Stage(_classifier, 1e-3, 0.995, needs_models=False),
+        "latent-classifier": Stage(_latent_classifier, 1e-3, 0.995, needs_models=True),
         "judge": Stage(_judge, 1e-3, 0.995, needs_models=False),
         "au-reader": Stage(_au_reader, 1e-3, 0.995, needs_models=False),
     }

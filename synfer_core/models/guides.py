@@ -1,0 +1,122 @@
+"""The classifiers that semantic guidance may follow: on predicted latents, or on decoded images.
+
+Each is optional. ``latent`` is ``latent-classifier.safetensors`` in the model's folder. ``image``
+is ``classifier.safetensors`` there, or the classifier of `transformers` whose folder or hub id
+stands in ``SYNFER_GUIDE``, with the meaning of its classes as JSON in ``SYNFER_GUIDE_LABELS``. The
+machine names such a classifier, never a recipe: recipes come from anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from synfer_core.errors import WeightsError
+from synfer_core.facs import EXPRESSIONS, Expression
+from synfer_core.models import classifier, image_classifier, latent_classifier
+from synfer_core.models.codec import Codec
+from synfer_core.models.latent_classifier import LatentClassifier
+from synfer_core.semantic import Reader
+
+IMAGE_FILE = "classifier.safetensors"
+LATENT_FILE = latent_classifier.FILE
+FILES = {"latent": LATENT_FILE, "image": IMAGE_FILE}
+"""By name in recipes: the weight file."""
+
+_ALL = frozenset(EXPRESSIONS)
+
+
+@dataclass(frozen=True)
+class LatentReader:
+    """Reads latents as they are.
+
+    Attributes:
+        net: The latent classifier.
+        sha256: Of its file.
+        name, expressions: See `semantic.Reader`.
+    """
+
+    net: LatentClassifier
+    sha256: str
+    name: str = LATENT_FILE
+    expressions: frozenset[Expression] = _ALL
+
+    def __call__(self, clean: Tensor) -> Tensor:
+        """Logits (B, 8) of latents (B, C, s, s)."""
+        logits = self.net(clean).expressions
+        assert logits is not None
+        return logits
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """Decodes latents and reads the image.
+
+    Attributes:
+        codec: Decodes.
+        classify: From images (B, 3, S, S), about -1 to 1, to logits (B, 8).
+        sha256: Hash over the classifier.
+        name, expressions: See `semantic.Reader`.
+    """
+
+    codec: Codec
+    classify: Callable[[Tensor], Tensor]
+    sha256: str
+    name: str = IMAGE_FILE
+    expressions: frozenset[Expression] = _ALL
+
+    def __call__(self, clean: Tensor) -> Tensor:
+        """Logits (B, 8) of latents (B, C, s, s)."""
+        return self.classify(self.codec.decode(clean))
+
+
+def load(folder: Path, codec: Codec) -> dict[str, Reader]:
+    """The classifiers that are there, by name in recipes.
+
+    Raises:
+        WeightsError: One is damaged, learned another codec's latents, or is no classifier.
+        RequestError: ``SYNFER_GUIDE_LABELS`` is no label map, or leaves a class out.
+    """
+    found: dict[str, Reader] = {}
+    if (folder / LATENT_FILE).exists():
+        found["latent"] = LatentReader(*latent_classifier.load(folder / LATENT_FILE, codec))
+    named = os.environ.get("SYNFER_GUIDE")
+    if named:
+        found["image"] = other_reader(named, os.environ.get("SYNFER_GUIDE_LABELS"), codec)
+    elif (folder / IMAGE_FILE).exists():
+        found["image"] = our_reader(folder / IMAGE_FILE, codec)
+    return found
+
+
+def our_reader(path: Path, codec: Codec) -> ImageReader:
+    """Our own image classifier.
+
+    Raises:
+        WeightsError: The file is missing, damaged, no guidance classifier, or reads no expressions.
+    """
+    net, sha256 = classifier.load(path, "classifier")
+    if net.expressions is None:
+        raise WeightsError("reads no expressions", field=path.name)
+
+    def classify(images: Tensor) -> Tensor:
+        logits = net(images).expressions
+        assert isinstance(logits, Tensor)
+        return logits
+
+    return ImageReader(codec, classify, sha256)
+
+
+def other_reader(where: str, labels: str | None, codec: Codec) -> ImageReader:
+    """A classifier of `transformers`; `labels` is its label map as JSON.
+
+    Raises:
+        WeightsError: There is no such classifier.
+        RequestError: `labels` is no label map, or leaves a class out.
+    """
+    meanings = image_classifier.read_labels(labels, "SYNFER_GUIDE_LABELS") if labels else None
+    net = image_classifier.load(where, meanings)
+    return ImageReader(codec, net, net.sha256(), where, net.expressions)
