@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "annotate": ("synfer_core.commands", "read expression and action units off images"),
         "facekit": ("synfer_core.facekit.commands", "the exact renderer: data pack and renders"),
         "train": ("synfer_core.training.commands", "train one stage of the built-in model"),
+        "experts": ("synfer_core.training.commands", "weigh FERAnno and experts that vote"),
         "eval": ("synfer_core.evaluation.commands", "measure the built-in model"),
         "bench": ("synfer_core.evaluation.commands", "time the built-in model on this machine"),
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from synfer_core import batch
 from synfer_core.errors import ImageError, RequestError, SynferError
-from synfer_core.facs import EXPRESSIONS, format_facs
+from synfer_core.facs import EXPRESSIONS, Expression, format_facs
 from synfer_core.files import check_writable, read_text_bytes, write_whole
 from synfer_core.request import Recipe
 
@@ -53,6 +53,7 @@ ENRICH_EXAMPLES = """examples:
 
 ANNOTATE_EXAMPLES = """examples:
   synfer annotate smile.png
+  synfer annotate --label happiness smile.png
   synfer annotate faces/*.png --json > labels.jsonl"""
 
 SERVE_EXAMPLES = """examples:
@@ -64,8 +65,8 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the commands."""
     _add_serve(subparsers)
     _add_generate(subparsers)
-    _add_annotate(subparsers)
     _add_enrich(subparsers)
+    _add_annotate(subparsers)
 
 
 def _add_serve(subparsers: Subparsers) -> None:
@@ -92,10 +93,10 @@ def _add_generate(subparsers: Subparsers) -> None:
         "--out", type=Path, required=True, metavar="PATH", help="a .png file; with --batch a folder"
     )
     parser.add_argument("--report", type=Path, metavar="F.json", help="also write the report here")
-    _add_models(parser)
     parser.add_argument(
         "--enrich", action="store_true", help="write the detailed prompt (see synfer enrich)"
     )
+    _add_models(parser)
     _add_recipe_options(parser)
     parser.set_defaults(run=_generate)
 
@@ -115,7 +116,6 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--size", type=int, help="pixels on a side")
 
 
-def _add_annotate(subparsers: Subparsers) -> None:
 def _add_target(group: argparse._ActionsContainer) -> None:
     group.add_argument("--facs", help="action units as a FACS string, such as 6C+12D+25B or L14C")
     group.add_argument(
@@ -142,6 +142,7 @@ def _add_enrich(subparsers: Subparsers) -> None:
     parser.set_defaults(run=_enrich)
 
 
+def _add_annotate(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "annotate",
         help="read images",
@@ -150,6 +151,12 @@ def _add_enrich(subparsers: Subparsers) -> None:
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG or WebP")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each image")
+    parser.add_argument(
+        "--label",
+        choices=EXPRESSIONS,
+        metavar="NAME",
+        help="what the images are said to show; FERAnno and the experts vote on it",
+    )
     _add_models(parser)
     parser.set_defaults(run=_annotate)
 
@@ -175,6 +182,8 @@ def _generate(args: argparse.Namespace) -> int:
 def _generate_one(args: argparse.Namespace) -> int:
     recipe = Recipe.parse(_recipe_values(args))
     _check_targets(args)
+    if args.enrich:
+        recipe = _enriched(recipe)
     result = _follow(_load(args.models), recipe)
     result.save_png(args.out)
     if args.report:
@@ -182,8 +191,6 @@ def _generate_one(args: argparse.Namespace) -> int:
     _print_summary(args.out, result)
     return 0
 
-    if args.enrich:
-        recipe = _enriched(recipe)
 
 def _generate_batch(args: argparse.Namespace) -> int:
     given = [name for field, name in OPTIONS.items() if getattr(args, field) is not None]
@@ -238,13 +245,6 @@ def _check_targets(args: argparse.Namespace) -> None:
         check_writable(args.report, "--report")
 
 
-def _load(folder: Path | None) -> Synthesizer:
-    from synfer_core.synthesizer import Synthesizer
-
-    return Synthesizer.load(folder)
-
-
-def _follow(synthesizer: Synthesizer, recipe: Recipe) -> Result:
 def _enriched(recipe: Recipe) -> Recipe:
     """The recipe with its enriched text, which is printed."""
     from synfer_core.enrichment import enrich_recipe
@@ -282,6 +282,13 @@ def _writer(source: str | None) -> Writer | None:
     return LanguageModel.load(source)
 
 
+def _load(folder: Path | None) -> Synthesizer:
+    from synfer_core.synthesizer import Synthesizer
+
+    return Synthesizer.load(folder)
+
+
+def _follow(synthesizer: Synthesizer, recipe: Recipe) -> Result:
     """Generate, with the steps on the terminal where there is one."""
     from synfer_core.report import Progress
 
@@ -301,7 +308,7 @@ def _annotate(args: argparse.Namespace) -> int:
     failures: list[SynferError] = []
     for path in args.images:
         try:
-            _print_annotation(synthesizer, path, as_json=args.json)
+            _print_annotation(synthesizer, path, args.label, as_json=args.json)
         except ImageError as error:
             failures.append(error)
             _print_failure(path, error, as_json=args.json)
@@ -310,10 +317,12 @@ def _annotate(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _print_annotation(synthesizer: Synthesizer, path: Path, *, as_json: bool) -> None:
+def _print_annotation(
+    synthesizer: Synthesizer, path: Path, label: Expression | None, *, as_json: bool
+) -> None:
     from synfer_core.faces.images import read_image
 
-    annotation = synthesizer.annotate(read_image(path))
+    annotation = synthesizer.annotate(read_image(path), label)
     if as_json:
         print(json.dumps({"file": str(path), "ok": True, **annotation.to_dict()}, allow_nan=False))
     else:
@@ -329,6 +338,8 @@ def _print_failure(path: Path, error: SynferError, *, as_json: bool) -> None:
 def _print_summary(path: Path, made: Result | Annotation) -> None:
     label = made.label
     print(f"{path}: {f'{label.expression}, {label.confidence:.0%} sure' if label else 'no label'}")
+    if made.verdict:
+        print(f"  {made.verdict}")
     for reading in made.readings:
         print(f"  {format_facs(reading.aus) or 'no action unit'} (by {reading.reader})")
     for note in made.notes:

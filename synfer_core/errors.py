@@ -53,6 +53,10 @@ class WeightsError(SynferError):
     """A weight file is missing, truncated, or not the one the recipe names."""
 
 
+class StaleError(WeightsError):
+    """What was fitted to some weights does not fit those that are here now."""
+
+
 class ModelError(SynferError):
     """A network answered with what cannot be used: not a number, or not one for each class."""
 

@@ -124,6 +124,14 @@ class Verdict:
     confidence: float
     evidence: tuple[Evidence, ...]
 
+    def __str__(self) -> str:
+        what = {
+            "confirmed": f"{self.label} is confirmed",
+            "relabelled": f"{self.was} is relabelled {self.label}",
+            "rejected": f"{self.label} is rejected as uncertain",
+        }
+        return f"{what[self.status]}: {self.confidence:.0%} by {len(self.evidence)} votes"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {

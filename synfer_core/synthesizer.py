@@ -16,6 +16,7 @@ from typing import Self
 from synfer_core.annotation import Annotator, Readings
 from synfer_core.errors import UnsupportedError
 from synfer_core.faces.align import prepare
+from synfer_core.facs import Expression
 from synfer_core.models import exact
 from synfer_core.models.backbone import Backbone, Capabilities, Generation
 from synfer_core.models.builtin import BuiltinModel
@@ -81,7 +82,9 @@ class Synthesizer:
                 yield item
             else:
                 start = time.perf_counter()
-                readings = self.annotator.read(item.image)
+                readings = self.annotator.read(
+                    item.image, recipe.expression, _guide(backbone, recipe)
+                )
                 seconds["annotation"] = time.perf_counter() - start
                 yield _result(recipe, item, readings, seconds)
 
@@ -91,17 +94,22 @@ class Synthesizer:
         assert isinstance(result, Result)
         return result
 
-    def annotate(self, image: Pixels) -> Annotation:
+    def annotate(self, image: Pixels, label: Expression | None = None) -> Annotation:
         """Read label, AUs and attention off an image (H, W, 3) uint8.
 
         A face that has the model's own crop and size is read as it is, any other is aligned first.
 
+        Args:
+            image: The image.
+            label: What it is said to show; FERAnno and the experts vote on that.
+
         Raises:
             ImageError: There is no face in it.
+            ModelError: An expert answers with what is no distribution.
         """
         size = self.backbones["builtin"].capabilities.image_size
         face, notes = prepare(image, size)
-        readings = self.annotator.read(face)
+        readings = self.annotator.read(face, label)
         return Annotation(
             image=face,
             label=readings.label,
@@ -109,6 +117,7 @@ class Synthesizer:
             attention=readings.attention,
             notes=(*notes, *readings.notes),
             identity_code=readings.identity_code,
+            verdict=readings.verdict,
         )
 
     def _backbone(self, recipe: Recipe) -> Backbone:
@@ -119,6 +128,13 @@ class Synthesizer:
                 allowed=", ".join(self.backbones),
             )
         return self.backbones[recipe.backbone]
+
+
+def _guide(backbone: Backbone, recipe: Recipe) -> str | None:
+    """Hash of the classifier that semantic guidance follows: it has no vote on its own work."""
+    if not (recipe.guidance.semantic and isinstance(backbone, BuiltinModel)):
+        return None
+    return backbone.reader(recipe).sha256
 
 
 def _timed(
@@ -145,5 +161,6 @@ def _result(
         attention=made.attention,
         seconds=dict(seconds),
         notes=readings.notes,
+        verdict=readings.verdict,
         guidance_curve=made.guidance_curve,
     )

@@ -1,9 +1,10 @@
-"""The command ``synfer train STAGE``."""
+"""The commands ``synfer train STAGE`` and ``synfer experts fit``."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,11 @@ latent-classifier needs the codec alone; classifier, judge, au-reader, identity 
 images and can be trained at any time. --models names the folder that holds the weights of earlier
 stages."""
 
+EXPERTS_EXAMPLES = """examples:
+  synfer experts fit --data renders others
+  synfer experts fit --data renders --expert vit=models/vit --labels vit=vit-labels.json
+  synfer experts fit --data renders --mediapipe --out runs/experts.json"""
+
 PROFILE_NAMES = ("mini-128", "mini-256")
 RIVAL_NAMES = ("pixels", "random-unet")
 
@@ -44,7 +50,8 @@ class Stage:
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add ``train``."""
+    """Add ``train`` and ``experts``."""
+    _add_experts(subparsers)
     parser = subparsers.add_parser(
         "train",
         help="train one stage of the built-in model",
@@ -82,6 +89,91 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--apart-from", type=Path, help="data set whose people are refused")
     parser.set_defaults(run=train)
+
+
+def _add_experts(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "experts",
+        help="weigh experts",
+        description="Weigh FERAnno and the experts that vote on labels.",
+        epilog=EXPERTS_EXAMPLES,
+    )
+    parts = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
+    fit = parts.add_parser(
+        "fit",
+        help="fit weights and thresholds on validation people",
+        description="Fit weights and thresholds on validation people, and store them.",
+        epilog=EXPERTS_EXAMPLES,
+    )
+    fit.add_argument(
+        "--data", type=Path, nargs="+", required=True, metavar="DIR", help="renders; val is used"
+    )
+    fit.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+    fit.add_argument("--out", type=Path, metavar="F.json", help="(experts.json in --models)")
+    fit.add_argument(
+        "--expert",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="an image classifier: a folder with an ONNX file, or a transformers folder or hub id",
+    )
+    fit.add_argument(
+        "--labels",
+        action="append",
+        default=[],
+        metavar="NAME=F.json",
+        help="the meaning of its classes, where their names do not say it",
+    )
+    fit.add_argument("--mediapipe", action="store_true", help="MediaPipe's action units vote too")
+    fit.add_argument(
+        "--apart-from", type=Path, nargs="+", default=[], metavar="DIR", help="people refused"
+    )
+    fit.add_argument("--limit", type=int, help="images at most of each data set")
+    fit.set_defaults(run=fit_experts)
+
+
+def fit_experts(args: argparse.Namespace) -> int:
+    """Fit weights and thresholds of the experts and store them.
+
+    Raises:
+        RequestError: An option cannot be read, or the file cannot be written.
+    """
+    outsiders = _pairs(args.expert, "--expert")
+    labels = _pairs(args.labels, "--labels")
+    from synfer_core.files import check_writable
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    folder = args.models or DEFAULT_FOLDER
+    target = args.out or folder / "experts.json"
+    check_writable(target, "--out")
+    from synfer_core.training import experts
+
+    ballot = experts.fit_folder(
+        folder,
+        experts.invited(outsiders, labels, mediapipe=args.mediapipe),
+        args.data,
+        apart_from=args.apart_from,
+        limit=args.limit,
+    )
+    ballot.save(target)
+    print("\n".join(experts.lines(ballot)))
+    print(target)
+    return 0
+
+
+def _pairs(terms: list[str], field: str) -> dict[str, str]:
+    """``NAME=VALUE`` options by name."""
+    pairs: dict[str, str] = {}
+    for term in terms:
+        name, _, value = term.partition("=")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", name) or not value:
+            raise RequestError(
+                f"cannot read {term[:40]!r}", field=field, allowed="NAME=PATH, NAME in lower case"
+            )
+        if name in pairs:
+            raise RequestError(f"{name} comes twice", field=field, allowed="each name once")
+        pairs[name] = value
+    return pairs
 
 
 def train(args: argparse.Namespace) -> int:
