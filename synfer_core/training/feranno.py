@@ -25,7 +25,7 @@ from synfer_core.models.feranno import Annotated, Features, FERAnno, FERAnnoConf
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
 from synfer_core.training.dataset import FaceSet
-from synfer_core.training.loop import Loop, Losses, Schedule, device_of
+from synfer_core.training.loop import Loop, Losses, Schedule, device_of, precision_of
 from synfer_core.training.reading import labelled, slight_and_up
 
 _BATCH = 64
@@ -53,7 +53,7 @@ class FERAnnoTraining:
     taps: tuple[int, ...] = (0,)
     width: int = 160
     blocks: int = 2
-    copies: int = 3
+    copies: int = 2
     batch: int = 64
     au_weight: float = 0.5
     augmentation: Augmentation = field(
@@ -212,7 +212,8 @@ def learn(
     """Train a method's network into `path`; state and log go beside it (see `train`)."""
     seed = schedule.seed
     faces = dataset.load(data, "train", limit=limit)
-    samples = build(faces, method.read, config, copies=config.copies, seed=seed)
+    with precision_of(schedule):
+        samples = build(faces, method.read, config, copies=config.copies, seed=seed)
     validation = dataset.load(data, "val", limit=2000)
     held_out = build(validation, method.read, config, copies=1, seed=0)
     torch.manual_seed(seed)

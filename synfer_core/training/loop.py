@@ -124,8 +124,7 @@ class Loop:
         return self.averaged.module
 
     def _forward(self, losses: LossFunction, generator: torch.Generator) -> Losses:
-        device, halved = self.schedule.device, self.schedule.precision == "bfloat16"
-        with torch.autocast(torch.device(device).type, torch.bfloat16, halved):
+        with precision_of(self.schedule):
             return losses(generator)
 
     def _set_rate(self, share: float, steps: int) -> None:
@@ -183,6 +182,12 @@ class Loop:
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": saved, "param_groups": groups})
         self.step = int(state.config["step"])
+
+
+def precision_of(schedule: Schedule) -> torch.autocast:
+    """A context in which the forward pass has the schedule's precision."""
+    halved = schedule.precision == "bfloat16"
+    return torch.autocast(torch.device(schedule.device).type, torch.bfloat16, halved)
 
 
 def device_of(net: nn.Module) -> torch.device:
