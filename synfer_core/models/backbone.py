@@ -23,6 +23,8 @@ class Capabilities:
         text, identity, guidance, attention, steps: Whether it reads words, keeps a person, has
             guidance strengths, shows attention maps, and denoises in steps.
         semantic: Whether there is a classifier that semantic guidance can follow.
+        guides: Those classifiers, as recipes name them.
+        editing: Whether it can start from a face instead of noise.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Capabilities:
     attention: bool
     steps: bool
     semantic: bool = False
+    guides: tuple[str, ...] = ()
+    editing: bool = False
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ class BuiltinModel:
             attention=True,
             steps=True,
             semantic=bool(self.readers),
+            guides=tuple(self.readers),
         )
 
     def check(self, recipe: Recipe) -> Recipe:
