@@ -1,6 +1,6 @@
 """Prompt enrichment: a coarse description and a target become a detailed prompt.
 
-In SynFER (Tao et al., ICCV 2025, https://arxiv.org/abs/2410.09865, figure 1, left) a language model
+In SynFER (He et al., ICCV 2025, https://arxiv.org/abs/2410.09865, figure 1, left) a language model
 writes them. Here a grammar over the FACS vocabulary does so, in the words of the training captions;
 any instruction-tuned text model can take its place. `conditioning` reads what came of it.
 """

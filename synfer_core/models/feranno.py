@@ -1,6 +1,6 @@
 """FERAnno: reads the expression off what the denoiser itself sees in an image.
 
-After SynFER (Tao et al., ICCV 2025, https://arxiv.org/abs/2410.09865, section 3.4): the image is
+After SynFER (He et al., ICCV 2025, https://arxiv.org/abs/2410.09865, section 3.4): the image is
 inverted, the frozen U-Net's features at several scales and its cross-attention maps are read at
 chosen steps, and a cascade of blocks, each a convolution and a cross-attention both ways between
 image features and queries, ends in a distribution over the expressions.
