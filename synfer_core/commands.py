@@ -1,4 +1,4 @@
-"""Commands for images and words: ``serve``, ``generate``, ``enrich`` and ``annotate``.
+"""Commands for images and words: ``serve``, ``generate``, ``edit``, ``enrich`` and ``annotate``.
 
 Each imports what it needs when it runs.
 """
@@ -16,11 +16,11 @@ from synfer_core import batch
 from synfer_core.errors import ImageError, RequestError, SynferError
 from synfer_core.facs import EXPRESSIONS, Expression, format_facs
 from synfer_core.files import check_writable, read_text_bytes, write_whole
-from synfer_core.request import Recipe
+from synfer_core.request import SAMPLE, Recipe
 
 if TYPE_CHECKING:
     from synfer_core.enrichment import Writer
-    from synfer_core.report import Annotation, Result
+    from synfer_core.report import Annotation, Pixels, Result
     from synfer_core.synthesizer import Synthesizer
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -46,6 +46,23 @@ GENERATE_EXAMPLES = """examples:
   synfer generate --recipe recipe.json --out face.png
   synfer generate --batch recipes.jsonl --out faces/"""
 
+EDIT_OPTIONS = {
+    "text": "--text",
+    "negative_text": "--negative-text",
+    "facs": "--facs",
+    "expression": "--expression",
+    "identity_seed": "--identity-seed",
+    "steps": "--steps",
+    "inversion_depth": "--depth",
+    "keep": "--keep",
+}
+"""Recipe fields that ``synfer edit`` has options for."""
+
+EDIT_EXAMPLES = """examples:
+  synfer edit photo.jpg --au AU12=4 --au AU6=3 --out smile.png
+  synfer edit smile.png --relative --au AU12=-2 --out fainter.png --report fainter.json
+  synfer edit sample:ada --facs 4D+7C+23C --expression anger --out angry.png"""
+
 ENRICH_EXAMPLES = """examples:
   synfer enrich "a man" --expression happiness
   synfer enrich "an old woman" --au AU12=4 --au AUL2=1.5
@@ -65,6 +82,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the commands."""
     _add_serve(subparsers)
     _add_generate(subparsers)
+    _add_edit(subparsers)
     _add_enrich(subparsers)
     _add_annotate(subparsers)
 
@@ -122,6 +140,47 @@ def _add_target(group: argparse._ActionsContainer) -> None:
         "--au", action="append", metavar="AU=N", help="one action unit, 0 to 5, such as AU12=4"
     )
     group.add_argument("--expression", metavar="NAME", help=", ".join(EXPRESSIONS))
+
+
+def _add_edit(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "edit",
+        help="give a face another expression",
+        description="Give a face another expression; person, hair, pose and light stay.",
+        epilog=EDIT_EXAMPLES,
+    )
+    parser.add_argument(
+        "image",
+        metavar="IMAGE",
+        help="PNG, JPEG or WebP, or sample:NAME; an image made here says itself what it shows",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="F.png", help="where to write")
+    parser.add_argument("--report", type=Path, metavar="F.json", help="also write the report here")
+    parser.add_argument(
+        "--relative",
+        action="store_true",
+        help="--au adds to what the face shows, -5 to 5; without it all other units are absent",
+    )
+    _add_target(parser)
+    parser.add_argument("--text", help="what the words say")
+    parser.add_argument("--negative-text", metavar="TEXT", help="what to steer away from")
+    parser.add_argument("--identity-seed", type=int, metavar="SEED", help="the person it shows")
+    parser.add_argument("--steps", type=int, help="steps from pure noise to the image")
+    parser.add_argument(
+        "--depth",
+        dest="inversion_depth",
+        type=float,
+        metavar="N",
+        help="share of the way back to noise, above 0, at most 1: more changes more",
+    )
+    parser.add_argument(
+        "--keep",
+        type=float,
+        metavar="N",
+        help="how firmly to hold what the units do not move, 0 to 1 (1)",
+    )
+    _add_models(parser)
+    parser.set_defaults(run=_edit)
 
 
 def _add_enrich(subparsers: Subparsers) -> None:
@@ -190,6 +249,37 @@ def _generate_one(args: argparse.Namespace) -> int:
         write_whole(args.report, _json_bytes(result.to_dict()))
     _print_summary(args.out, result)
     return 0
+
+
+def _edit(args: argparse.Namespace) -> int:
+    if args.relative and not args.au:
+        raise RequestError("changes nothing", field="--relative", allowed="with --au")
+    aus = _action_units(args.au) if args.au else {}
+    _check_targets(args)
+    source, made_by = _source(args.image)
+    fields = {f: getattr(args, f) for f in EDIT_OPTIONS if getattr(args, f) is not None}
+    synthesizer = _load(args.models)
+    edit = synthesizer.edit(source, aus, relative=args.relative, made_by=made_by, **fields)
+    result = _follow(synthesizer, edit.recipe)
+    result.save_png(args.out)
+    if args.report:
+        write_whole(args.report, _json_bytes({**result.to_dict(), "edit": edit.to_dict()}))
+    _print_summary(args.out, result)
+    print(f"  round trip of the source: {result.reconstruction_psnr:.1f} dB")
+    for note in edit.notes:
+        print(f"  note: {note}")
+    return 0
+
+
+def _source(image: str) -> tuple[Pixels | str, Recipe | None]:
+    """What to edit, and the recipe that made it where it carries one."""
+    from synfer_core.faces.images import read_image
+    from synfer_core.report import carried_recipe
+
+    if image.startswith(SAMPLE):
+        return image, None
+    path = Path(image)
+    return read_image(path), carried_recipe(path.read_bytes())
 
 
 def _generate_batch(args: argparse.Namespace) -> int:

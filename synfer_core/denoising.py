@@ -38,18 +38,27 @@ def initial_noise(seed: int, shape: tuple[int, int, int]) -> Tensor:
 
 
 @torch.no_grad()
-def sample(denoise: Denoise, latents: Tensor, scheduler: Scheduler, steps: int) -> Iterator[Step]:
+def sample(
+    denoise: Denoise,
+    latents: Tensor,
+    scheduler: Scheduler,
+    steps: int,
+    *,
+    last: int | None = None,
+) -> Iterator[Step]:
     """Denoise `latents` in `steps` steps; closing the iterator stops it.
 
     Args:
         denoise: Predicts v.
-        latents: (1, C, s, s) unit Gaussian noise.
+        latents: (1, C, s, s) unit Gaussian noise; with `last`, latents of that step's noise level.
         scheduler: ``ddim`` or ``dpm++``.
-        steps: Number of steps.
+        steps: Number of steps from pure noise.
+        last: Take only this many of them, the last ones.
     """
     solver: Any = _SCHEDULERS[scheduler]()
     solver.set_timesteps(steps)
-    for index, timestep in enumerate(solver.timesteps, start=1):
+    first = 0 if last is None else steps - last
+    for index, timestep in enumerate(solver.timesteps[first:], start=1):
         velocity = denoise(latents, timestep[None])
         clean = predicted_clean(latents, velocity, solver.alphas_cumprod[int(timestep)])
         latents = solver.step(velocity, timestep, latents, return_dict=False)[0]

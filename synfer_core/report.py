@@ -24,6 +24,7 @@ RECIPE_KEY = "synfer_recipe"
 """Name of the PNG text chunk that holds the recipe as JSON."""
 
 Pixels = NDArray[np.uint8]
+_DAMAGE = (OSError, Image.DecompressionBombError, ValueError, SyntaxError)
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,8 @@ class Result:
         notes: Things the user should know, in plain words.
         guidance_curve: What semantic guidance read on the way; empty without it.
         verdict: What the experts say of the expression that the recipe names.
+        reconstruction_psnr: How well inversion brought the recipe's reference back, unedited, in
+            dB; None without a reference.
     """
 
     recipe: Recipe
@@ -274,9 +277,11 @@ class Result:
     notes: tuple[str, ...] = ()
     guidance_curve: tuple[GuidancePoint, ...] = ()
     verdict: Verdict | None = None
+    reconstruction_psnr: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON, without pictures."""
+        psnr = self.reconstruction_psnr
         return {
             "recipe": json.loads(self.recipe.to_json()),
             "label": self.label.to_dict() if self.label else None,
@@ -286,6 +291,7 @@ class Result:
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
             "notes": list(self.notes),
             "guidance_curve": [point.to_dict() for point in self.guidance_curve],
+            "reconstruction_psnr": None if psnr is None else round(psnr, 2),
         }
 
     def to_png(self) -> bytes:
@@ -309,11 +315,29 @@ def read_recipe(png: bytes) -> Recipe:
         RequestError: There is no recipe in it, or it is not valid.
     """
     try:
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            image.load()
-            text = getattr(image, "text", {}).get(RECIPE_KEY)
-    except (OSError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        text = _recipe_text(png)
+    except _DAMAGE as error:
         raise ImageError(f"cannot be read: {error}", field="image", allowed="a PNG file") from error
     if text is None:
         raise RequestError("the image carries no recipe", field="image")
-    return Recipe.parse_json(str(text))
+    return Recipe.parse_json(text)
+
+
+def carried_recipe(data: bytes) -> Recipe | None:
+    """The recipe in the bytes of any file; None where it carries none.
+
+    Raises:
+        RequestError: It carries one that is not valid.
+    """
+    try:
+        text = _recipe_text(data)
+    except _DAMAGE:
+        return None
+    return None if text is None else Recipe.parse_json(text)
+
+
+def _recipe_text(png: bytes) -> str | None:
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+        image.load()
+        text = getattr(image, "text", {}).get(RECIPE_KEY)
+    return None if text is None else str(text)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from synfer_core.errors import RequestError, UnsupportedError
+from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS, Expression, parse_facs, validate_aus
 
 MAX_TEXT = 2000
 MAX_SEED = 2**63 - 1
+USUAL_STRENGTH = 2.0
+"""Of semantic guidance where it is switched on; measured by ``synfer eval semantic --tune``."""
 Scheduler = Literal["ddim", "dpm++"]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True)]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 
-_NOT_BUILT = {
-    "reference": "editing a reference image",
-    "inversion_depth": "editing a reference image",
-}
+MAX_REFERENCE_BYTES = 1 << 18
+SAMPLE = "sample:"
+"""Start of a reference to a built-in sample; the sample's name follows."""
+PNG_DATA = "data:image/png;base64,"
+"""Start of a reference that holds the picture itself."""
+_SAMPLE_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
 
 class Guidance(BaseModel):
@@ -41,15 +48,17 @@ class SemanticOptions(BaseModel):
         acts_on: What is moved: the words, the AUs, or both.
         first, last: Shares of the way from noise to image between which steps are taken.
         every: A step is taken at every k-th denoising step between them.
+        fade: Steps grow shorter as the classifier reads the expression; without, all are full.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     classifier: Literal["latent", "image"] = "latent"
-    acts_on: Literal["text", "aus", "both"] = "text"
+    acts_on: Literal["text", "aus", "both"] = "both"
     first: float = Field(0.1, ge=0.0, le=1.0)
     last: float = Field(0.7, ge=0.0, le=1.0)
     every: int = Field(2, ge=1, le=100, strict=True)
+    fade: bool = Field(True, strict=True)
 
     @model_validator(mode="after")
     def _check_window(self) -> Self:
@@ -78,6 +87,12 @@ class Recipe(BaseModel):
         identity_seed: Draws the person; the same seed is the same person in every expression.
         identity_code: The person as numbers, in place of `identity_seed`.
         size: Pixels on a side; None takes the backbone's own size.
+        reference: The face to edit: ``sample:NAME``, or an aligned square face of the backbone's
+            size as ``data:image/png;base64,...``, at most 256 KiB. `identity_seed` and
+            `identity_code` then say who it shows, where that is known.
+        inversion_depth: Share of the way back to noise that the reference goes before it is
+            denoised anew, above 0, at most 1; None takes the default of `editing`.
+        keep: How firmly an edit holds what its AUs do not move, 0 (not at all) to 1 (None).
         weights_sha256: Filled in by the program; where given, it must match.
     """
 
@@ -100,6 +115,9 @@ class Recipe(BaseModel):
     identity_seed: Seed | None = None
     identity_code: tuple[float, ...] | None = None
     size: int | None = Field(None, ge=64, le=1024, strict=True)
+    reference: str | None = Field(None, max_length=len(PNG_DATA) + 4 * MAX_REFERENCE_BYTES // 3 + 4)
+    inversion_depth: float | None = Field(None, gt=0.0, le=1.0)
+    keep: float | None = Field(None, ge=0.0, le=1.0)
     weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
 
     @model_validator(mode="before")
@@ -107,7 +125,6 @@ class Recipe(BaseModel):
     def _check_units(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
-        _refuse_unbuilt(data)
         values = dict(data)
         if values.get("aus") and values.get("facs") is not None:
             raise RequestError("give AUs once", field="facs", allowed="either aus or facs")
@@ -149,6 +166,19 @@ class Recipe(BaseModel):
                 field="semantic.acts_on",
                 allowed="text, both, or a recipe with AUs",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> Self:
+        if self.reference is None:
+            for name in ("inversion_depth", "keep"):
+                if getattr(self, name) is not None:
+                    allowed = "only with a reference"
+                    raise RequestError("is about a reference", field=name, allowed=allowed)
+            return self
+        reference_bytes(self.reference)
+        if self.steps < 2:
+            raise RequestError("inversion needs a way back", field="steps", allowed="at least 2")
         return self
 
     @property
@@ -196,10 +226,34 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return data
 
 
-def _refuse_unbuilt(data: Mapping[str, Any]) -> None:
-    for name, what in _NOT_BUILT.items():
-        if data.get(name) is not None:
-            raise UnsupportedError(f"{what} is not part of this version", field=name)
+def reference_bytes(reference: str) -> bytes | None:
+    """The PNG that a reference holds; None where it names a built-in sample.
+
+    Only the first bytes are looked at here; whoever decodes the picture checks the rest.
+
+    Raises:
+        RequestError: It is neither a sample's name nor a PNG of at most 256 KiB in base64.
+    """
+    if reference.startswith(SAMPLE):
+        if not _SAMPLE_NAME.fullmatch(reference.removeprefix(SAMPLE)):
+            raise RequestError("is no name", field="reference", allowed="sample:NAME")
+        return None
+    if not reference.startswith(PNG_DATA):
+        raise RequestError(
+            f"{reference[:20]!r} is no reference",
+            field="reference",
+            allowed=f"sample:NAME or {PNG_DATA}...",
+        )
+    try:
+        data = base64.b64decode(reference.removeprefix(PNG_DATA), validate=True)
+    except ValueError as error:
+        raise RequestError(f"is not base64: {error}", field="reference") from error
+    if len(data) > MAX_REFERENCE_BYTES:
+        allowed = f"at most {MAX_REFERENCE_BYTES:,} bytes"
+        raise RequestError(f"has {len(data):,} bytes", field="reference", allowed=allowed)
+    if not data.startswith(_PNG_HEAD):
+        raise RequestError("is no PNG", field="reference", allowed="a PNG image")
+    return data
 
 
 def _translate(error: ValidationError) -> RequestError:
@@ -216,6 +270,7 @@ def _translate(error: ValidationError) -> RequestError:
 def _allowed(context: Mapping[str, Any]) -> str | None:
     words = {
         "ge": "at least",
+        "gt": "above",
         "le": "at most",
         "max_length": "at most",
         "expected": "one of",

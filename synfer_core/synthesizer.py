@@ -11,9 +11,11 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from synfer_core import conditioning, editing
 from synfer_core.annotation import Annotator, Readings
+from synfer_core.editing import Edit
 from synfer_core.errors import UnsupportedError
 from synfer_core.faces.align import prepare
 from synfer_core.facs import Expression
@@ -120,6 +122,60 @@ class Synthesizer:
             verdict=readings.verdict,
         )
 
+    def edit(
+        self,
+        source: Pixels | str,
+        aus: Mapping[str, float],
+        *,
+        relative: bool = False,
+        made_by: Recipe | None = None,
+        **fields: Any,
+    ) -> Edit:
+        """The recipe that gives a face another expression and keeps the rest; nothing is made yet.
+
+        Args:
+            source: An image (H, W, 3) uint8, aligned first unless it has the model's own size; or a
+                reference as recipes take it.
+            aus: Intensities 0-5, all other AUs absent; with `relative` changes -5 to 5, all other
+                AUs as they are.
+            relative: Add `aus` to the source's AUs: those of `made_by` or of the sample, else those
+                that the AU reader measures.
+            made_by: The recipe that made the source, where it is known; it says who is shown.
+            **fields: Further fields of the recipe.
+
+        Raises:
+            RequestError: A value is not allowed.
+            ImageError: There is no face in the source.
+            UnsupportedError: `relative` needs an AU reader, and these weights have none.
+        """
+        size = self.backbones["builtin"].capabilities.image_size
+        if isinstance(source, str):
+            face, reference = editing.pixels_of(source, size), source
+            notes: tuple[str, ...] = ()
+        else:
+            face, notes = prepare(source, size)
+            reference = editing.reference_of(face)
+        known = self._known_aus(reference, face, made_by) if relative else None
+        asked = editing.relative(known, aus) if known is not None else dict(aus)
+        who = {} if {"identity_seed", "identity_code"} & set(fields) else _who(made_by)
+        values = {"reference": reference, "aus": asked, **who, **fields}
+        return Edit(Recipe.parse(values), known, notes)
+
+    def _known_aus(
+        self, reference: str, face: Pixels, made_by: Recipe | None
+    ) -> Mapping[str, float]:
+        """AUs (0-5) of what is edited, from the best source there is."""
+        if made_by is not None and conditioning.sets_aus(made_by):
+            return made_by.action_units
+        sample = editing.sample_of(reference)
+        if sample is not None:
+            return sample.aus
+        if self.annotator.au_reader is None:
+            raise UnsupportedError(
+                "these weights have no AU reader", field="relative", allowed="absolute AUs"
+            )
+        return self.annotator.au_reader.read(face).aus
+
     def _backbone(self, recipe: Recipe) -> Backbone:
         if recipe.backbone not in self.backbones:
             raise UnsupportedError(
@@ -128,6 +184,14 @@ class Synthesizer:
                 allowed=", ".join(self.backbones),
             )
         return self.backbones[recipe.backbone]
+
+
+def _who(made_by: Recipe | None) -> dict[str, Any]:
+    """The person in an earlier result, as recipe fields; its words may have named traits."""
+    if made_by is None:
+        return {}
+    code, known = conditioning.identity_code(editing.with_person(made_by))
+    return {"identity_code": tuple(code[0].tolist())} if bool(known.any()) else {}
 
 
 def _guide(backbone: Backbone, recipe: Recipe) -> str | None:
@@ -163,4 +227,5 @@ def _result(
         notes=readings.notes,
         verdict=readings.verdict,
         guidance_curve=made.guidance_curve,
+        reconstruction_psnr=made.reconstruction_psnr,
     )

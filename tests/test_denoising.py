@@ -11,6 +11,8 @@ from synfer_core import denoising
 from synfer_core.models.denoiser import ddim, dpm_solver
 from synfer_core.request import Scheduler
 
+_BOTH: tuple[Scheduler, ...] = ("ddim", "dpm++")
+
 
 def _gaussian(mean: float, deviation: float) -> denoising.Denoise:
     """The exact v of data drawn from one Gaussian."""
@@ -66,3 +68,22 @@ def test_noise_is_a_function_of_the_seed() -> None:
     first, again = (denoising.initial_noise(7, (2, 3, 3)) for _ in range(2))
     assert torch.equal(first, again)
     assert not torch.equal(first, denoising.initial_noise(8, (2, 3, 3)))
+
+
+def test_the_last_steps_alone_go_on_where_the_others_ended() -> None:
+    denoise = _gaussian(0.2, 0.7)
+    noise = denoising.initial_noise(3, (2, 4, 4))
+    whole = list(denoising.sample(denoise, noise, "ddim", 7))
+    rest = list(denoising.sample(denoise, whole[3].latents, "ddim", 7, last=3))
+    assert [step.index for step in rest] == [1, 2, 3]
+    assert torch.equal(rest[-1].latents, whole[-1].latents)
+
+
+def test_the_solver_of_second_order_can_start_on_the_way() -> None:
+    denoise, noise = _gaussian(0.5, 0.4), denoising.initial_noise(0, (4, 16, 16))
+    on_the_way = list(denoising.sample(denoise, noise, "ddim", 50))[19].latents
+    ends = [
+        list(denoising.sample(denoise, on_the_way, scheduler, 50, last=30))[-1].latents
+        for scheduler in _BOTH
+    ]
+    torch.testing.assert_close(ends[0], ends[1], atol=0.1, rtol=0)

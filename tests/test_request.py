@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import math
 from typing import Any
@@ -8,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synfer_core.errors import RequestError, UnsupportedError
+from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS
-from synfer_core.request import MAX_SEED, MAX_TEXT, Recipe
+from synfer_core.request import (
+    MAX_REFERENCE_BYTES,
+    MAX_SEED,
+    MAX_TEXT,
+    PNG_DATA,
+    SAMPLE,
+    Recipe,
+)
 
 seeds = st.integers(0, MAX_SEED)
 recipes = st.fixed_dictionaries(
@@ -134,13 +142,69 @@ def test_bad_values_name_what_is_allowed(data: dict[str, Any], allowed: str) -> 
     assert allowed in (caught.value.allowed or "")
 
 
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+
+
+def as_reference(data: bytes) -> str:
+    return PNG_DATA + base64.b64encode(data).decode()
+
+
+@pytest.mark.parametrize("reference", ["sample:ada", as_reference(PNG + bytes(100))])
+def test_references_are_taken(reference: str) -> None:
+    data = {"reference": reference, "inversion_depth": 1.0, "keep": 0.0}
+    assert Recipe.parse(data).reference == reference
+
+
 @pytest.mark.parametrize(
-    "data",
-    [{"reference": "a.png"}, {"inversion_depth": 0.5}],
+    ("reference", "message"),
+    [
+        ("face.png", "no reference"),
+        ("sample:../x", "no name"),
+        ("sample:", "no name"),
+        ("data:image/jpeg;base64,/9j/", "no reference"),
+        (PNG_DATA + "what is this", "base64"),
+        (PNG_DATA + "\u00e9\u00e9\u00e9\u00e9", "base64"),
+        (as_reference(b"GIF89a"), "no PNG"),
+        (as_reference(PNG + bytes(MAX_REFERENCE_BYTES - len(PNG) + 1)), "262,145 bytes"),
+    ],
 )
-def test_fields_of_later_parts_are_refused_by_name(data: dict[str, Any]) -> None:
-    with pytest.raises(UnsupportedError, match="not part of this version"):
+def test_other_references_are_refused(reference: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message) as caught:
+        Recipe.parse({"reference": reference})
+    assert caught.value.field == "reference"
+
+
+def test_the_largest_reference_is_taken() -> None:
+    largest = as_reference(PNG + bytes(MAX_REFERENCE_BYTES - len(PNG)))
+    assert Recipe.parse({"reference": largest}).reference == largest
+
+
+@given(st.text(max_size=80))
+def test_any_reference_is_taken_or_refused(reference: str) -> None:
+    for text in (reference, SAMPLE + reference, PNG_DATA + reference):
+        try:
+            recipe = Recipe.parse({"reference": text})
+        except RequestError:
+            continue
+        assert recipe.reference == text
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"inversion_depth": 0.5}, "inversion_depth"),
+        ({"keep": 0.5}, "keep"),
+        ({"reference": "sample:ada", "inversion_depth": 0.0}, "inversion_depth"),
+        ({"reference": "sample:ada", "inversion_depth": 1.1}, "inversion_depth"),
+        ({"reference": "sample:ada", "keep": -0.1}, "keep"),
+        ({"reference": "sample:ada", "steps": 1}, "steps"),
+    ],
+)
+def test_what_does_not_fit_an_edit_is_named(data: dict[str, Any], field: str) -> None:
+    with pytest.raises(RequestError) as caught:
         Recipe.parse(data)
+    assert caught.value.field == field
+    assert caught.value.allowed
 
 
 def test_the_empty_recipe_is_fine() -> None:

@@ -51,12 +51,15 @@ class Generation:
         attention: Where AUs and words acted; empty for a backbone without attention.
         latents: The final latents, where the backbone has any.
         guidance_curve: What semantic guidance read on the way.
+        reconstruction_psnr: Of the inversion's round trip against the reference, in dB, where one
+            was used.
     """
 
     image: Pixels
     attention: AttentionMaps
     latents: Any = None
     guidance_curve: tuple[GuidancePoint, ...] = ()
+    reconstruction_psnr: float | None = None
 
 
 class Backbone(Protocol):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from synfer_core import decoding, denoising, guidance, semantic
-from synfer_core.conditioning import Conditions, condition
+from synfer_core import decoding, denoising, editing, guidance, semantic
+from synfer_core.conditioning import Conditions, condition, sets_aus
+from synfer_core.editing import Layout
 from synfer_core.errors import RequestError, UnsupportedError, WeightsError
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS, slots_of, to_slots
 from synfer_core.guidance import Denoise
@@ -89,19 +90,23 @@ class BuiltinModel:
             steps=True,
             semantic=bool(self.readers),
             guides=tuple(self.readers),
+            editing=True,
         )
 
     def check(self, recipe: Recipe) -> Recipe:
         """The recipe with the weights' hash filled in.
 
         Raises:
-            RequestError: The recipe names other weights.
+            RequestError: The recipe names other weights, or a sample that is not there.
+            ImageError: The recipe's reference is damaged.
             UnsupportedError: The recipe asks for another size than the model's, or for guidance by
                 a classifier that is not here or does not know the expression.
         """
         size = self.codec.config.image_size
         if recipe.size not in (None, size):
             raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
+        if recipe.reference is not None:
+            editing.pixels_of(recipe.reference, size)
         weights = self._weights(recipe)
         if recipe.weights_sha256 not in (None, weights):
             raise RequestError(
@@ -141,20 +146,50 @@ class BuiltinModel:
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Denoise step by step; the last item is the image with its attention maps."""
+        recipe = editing.with_person(recipe)
         conditions = condition(recipe, self.encoder, self.denoiser, self.adapter)
         recorder = Recorder(self.denoiser.config.latent_size)
         curve: list[GuidancePoint] = []
         denoise = self._guided(recipe, conditions, recorder, curve.append)
-        noise = denoising.initial_noise(recipe.seed, self.latent_shape)
-        latents = noise
-        for step in denoising.sample(denoise, noise, recipe.scheduler, recipe.steps):
+        decode = partial(decoding.decode, self.codec)
+        latents = denoising.initial_noise(recipe.seed, self.latent_shape)
+        steps, before, psnr = recipe.steps, 0, None
+        if recipe.reference is not None:
+            layout = yield from self.lay_out(recipe)
+            denoise, decode = layout.holding(denoise), partial(layout.decode, self.codec)
+            latents, psnr = layout.start, layout.psnr
+            steps = before = layout.steps
+        for step in denoising.sample(denoise, latents, recipe.scheduler, recipe.steps, last=steps):
             latents = step.latents
-            wanted = step.index % PREVIEW_EVERY == 1 and step.index < recipe.steps
-            preview = decoding.decode(self.codec, step.clean) if wanted else None
-            yield Progress(step.index, recipe.steps, "denoising", preview)
-        image = decoding.decode(self.codec, latents)
+            wanted = step.index % PREVIEW_EVERY == 1 and step.index < steps
+            preview = decode(step.clean) if wanted else None
+            yield Progress(before + step.index, before + steps, "denoising", preview)
         attention = attention_maps(recorder, conditions, recipe)
-        yield Generation(image, attention, latents, tuple(curve))
+        yield Generation(decode(latents), attention, latents, tuple(curve), psnr)
+
+    @torch.no_grad()
+    def lay_out(self, recipe: Recipe) -> Generator[Progress, None, Layout]:
+        """Invert a recipe's reference step by step; returns where its denoising starts.
+
+        Raises:
+            RequestError: There is no such sample.
+            ImageError: The reference is damaged.
+        """
+        assert recipe.reference is not None
+        image = editing.pixels_of(recipe.reference, self.codec.config.image_size)
+        clean = self.codec.encode(decoding.to_tensor(image[None]))
+        bare = editing.without_words(recipe)
+        person = condition(bare, self.encoder, self.denoiser, self.adapter).empty
+        denoise = guidance.plain(self.denoiser, person)
+        steps, start = editing.steps_of(recipe), clean
+        for step in editing.carry_back(denoise, clean, recipe):
+            start = step.latents
+            yield Progress(step.index, 2 * steps, "inverting")
+        back = decoding.decode(self.codec, editing.round_trip(denoise, start, recipe))
+        target = torch.tensor([to_slots(recipe.action_units)]) if sets_aus(recipe) else None
+        keep = 1.0 if recipe.keep is None else recipe.keep
+        held = editing.held_places(self.directions, clean, target, keep)
+        return Layout(image, clean, start, steps, held, editing.psnr(image, back))
 
     def _guided(
         self,

@@ -53,12 +53,16 @@ class ExactBackbone:
 
         Raises:
             RequestError: The person's code has the wrong length.
-            UnsupportedError: The recipe names weights, or asks for semantic guidance.
+            UnsupportedError: The recipe names weights, or asks for semantic guidance or an edit.
         """
         if recipe.weights_sha256 is not None:
             raise UnsupportedError("has no weights", field="weights_sha256")
         if recipe.guidance.semantic:
             raise UnsupportedError("renders are not guided", field="guidance.semantic", allowed="0")
+        if recipe.reference is not None:
+            raise UnsupportedError(
+                "the exact renderer cannot edit a picture", field="reference", allowed="nothing"
+            )
         person_of(recipe)
         return recipe
 

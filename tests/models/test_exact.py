@@ -66,3 +66,9 @@ def test_code_and_seed_show_the_same_person(backbone: ExactBackbone) -> None:
     other = rendered(backbone, identity_code=code_of(6), **smile).astype(float)
     assert np.abs(by_code - by_seed).mean() < 2.0
     assert np.abs(other - by_seed).mean() > 10.0
+
+
+def test_an_edit_is_refused_by_name(backbone: ExactBackbone) -> None:
+    assert not backbone.capabilities.editing
+    with pytest.raises(UnsupportedError, match="reference: the exact renderer cannot edit"):
+        backbone.check(Recipe(backbone="facekit", reference="sample:ada"))

@@ -1,0 +1,264 @@
+"""Editing: a reference is inverted part of the way to noise and denoised anew, the rest held.
+
+Layout initialisation of SynFER (He et al. 2025, https://arxiv.org/abs/2410.09865, section 3.3): the
+noise from which a face is made comes from inverting a reference, so that the new face keeps its
+layout. The reference is inverted without words and AUs, as the person that the recipe names.
+
+What the AUs asked for do not move is held, after Blended Diffusion (Avrahami et al. 2022,
+https://arxiv.org/abs/2111.14818), but on the predicted clean latents: with m_p in 0-1 for how far
+the edit moves the latents x0 of place p, read off them linearly (`models.au_directions`),
+
+    x0'_p = m_p x0_p(v) + (1 - m_p) x0_p(reference)
+    m_p = min(1, |(target - read(reference)) directions_p| / MOVES)
+
+Where places are held, the image also gets back what the codec lost of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from synfer_core import decoding, denoising, samples
+from synfer_core.errors import RequestError, UnsupportedError
+from synfer_core.faces.images import decode_image, read_image
+from synfer_core.facs import (
+    MAX_INTENSITY,
+    canonical_key,
+    format_facs,
+    from_slots,
+    slots_of,
+    to_slots,
+)
+from synfer_core.guidance import Denoise
+from synfer_core.inversion import InversionStep, invert
+from synfer_core.models.au_directions import AUDirections
+from synfer_core.models.codec import Codec
+from synfer_core.models.denoiser import ddim
+from synfer_core.report import Pixels
+from synfer_core.request import PNG_DATA, SAMPLE, Recipe, reference_bytes
+from synfer_core.samples import Sample
+
+DEPTH = 0.8
+"""Share of the way to noise that a reference goes where the recipe does not say."""
+REFINE = 1
+"""Further looks at v in each step of inversion."""
+MOVES = 0.7
+"""Length of an edit's move of one place's latents from which the place is free."""
+LEAST_READING = 0.25
+"""Intensity below which a reading of an AU that an edit leaves alone counts as absent."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit, ready to be made.
+
+    Attributes:
+        recipe: What to make.
+        source_aus: AUs of the source that changes were added to; None for an absolute edit.
+        notes: Things the user should know, in plain words.
+    """
+
+    recipe: Recipe
+    source_aus: Mapping[str, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the report says of the source, as JSON."""
+        aus = self.source_aus
+        return {"source": None if aus is None else format_facs(aus), "notes": list(self.notes)}
+
+
+def reference_of(image: Pixels) -> str:
+    """An aligned face (S, S, 3) as `Recipe.reference` takes it.
+
+    Raises:
+        RequestError: As PNG it is larger than 256 KiB.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", optimize=True)
+    reference = PNG_DATA + base64.b64encode(buffer.getvalue()).decode()
+    reference_bytes(reference)
+    return reference
+
+
+def sample_of(reference: str) -> Sample | None:
+    """The sample that a reference names, if it names one.
+
+    Raises:
+        RequestError: There is no such sample.
+    """
+    if not reference.startswith(SAMPLE):
+        return None
+    return samples.find(reference.removeprefix(SAMPLE))
+
+
+def pixels_of(reference: str, size: int) -> Pixels:
+    """The face (size, size, 3) that a recipe's reference stands for.
+
+    Raises:
+        RequestError: There is no such sample.
+        ImageError: The picture is damaged.
+        UnsupportedError: It has another size than the model's.
+    """
+    data, sample = reference_bytes(reference), sample_of(reference)
+    if sample is not None:
+        image = read_image(samples.FOLDER / sample.file)
+    else:
+        assert data is not None
+        image = decode_image(data, "reference")
+    if image.shape[:2] != (size, size):
+        height, width = image.shape[:2]
+        raise UnsupportedError(
+            f"is {width} x {height} pixels", field="reference", allowed=f"{size} x {size}"
+        )
+    return image
+
+
+def with_person(recipe: Recipe) -> Recipe:
+    """The recipe with the person that its sample shows, where it names nobody itself.
+
+    Raises:
+        RequestError: There is no such sample.
+    """
+    named = recipe.identity_seed is not None or recipe.identity_code is not None
+    sample = sample_of(recipe.reference) if recipe.reference is not None else None
+    if named or sample is None:
+        return recipe
+    return recipe.model_copy(update={"identity_code": sample.identity_code})
+
+
+def without_words(recipe: Recipe) -> Recipe:
+    """The recipe's person alone: the condition of inversion."""
+    silent = {"text": "", "enriched_text": None, "negative_text": "", "expression": None}
+    return recipe.model_copy(update={**silent, "aus": {}, "facs": None})
+
+
+def relative(source: Mapping[str, float], changes: Mapping[str, float]) -> dict[str, float]:
+    """The absolute AUs of a relative edit: changes added to a source's AUs, kept within 0 to 5.
+
+    Args:
+        source: AUs of the source, 0-5; faint readings of units that do not change count as absent.
+        changes: AU key to change, -5 to 5; at least one.
+
+    Raises:
+        RequestError: A key or change is not allowed, or a unit comes twice.
+    """
+    if not changes:
+        raise RequestError("changes nothing", field="aus", allowed="at least one AU")
+    slots = from_slots(to_slots(source))
+    result = {slot: value for slot, value in slots.items() if value >= LEAST_READING}
+    moved: set[str] = set()
+    for key, change in changes.items():
+        if not -MAX_INTENSITY <= change <= MAX_INTENSITY:
+            raise RequestError(f"{change:g} is out of range", field=f"aus.{key}", allowed="-5 to 5")
+        for slot in slots_of(canonical_key(key)):
+            if slot in moved:
+                raise RequestError("comes twice", field=f"aus.{key}", allowed="each unit once")
+            moved.add(slot)
+            value = slots.get(slot, 0.0) + change
+            result[slot] = round(min(MAX_INTENSITY, max(0.0, value)), 4)
+    return result
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A reference, carried part of the way to noise.
+
+    Attributes:
+        image: (S, S, 3) the reference.
+        clean: (1, C, s, s) its latents.
+        start: (1, C, s, s) its latents where denoising starts.
+        steps: Denoising steps from there.
+        held: (1, 1, s, s) in 0-1, how firmly each place is held.
+        psnr: Of the round trip at guidance 1 against the reference, in dB.
+    """
+
+    image: Pixels
+    clean: Tensor
+    start: Tensor
+    steps: int
+    held: Tensor
+    psnr: float
+
+    def holding(self, denoise: Denoise) -> Denoise:
+        """A denoiser whose predicted clean latents stay the reference's where places are held."""
+        if not bool(self.held.any()):
+            return denoise
+        alphas = ddim().alphas_cumprod
+
+        def held(latents: Tensor, timestep: Tensor) -> Tensor:
+            alpha = alphas[int(timestep)]
+            velocity = denoise(latents, timestep)
+            clean = denoising.predicted_clean(latents, velocity, alpha)
+            kept: Tensor = velocity - self.held * (self.clean - clean) / (1 - alpha).sqrt()
+            return kept
+
+        return held
+
+    @torch.no_grad()
+    def decode(self, codec: Codec, latents: Tensor) -> Pixels:
+        """The image (S, S, 3), with what the codec lost of the reference where it is held."""
+        decoded = codec.decode(latents)
+        if bool(self.held.any()):
+            lost = decoding.to_tensor(self.image[None]) - codec.decode(self.clean)
+            size = (self.image.shape[0],) * 2
+            share = F.interpolate(self.held, size, mode="bilinear", align_corners=False)
+            decoded = decoded + share * lost
+        image: Pixels = decoding.to_images(decoded)[0]
+        return image
+
+
+def steps_of(recipe: Recipe) -> int:
+    """Steps that a recipe's reference goes back, and comes again: at least 1."""
+    depth = DEPTH if recipe.inversion_depth is None else recipe.inversion_depth
+    return max(1, round(depth * recipe.steps))
+
+
+def held_places(
+    directions: AUDirections, clean: Tensor, target: Tensor | None, keep: float
+) -> Tensor:
+    """(1, 1, s, s) in 0-1: how firmly to hold each place of clean latents (1, C, s, s).
+
+    Args:
+        directions: Reads AUs off latents and knows what they move.
+        clean: The reference's latents.
+        target: (1, 36) AUs asked for in 0-1; None where words alone decide, and nothing is held.
+        keep: Scales it all, 0 (plain layout initialisation) to 1.
+    """
+    if target is None:
+        return torch.zeros_like(clean[:, :1])
+    moves = ((target - directions.read(clean)) @ directions.directions).view_as(clean)
+    held: Tensor = keep * (1 - (moves.norm(dim=1, keepdim=True) / MOVES).clamp(max=1))
+    return held
+
+
+def carry_back(denoise: Denoise, clean: Tensor, recipe: Recipe) -> Iterator[InversionStep]:
+    """The steps of inversion of clean latents (1, C, s, s), as deep as the recipe says."""
+    steps = steps_of(recipe)
+    for step in invert(denoise, clean, recipe.steps, refine=REFINE):
+        yield step
+        if step.index == steps:
+            return
+
+
+def round_trip(denoise: Denoise, start: Tensor, recipe: Recipe) -> Tensor:
+    """Latents (1, C, s, s) that come back from where `carry_back` ended, at guidance 1."""
+    *_, last = denoising.sample(denoise, start, "ddim", recipe.steps, last=steps_of(recipe))
+    return last.latents
+
+
+def psnr(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio of two images in dB, at most 100 (equal images)."""
+    error = float(np.mean((image.astype(np.float64) - other) ** 2))
+    return min(100.0, 10 * float(np.log10(255**2 / max(error, 1e-9))))

@@ -1,0 +1,244 @@
+"""Editing on a tiny untrained model; what holds must hold for any weights."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from synfer_core import batch, editing
+from synfer_core.errors import ImageError, RequestError, UnsupportedError
+from synfer_core.models.builtin import BuiltinModel
+from synfer_core.report import Pixels, Progress, Result
+from synfer_core.request import PNG_DATA, Recipe
+from synfer_core.synthesizer import Synthesizer
+
+
+@pytest.fixture(scope="module")
+def synthesizer(tiny_model_folder: Path) -> Synthesizer:
+    return Synthesizer.load(tiny_model_folder)
+
+
+@pytest.fixture(scope="module")
+def face() -> Pixels:
+    """64 x 64 pixels of coloured blotches."""
+    rng = np.random.default_rng(5)
+    small = rng.integers(60, 200, (8, 8, 3), np.uint8)
+    return np.array(Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture(scope="module")
+def reference(face: Pixels) -> str:
+    return editing.reference_of(face)
+
+
+def make(synthesizer: Synthesizer, reference: str, **fields: Any) -> Result:
+    return synthesizer.generate(Recipe(reference=reference, **{"steps": 5, **fields}))
+
+
+def test_a_reference_comes_back_as_the_same_pixels(face: Pixels, reference: str) -> None:
+    assert (editing.pixels_of(reference, 64) == face).all()
+
+
+def test_an_edit_differs_by_its_aus_and_says_how_well_it_inverts(
+    synthesizer: Synthesizer, reference: str
+) -> None:
+    smile, frown = (make(synthesizer, reference, aus={key: 4.0}) for key in ("AU12", "AU15"))
+    assert (smile.image != frown.image).any()
+    assert smile.reconstruction_psnr == frown.reconstruction_psnr
+    assert 5 < (smile.reconstruction_psnr or 0) < 60
+    assert smile.to_dict()["reconstruction_psnr"] > 5
+    assert set(smile.attention.maps) == {"AU12"}
+
+
+def test_without_a_reference_there_is_no_round_trip(synthesizer: Synthesizer) -> None:
+    assert synthesizer.generate(Recipe(steps=2)).to_dict()["reconstruction_psnr"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"inversion_depth": 0.4}, {"keep": 0.0}, {"text": "a man"}, {"identity_seed": 3}, {"steps": 7},
+     {"au_scale": 0.5}, {"guidance": {"au": 1.0}}, {"scheduler": "dpm++"}],
+)  # fmt: skip
+def test_every_part_of_an_edit_matters(
+    synthesizer: Synthesizer, reference: str, change: dict[str, Any]
+) -> None:
+    base = make(synthesizer, reference, aus={"AU12": 4.0}).image
+    assert (make(synthesizer, reference, aus={"AU12": 4.0}, **change).image != base).any()
+
+
+def test_the_noise_seed_does_not_matter(synthesizer: Synthesizer, reference: str) -> None:
+    first, second = (make(synthesizer, reference, seed=seed).image for seed in (0, 1))
+    assert (first == second).all()
+
+
+def test_equal_edits_give_equal_pixels_alone_and_in_a_batch(
+    synthesizer: Synthesizer, reference: str, tmp_path: Path
+) -> None:
+    recipe = Recipe(reference=reference, aus={"AU12": 4.0}, steps=4)
+    alone = synthesizer.generate(recipe)
+    lines = (Recipe(steps=2).to_json(), alone.recipe.to_json(), recipe.to_json())
+    numbered = tuple(enumerate(line.encode() for line in lines))
+    assert batch.run(numbered, tmp_path, synthesizer.generate).failed == 0
+    for name in ("000001.png", "000002.png"):
+        assert (np.asarray(Image.open(tmp_path / name)) == alone.image).all()
+
+
+def test_a_deeper_start_leaves_less_of_the_reference(
+    synthesizer: Synthesizer, face: Pixels, reference: str
+) -> None:
+    plain = {"aus": {"AU12": 4.0}, "keep": 0.0, "steps": 10}
+    shallow, deep = (
+        editing.psnr(face, make(synthesizer, reference, inversion_depth=d, **plain).image)
+        for d in (0.1, 1.0)
+    )
+    assert shallow > deep
+
+
+def model_of(synthesizer: Synthesizer) -> BuiltinModel:
+    model = synthesizer.backbones["builtin"]
+    assert isinstance(model, BuiltinModel)
+    return model
+
+
+def lay_out(model: BuiltinModel, recipe: Recipe) -> editing.Layout:
+    steps = model.lay_out(recipe)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            layout: editing.Layout = stop.value
+            return layout
+
+
+def test_what_is_held_firmly_comes_back_exactly(
+    synthesizer: Synthesizer, face: Pixels, reference: str
+) -> None:
+    model = model_of(synthesizer)
+    recipe = Recipe(reference=reference, aus={"AU12": 4.0}, steps=4)
+    layout = lay_out(model, recipe)
+    firm = editing.Layout(
+        face, layout.clean, layout.start, layout.steps, torch.ones(1, 1, 4, 4), layout.psnr
+    )
+    held = firm.holding(lambda latents, timestep: torch.randn_like(latents))
+    torch.manual_seed(0)
+    latents = editing.round_trip(held, firm.start, recipe)
+    torch.testing.assert_close(latents, firm.clean, atol=1e-4, rtol=1e-4)
+    assert np.abs(firm.decode(model.codec, latents).astype(int) - face).max() <= 1
+
+
+def test_places_that_an_edit_moves_are_free(synthesizer: Synthesizer, reference: str) -> None:
+    model = model_of(synthesizer)
+    recipe = Recipe(reference=reference, aus={"AU12": 4.0}, steps=4)
+    layout = lay_out(model, recipe)
+    as_it_is = model.directions.read(layout.clean)
+    unmoved = editing.held_places(model.directions, layout.clean, as_it_is, 1.0)
+    assert unmoved.min() == 1
+    moved = as_it_is + 100 * torch.eye(36)[:1]
+    assert editing.held_places(model.directions, layout.clean, moved, 1.0).max() == 0
+    half = editing.held_places(model.directions, layout.clean, as_it_is, 0.5)
+    assert float(half.max()) == 0.5
+    assert not editing.held_places(model.directions, layout.clean, None, 1.0).any()
+
+
+def test_words_alone_hold_nothing(synthesizer: Synthesizer, reference: str) -> None:
+    words = {"expression": "happiness"}
+    held, free = (make(synthesizer, reference, keep=k, **words).image for k in (1.0, 0.0))
+    assert (held == free).all()
+
+
+def test_progress_counts_both_ways(synthesizer: Synthesizer, reference: str) -> None:
+    recipe = Recipe(reference=reference, steps=10, inversion_depth=0.3, aus={"AU12": 1.0})
+    seen = [item for item in synthesizer.stream(recipe) if isinstance(item, Progress)]
+    assert [item.step for item in seen] == [1, 2, 3, 4, 5, 6]
+    assert {item.total for item in seen} == {6}
+    assert [item.stage for item in seen] == ["inverting"] * 3 + ["denoising"] * 3
+
+
+@pytest.mark.parametrize(("depth", "steps"), [(None, 16), (1.0, 20), (0.01, 1), (0.5, 10)])
+def test_depth_is_a_share_of_the_steps(depth: float | None, steps: int, reference: str) -> None:
+    assert editing.steps_of(Recipe(reference=reference, inversion_depth=depth)) == steps
+
+
+def png(size: tuple[int, int]) -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, "PNG")
+    return PNG_DATA + base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.mark.parametrize("size", [(128, 128), (64, 65), (33, 33)])
+def test_another_size_than_the_model_s_is_refused(
+    synthesizer: Synthesizer, size: tuple[int, int]
+) -> None:
+    with pytest.raises(UnsupportedError, match=r"reference: is .*64 x 64"):
+        synthesizer.check(Recipe(reference=png(size)))
+
+
+def test_a_damaged_picture_is_refused_before_any_work(synthesizer: Synthesizer) -> None:
+    whole = base64.b64decode(png((64, 64)).removeprefix(PNG_DATA))
+    cut = PNG_DATA + base64.b64encode(whole[:50]).decode()
+    with pytest.raises(ImageError, match="reference: is damaged"):
+        synthesizer.check(Recipe(reference=cut))
+
+
+def test_an_unknown_sample_is_refused(synthesizer: Synthesizer) -> None:
+    with pytest.raises(RequestError, match=r"reference: there is no sample 'nobody' .*ada"):
+        synthesizer.check(Recipe(reference="sample:nobody"))
+
+
+def test_changes_add_to_the_source() -> None:
+    source = {"AU12": 3.0, "AUL2": 1.0, "AU9": 0.1, "AU26": 4.5}
+    assert editing.relative(source, {"AUL12": 1.5, "AU4": 2.0, "AU26": 2.0, "AU2": -3.0}) == {
+        "AUL12": 4.5, "AUR12": 3.0, "AUL4": 2.0, "AUR4": 2.0, "AU26": 5.0, "AUL2": 0.0, "AUR2": 0.0,
+    }  # fmt: skip
+
+
+def test_a_change_to_nothing_still_names_its_unit() -> None:
+    assert editing.relative({"AU26": 2.0}, {"AU26": -5.0}) == {"AU26": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({}, "aus"), ({"AU12": 6.0}, "aus.AU12"), ({"AU12": float("nan")}, "aus.AU12"),
+     ({"AU99": 1.0}, "aus.AU99"), ({"AU12": 1.0, "AUL12": 1.0}, "aus.AUL12")],
+)  # fmt: skip
+def test_changes_that_are_not_allowed_are_named(changes: dict[str, float], field: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        editing.relative({}, changes)
+    assert caught.value.field == field
+
+
+def test_an_absolute_edit_is_a_plain_recipe(synthesizer: Synthesizer, face: Pixels) -> None:
+    edit = synthesizer.edit(face, {"AU12": 4.0}, steps=4)
+    assert edit.recipe == Recipe(reference=editing.reference_of(face), aus={"AU12": 4.0}, steps=4)
+    assert edit.source_aus is None
+    assert edit.to_dict() == {"source": None, "notes": []}
+
+
+def test_a_relative_edit_of_an_earlier_result_starts_from_its_recipe(
+    synthesizer: Synthesizer, face: Pixels
+) -> None:
+    made_by = Recipe(aus={"AU12": 3.0, "AU26": 1.0}, identity_seed=4, text="a bald man")
+    edit = synthesizer.edit(face, {"AU12": -1.0}, relative=True, made_by=made_by)
+    assert edit.recipe.aus == {"AUL12": 2.0, "AUR12": 2.0, "AU26": 1.0}
+    assert edit.to_dict()["source"] == "12C+26A"
+    assert edit.recipe.identity_code is not None
+    assert edit.recipe.text == ""
+    other = synthesizer.edit(face, {"AU12": 1.0}, made_by=made_by, identity_seed=9)
+    assert (other.recipe.identity_seed, other.recipe.identity_code) == (9, None)
+
+
+def test_a_relative_edit_without_a_reader_is_refused(
+    synthesizer: Synthesizer, face: Pixels
+) -> None:
+    with pytest.raises(UnsupportedError, match="relative"):
+        synthesizer.edit(face, {"AU12": 1.0}, relative=True)
+    sets_none = Recipe(text="a man")
+    with pytest.raises(UnsupportedError, match="relative"):
+        synthesizer.edit(face, {"AU12": 1.0}, relative=True, made_by=sets_none)
