@@ -6,6 +6,9 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+from synfer_core.samples import FOLDER
+from synfer_core.synthesizer import DEFAULT_FOLDER
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -52,3 +55,12 @@ def test_missing_system_packages_are_named(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.split()[-1] == "chromium"
+
+
+def test_what_is_read_beside_the_packages_is_packed_beside_them() -> None:
+    targets = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    wheel, sdist = (targets["targets"][name] for name in ("wheel", "sdist"))
+    for folder in (DEFAULT_FOLDER, FOLDER):
+        place = str(folder.relative_to(ROOT))
+        assert wheel["force-include"][place] == place
+        assert place in sdist["include"]

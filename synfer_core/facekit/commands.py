@@ -1,4 +1,4 @@
-"""`synfer facekit`: get the data pack, render labelled data sets and contact sheets."""
+"""`synfer facekit`: get the data pack, render labelled data sets, contact sheets and samples."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_pack(commands)
     _add_render(commands)
     _add_sheet(commands)
+    _add_samples(commands)
 
 
 def _command(
@@ -144,4 +145,20 @@ def _sheet(arguments: argparse.Namespace) -> int:
         pack=arguments.pack,
     )
     print(save_sheet(picture, arguments.out))
+    return 0
+
+
+def _add_samples(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "render the built-in samples, the faces that the studio offers to edit"
+    parser = _command(commands, "samples", text, "synfer facekit samples assets/samples")
+    parser.add_argument("out", type=Path, help="folder for the pictures and their list")
+    parser.add_argument("--size", type=int, default=128, help="pixels on a side (%(default)s)")
+    parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
+    parser.set_defaults(run=_samples)
+
+
+def _samples(arguments: argparse.Namespace) -> int:
+    from synfer_core.facekit import samples
+
+    samples.write(arguments.out, size=arguments.size, pack=arguments.pack, tell=print)
     return 0

@@ -17,7 +17,7 @@ def run(*words: str) -> int:
     return int(arguments.run(arguments))
 
 
-@pytest.mark.parametrize("command", ["fetch", "pack", "render", "sheet"])
+@pytest.mark.parametrize("command", ["fetch", "pack", "render", "sheet", "samples"])
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         run(command, "--help")
