@@ -2,16 +2,18 @@
 
 After SynFER (He et al. 2025, https://arxiv.org/abs/2410.09865, section 3.3): on the way from noise
 to image, a classifier reads the clean image predicted so far, and the text embedding takes a step
-of fixed length against the gradient of its loss. With x0 predicted by the full branch alone (words,
-person and AUs, without classifier-free guidance), e the embedding of the recipe, r the root mean
-square length of its tokens and u the way it has gone, in token lengths and 0 at first:
+against the normalised gradient of its loss. With x0 predicted by the full branch alone (words,
+person and AUs, without classifier-free guidance), p the probability read off it, e the embedding of
+the recipe, r the root mean square length of its tokens and u the way it has gone, in token lengths
+and 0 at first:
 
     x0 = sqrt(a_t) x_t - sqrt(1 - a_t) v(x_t, t, e + r u)
-    u <- u - strength * g / |g|,    g = d(-log p(target | x0)) / du
+    u <- u - 0.1 * strength * (1 - p(target | x0)) * g / |g|,    g = d(-log p(target | x0)) / du
 
-A strength of 1 is a step as long as one token, shared out over all tokens; the same strength means
-the same for any text encoder. Where AU tokens move too, they have their own r and share one |g|
-with the words.
+So the same strength means the same for any text encoder: at 1, a step is a tenth of one token's
+length, shared out over all tokens. The factor 1 - p, which the paper has not and which can be
+switched off, ends what is already read: a normalised gradient is as long where nothing is left to
+gain. Where AU tokens move too, they have their own r and share one |g| with the words.
 """
 
 from __future__ import annotations
@@ -38,6 +40,9 @@ Guide = Callable[[Conditions], Denoise]
 """
 Moves = Mapping[str, Tensor]
 """By part, ``text`` or ``aus``: how far its tokens (B, T, width) have moved, in token lengths."""
+
+STEP = 0.1
+"""Length of a step at strength 1, in token lengths."""
 
 _PARTS = {"text": ("text",), "aus": ("aus",), "both": ("text", "aus")}
 
@@ -70,10 +75,11 @@ class Settings:
 
     Attributes:
         target: The expression asked for.
-        strength: Length of a step in token lengths; 0 switches guidance off.
+        strength: Length of a step in tenths of a token's length; 0 switches guidance off.
         acts_on: ``text``, ``aus`` or ``both``.
         first, last: Shares of the way from noise to image between which steps are taken.
         every: A step is taken at every k-th call between them.
+        fade: Whether steps shorten by the probability already read.
     """
 
     target: Expression
@@ -82,6 +88,7 @@ class Settings:
     first: float
     last: float
     every: int
+    fade: bool
 
     @classmethod
     def of(cls, recipe: Recipe) -> Settings:
@@ -94,7 +101,13 @@ class Settings:
             first=options.first,
             last=options.last,
             every=options.every,
+            fade=options.fade,
         )
+
+    def lengths(self, loss: Tensor) -> Tensor:
+        """Lengths (B,) of a step at losses (B,), in token lengths."""
+        left = 1 - (-loss).exp() if self.fade else torch.ones_like(loss)
+        return STEP * self.strength * left
 
     def acts(self, timestep: int, call: int) -> bool:
         """Whether a step is taken at a timestep in 0-999, at the call'th call, counted from 0."""
@@ -129,7 +142,8 @@ def semantic_guidance(
     if settings.strength == 0:
         return guide(conditions)
     denoise, calls = guide(conditions), 0
-    moves, alphas = still(conditions.full, settings.acts_on), ddim().alphas_cumprod
+    moves: Moves = still(conditions.full, settings.acts_on)
+    alphas = ddim().alphas_cumprod
 
     def guided(latents: Tensor, timestep: Tensor) -> Tensor:
         nonlocal denoise, calls, moves
@@ -180,9 +194,9 @@ def step(
         loss = -logits.float().log_softmax(-1)[:, EXPRESSIONS.index(settings.target)]
         gradients = torch.autograd.grad(loss.sum(), list(leaves.values()), materialize_grads=True)
     ways = directions(gradients, reader.name)
+    lengths = settings.lengths(loss.detach())[:, None, None]
     after = {
-        part: move - settings.strength * way
-        for (part, move), way in zip(moves.items(), ways, strict=True)
+        part: move - lengths * way for (part, move), way in zip(moves.items(), ways, strict=True)
     }
     return after, loss.detach()
 
@@ -223,7 +237,7 @@ def directions(gradients: Sequence[Tensor], name: str) -> list[Tensor]:
     return [part.view_as(g) for part, g in zip(parts, gradients, strict=True)]
 
 
-def still(context: Context, acts_on: str) -> dict[str, Tensor]:
+def still(context: Context, acts_on: str) -> Moves:
     """Moves of length 0 for the parts that guidance acts on."""
     tokens = {part: _tokens(context, part)[0] for part in _PARTS[acts_on]}
     return {part: torch.zeros_like(t, dtype=torch.float32) for part, t in tokens.items()}

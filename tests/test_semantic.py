@@ -52,7 +52,7 @@ def linear(clean: Tensor) -> Tensor:
 
 
 def settings(**changes: Any) -> Settings:
-    base = Settings("fear", 1.0, "text", first=0.0, last=1.0, every=1)
+    base = Settings("fear", 1.0, "text", first=0.0, last=1.0, every=1, fade=False)
     return replace(base, **changes)
 
 
@@ -121,11 +121,12 @@ def test_without_strength_the_loop_is_the_one_of_diffusers(
     expected = by_diffusers(model, recipe)
     ours = last_latents(model, recipe, settings(strength=strength, acts_on=acts_on))
     assert torch.allclose(ours, expected, atol=1e-5)
-    guided = last_latents(model, recipe, settings(acts_on=acts_on))
+    guided = last_latents(model, recipe, settings(strength=10.0, acts_on=acts_on))
     assert not torch.allclose(guided, expected, atol=1e-3)
 
 
-def test_a_step_is_the_equation_of_the_module(model: BuiltinModel) -> None:
+@pytest.mark.parametrize("fade", [True, False])
+def test_a_step_is_the_equation_of_the_module(model: BuiltinModel, fade: bool) -> None:
     with torch.no_grad():
         recipe = Recipe.parse(SMILE | UNITS)
         context = condition(recipe, model.encoder, model.denoiser, model.adapter).full
@@ -139,12 +140,13 @@ def test_a_step_is_the_equation_of_the_module(model: BuiltinModel) -> None:
     (gradient,) = torch.autograd.grad(loss, words)
     live = context.mask[0, :48]
     mean_length = context.tokens[0, :48][live].square().sum(-1).mean().sqrt()
-    expected = words - 2.5 * mean_length * gradient / gradient.norm()
+    left = 1 - float((-loss.detach()).exp()) if fade else 1.0
+    expected = words - 0.1 * 25 * left * mean_length * gradient / gradient.norm()
 
     predict = semantic._Prediction(model.denoiser, context, latents, timestep, alpha)
     still = semantic.still(context, "text")
     reader = FakeReader(linear)
-    moves, told = semantic.step(predict, still, reader, settings(strength=2.5))
+    moves, told = semantic.step(predict, still, reader, settings(strength=25.0, fade=fade))
     after = semantic.moved(context, moves)
     torch.testing.assert_close(after.tokens[:, :48], expected, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(told, loss.detach()[None])
@@ -162,7 +164,7 @@ def test_only_the_parts_acted_on_move_and_share_one_length(model: BuiltinModel) 
     found = {}
     for acts_on in ("text", "aus", "both"):
         still = semantic.still(context, acts_on)
-        chosen = settings(acts_on=acts_on, strength=2.0)
+        chosen = settings(acts_on=acts_on, strength=20.0)
         moves, _ = semantic.step(predict, still, FakeReader(linear), chosen)
         assert float(sum(m.square().sum() for m in moves.values())) == pytest.approx(4.0, rel=1e-4)
         after = semantic.moved(context, moves)
@@ -181,9 +183,10 @@ def test_each_sample_is_guided_for_itself() -> None:
     weights = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
     reader = FakeReader(lambda clean: clean @ weights)
     start = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(2))
-    together, losses = semantic.step(predict, {"text": start}, reader, settings())
+    chosen = settings(strength=10.0)
+    together, losses = semantic.step(predict, {"text": start}, reader, chosen)
     for row in range(2):
-        alone, loss = semantic.step(predict, {"text": start[row : row + 1]}, reader, settings())
+        alone, loss = semantic.step(predict, {"text": start[row : row + 1]}, reader, chosen)
         torch.testing.assert_close(together["text"][row], alone["text"][0])
         torch.testing.assert_close(losses[row], loss[0])
     assert float((together["text"] - start).flatten(1).norm(dim=1)[1]) == pytest.approx(1.0)
@@ -227,6 +230,20 @@ def test_readers_that_cannot_be_followed_are_refused_by_name(
         list(guided.stream(recipe))
 
 
+def test_steps_fade_as_the_expression_is_read() -> None:
+    start = {"text": torch.zeros(2, 1, 8)}
+    sure = torch.tensor([[0.0] * 8, [0.0] * 8])
+    sure[1, TARGET] = 20.0
+    reader = FakeReader(lambda clean: clean.flatten(1) + sure)
+    moves, loss = semantic.step(lambda m: m["text"], start, reader, settings(fade=True))
+    full, _ = semantic.step(lambda m: m["text"], start, reader, settings())
+    lengths = moves["text"].flatten(1).norm(dim=1)
+    assert float(lengths[0]) == pytest.approx(0.1 * 7 / 8)
+    assert float(lengths[1]) < 1e-6
+    assert float(loss[1]) < 1e-6
+    torch.testing.assert_close(full["text"].flatten(1).norm(dim=1), torch.full((2,), 0.1))
+
+
 @pytest.mark.parametrize(
     ("chosen", "calls"),
     [
@@ -244,14 +261,14 @@ def test_steps_are_taken_where_asked(chosen: Settings, calls: list[int]) -> None
 
 def guided(model: BuiltinModel, **changes: Any) -> Any:
     """The `Generation` of a recipe with semantic guidance at every step."""
-    data = SMILE | {"semantic": OPTIONS, "guidance": {"semantic": 2.0}} | changes
+    data = SMILE | {"semantic": OPTIONS, "guidance": {"semantic": 10.0}} | changes
     *_, made = model.stream(model.check(Recipe.parse(data)))
     return made
 
 
 @pytest.mark.parametrize("classifier_name", ["latent", "image"])
 @pytest.mark.parametrize(
-    ("units", "acts_on"), [({}, "text"), (UNITS, "text"), (UNITS, "aus"), (UNITS, "both")]
+    ("units", "acts_on"), [({}, "both"), (UNITS, "text"), (UNITS, "aus"), (UNITS, "both")]
 )
 def test_every_combination_changes_the_face_and_says_what_was_read(
     model: BuiltinModel, classifier_name: str, units: dict[str, Any], acts_on: str
@@ -273,7 +290,7 @@ def test_every_combination_changes_the_face_and_says_what_was_read(
 def test_guidance_raises_what_its_reader_sees(model: BuiltinModel) -> None:
     reader = FakeReader(lambda clean: 10 * linear(clean))
     seen = replace(model, readers={"latent": reader})
-    strong = guided(seen, semantic=OPTIONS, guidance={"semantic": 5.0})
+    strong = guided(seen, semantic=OPTIONS, guidance={"semantic": 10.0})
     plain = guided(seen, guidance={})
     logits = [reader(made.latents).log_softmax(-1)[0, TARGET] for made in (strong, plain)]
     assert float(logits[0]) > float(logits[1]) + 0.1

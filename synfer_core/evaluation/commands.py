@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from synfer_core.errors import RequestError, WeightsError
 from synfer_core.files import check_writable, write_whole
+from synfer_core.request import USUAL_STRENGTH, SemanticOptions
 
 if TYPE_CHECKING:
     from synfer_core.evaluation.experts import Made
     from synfer_core.evaluation.feranno import Generated, Reader
     from synfer_core.models.backbone import Backbone
+    from synfer_core.models.builtin import BuiltinModel
     from synfer_core.panel import Panel
     from synfer_core.synthesizer import Synthesizer
     from synfer_core.training import rivals
@@ -32,6 +34,8 @@ EVAL_EXAMPLES = """examples:
   synfer eval experts --data others --apart-from renders --json experts.json
   synfer eval control --json control.json --crosstalk crosstalk.png
   synfer eval control --parts words identity
+  synfer eval semantic --json semantic.json --sheet semantic.jpg
+  synfer eval semantic --tune --people 6 --acts-on text both --strengths 1 2 4
   synfer eval sheets sheets/"""
 
 BENCH_EXAMPLES = """examples:
@@ -40,6 +44,8 @@ BENCH_EXAMPLES = """examples:
   synfer bench render --seconds 20"""
 
 CONTROL_PARTS = ("aus", "one-sided", "words", "identity", "presets")
+KINDS = ("words", "slight")
+SWITCH = {"on": True, "off": False}
 SHEETS = ("random", "expressions", "aus")
 _STEPS = 20
 
@@ -72,6 +78,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     _add_feranno(parts)
     _add_experts(parts)
     _add_control(parts)
+    _add_semantic(parts)
     _add_sheets(parts)
 
 
@@ -106,6 +113,87 @@ def _add_control(parts: Subparsers) -> None:
     parser.add_argument("--crosstalk", type=Path, metavar="F.png", help="draw the cross-talk here")
     _add_json(parser)
     parser.set_defaults(run=_control)
+
+
+def _add_semantic(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "semantic",
+        help="whether semantic guidance helps where words and units leave a face vague",
+        description="A hard set with and without semantic guidance, in the same noise.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    _add_judges(parser)
+    parser.add_argument("--people", type=int, default=20, help="seven images each (%(default)s)")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="by what to ask (all)"
+    )
+    parser.add_argument(
+        "--intensity",
+        type=float,
+        nargs=2,
+        default=[1.0, 2.0],
+        metavar=("LOW", "HIGH"),
+        help="of the action units in slight expressions (1 2)",
+    )
+    parser.add_argument("--tune", action="store_true", help="on people of their own, for choosing")
+    _add_arms(parser)
+    parser.add_argument(
+        "--sheet", "--out", type=Path, metavar="F.jpg", help="write a contact sheet here"
+    )
+    _add_json(parser)
+    parser.set_defaults(run=_semantic)
+
+
+def _add_arms(parser: argparse.ArgumentParser) -> None:
+    """Settings of semantic guidance; several of one kind are measured in all combinations."""
+    usual = SemanticOptions()
+    group = parser.add_argument_group("guidance, each in all combinations with the others")
+    group.add_argument(
+        "--strengths", type=float, nargs="+", default=[USUAL_STRENGTH], help="(%(default)s)"
+    )
+    group.add_argument(
+        "--classifiers",
+        nargs="+",
+        choices=("latent", "image"),
+        help="what reads the face (all that there are)",
+    )
+    group.add_argument(
+        "--acts-on",
+        nargs="+",
+        choices=("text", "aus", "both"),
+        default=[usual.acts_on],
+        help="what moves (%(default)s); aus only without the kind words",
+    )
+    group.add_argument(
+        "--windows",
+        type=_window,
+        nargs="+",
+        default=[(usual.first, usual.last)],
+        metavar="FIRST-LAST",
+        help=f"shares of the way between which steps are taken ({usual.first}-{usual.last})",
+    )
+    group.add_argument(
+        "--every", type=int, nargs="+", default=[usual.every], help="at every k-th (%(default)s)"
+    )
+    group.add_argument(
+        "--fade",
+        nargs="+",
+        choices=tuple(SWITCH),
+        default=["on"],
+        help="whether steps shorten as the expression is read (on)",
+    )
+
+
+def _window(text: str) -> tuple[float, float]:
+    first, _, last = text.partition("-")
+    try:
+        found = float(first), float(last)
+    except ValueError:
+        found = 1.0, 0.0
+    if not 0 <= found[0] <= found[1] <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not FIRST-LAST, such as 0.1-0.7")
+    return found
 
 
 def _add_sheets(parts: Subparsers) -> None:
@@ -306,6 +394,42 @@ def _control(args: argparse.Namespace) -> int:
     return 0
 
 
+def _semantic(args: argparse.Namespace) -> int:
+    _require(args.people >= 2, "--people", "at least 2")
+    low, high = args.intensity
+    _require(0 < low <= high <= 5, "--intensity", "above 0, at most 5, the lower first")
+    _require(all(0 < s <= 10 for s in args.strengths), "--strengths", "above 0, at most 10")
+    _require(all(1 <= k <= 100 for k in args.every), "--every", "1 to 100")
+    fits = "aus" not in args.acts_on or "words" not in args.kinds
+    _require(fits, "--acts-on", "aus only with --kinds slight")
+    _check_targets(args.json, args.sheet)
+    from synfer_core.evaluation import semantic
+    from synfer_core.evaluation.gauges import Gauges
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    folder = args.models or DEFAULT_FOLDER
+    gauges = Gauges.load(folder, args.judges)
+    model = _builtin(folder)
+    classifiers = args.classifiers or list(model.readers)
+    _require(classifiers, "--classifiers", "a folder with latent-classifier or classifier weights")
+    plan = semantic.Plan(args.people, tuple(args.kinds), low, high, _STEPS, args.tune)
+    fade = [SWITCH[word] for word in args.fade]
+    arms = semantic.arms(args.strengths, classifiers, args.acts_on, args.windows, args.every, fade)
+    reads = semantic.by_guide(model)
+    seen = semantic.measure(model, gauges, plan, arms, reads, tell=_progress())
+    if args.sheet:
+        write_whole(args.sheet, seen.sheet())
+    _write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
+    return 0
+
+
+def _builtin(folder: Path) -> BuiltinModel:
+    from synfer_core.models.builtin import BuiltinModel
+
+    return BuiltinModel.load(folder)
+
+
 def _sheets(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     targets = {kind: args.out / f"{kind}.jpg" for kind in args.kinds}
@@ -467,7 +591,7 @@ def _render(args: argparse.Namespace) -> int:
     return 0
 
 
-def _require(fine: bool, field: str, allowed: str) -> None:
+def _require(fine: object, field: str, allowed: str) -> None:
     if not fine:
         raise RequestError("is out of range", field=field, allowed=allowed)
 

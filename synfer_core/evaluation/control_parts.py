@@ -233,7 +233,7 @@ class Presets:
         """Make the images and let judges and identity reader see them."""
         images = _make(make, recipes)
         read = np.stack([judge(images) for judge in gauges.judges.values()], axis=1)
-        codes = None if gauges.identity is None else _unit(gauges.identity(images))
+        codes = None if gauges.identity is None else unit(gauges.identity(images))
         found = _found(gauges, images)
         return cls(tuple(recipes), found, read.astype(np.float64), tuple(gauges.judges), codes)
 
@@ -278,7 +278,8 @@ class Presets:
         return type(self)(recipes, self.found[rows], self.read[rows], self.judges, codes)
 
 
-def _unit(codes: NDArray[np.float32]) -> Floats:
+def unit(codes: NDArray[np.float32]) -> Floats:
+    """Codes (N, code) brought to length 1."""
     values = codes.astype(np.float64)
     lengths: Floats = np.linalg.norm(values, axis=1, keepdims=True)
     result: Floats = values / np.maximum(lengths, 1e-9)

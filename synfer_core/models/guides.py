@@ -48,7 +48,7 @@ class LatentReader:
     def __call__(self, clean: Tensor) -> Tensor:
         """Logits (B, 8) of latents (B, C, s, s)."""
         logits = self.net(clean).expressions
-        assert logits is not None
+        assert isinstance(logits, Tensor)
         return logits
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -121,4 +120,4 @@ def load(path: Path, codec: Codec) -> tuple[LatentClassifier, str]:
         raise WeightsError("learned another codec's latents", field=path.name, allowed=fingerprint)
     net = LatentClassifier(config)
     checkpoints.fill(net, checkpoint, path.name)
-    return cast(LatentClassifier, net.eval().requires_grad_(False)), checkpoint.sha256
+    return net.eval().requires_grad_(False), checkpoint.sha256

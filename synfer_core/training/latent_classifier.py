@@ -112,7 +112,8 @@ class Predictor:
         alpha = self.alphas[timesteps.to(clean.device)][:, None, None, None]
         noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
         gain = self.variance * alpha.sqrt() / (self.variance * alpha + 1 - alpha)
-        return self.mean + gain * (noisy - alpha.sqrt() * self.mean)
+        predicted: Tensor = self.mean + gain * (noisy - alpha.sqrt() * self.mean)
+        return predicted
 
 
 def train(

@@ -14,6 +14,7 @@ from synfer_core.models.codec import Codec, CodecConfig
 from synfer_core.models.denoiser import Denoiser, DenoiserConfig
 from synfer_core.models.feranno import FERAnno, FERAnnoConfig
 from synfer_core.models.identity_reader import IdentityReader
+from synfer_core.models.latent_classifier import LatentClassifier, LatentClassifierConfig
 from synfer_core.training import feranno, identity
 from synfer_core.training.au_adapter import AdapterTraining, adapter_loss
 from synfer_core.training.augment import Augmentation, augment
@@ -21,6 +22,7 @@ from synfer_core.training.codec import CodecTraining, face_weights, reconstructi
 from synfer_core.training.dataset import FaceSet
 from synfer_core.training.denoiser import DenoiserTraining, Noiser, denoiser_loss
 from synfer_core.training.joint import JointTraining, Pair, joint_loss
+from synfer_core.training.latent_classifier import LabelledLatents, LatentTraining, latent_losses
 from synfer_core.training.latents import LatentSet
 from synfer_core.training.reading import ReadingTraining, batches
 
@@ -88,6 +90,20 @@ def test_the_reading_stages(generator: torch.Generator) -> None:
     reader = Classifier(net).to(ELSEWHERE)
     draw = batches(ReadingTraining("judge", net, batch=4), reader, faces(), None)
     draw(generator)["total"].backward()
+
+
+def test_the_latent_classifier_stage(generator: torch.Generator) -> None:
+    samples = LabelledLatents(
+        latents=torch.randn(COUNT, 4, 4, 4),
+        aus=torch.rand(COUNT, len(AU_SLOTS)),
+        expressions=torch.zeros(COUNT, dtype=torch.int64),
+        slight=torch.ones(COUNT, dtype=torch.bool),
+    ).to(ELSEWHERE)
+    net = LatentClassifier(LatentClassifierConfig("", 4, 4)).to(ELSEWHERE)
+    spread = torch.ones(len(AU_SLOTS), device=ELSEWHERE)
+    losses = latent_losses(net, samples, spread, LatentTraining(batch=4), generator)
+    losses["total"].backward()
+    assert losses["total"].device.type == ELSEWHERE
 
 
 def test_the_identity_stage(generator: torch.Generator) -> None:
