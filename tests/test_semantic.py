@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from synfer_core import denoising, guidance, semantic
@@ -285,6 +288,17 @@ def test_every_combination_changes_the_face_and_says_what_was_read(
     again = guided(model, semantic=options, **units)
     assert (again.image == made.image).all()
     assert set(made.attention.mass) == set(plain.attention.mass)
+
+
+def test_an_edit_of_a_reference_can_be_guided(model: BuiltinModel) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(guided(model, guidance={}).image).save(buffer, "PNG")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    edit = {"reference": f"data:image/png;base64,{data}", "inversion_depth": 0.6, **UNITS}
+    made, plain = guided(model, **edit), guided(model, guidance={}, **edit)
+    assert (made.image != plain.image).any()
+    assert [point.timestep for point in made.guidance_curve] == [599, 399, 199]
+    assert [point.step for point in made.guidance_curve] == [1, 2, 3]
 
 
 def test_guidance_raises_what_its_reader_sees(model: BuiltinModel) -> None:
