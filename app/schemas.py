@@ -8,21 +8,31 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from synfer_core import editing
 from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, parse_facs, validate_aus
 from synfer_core.models.backbone import Capabilities
-from synfer_core.request import Recipe
+from synfer_core.request import Recipe, SemanticOptions
 
 CARRIED = ("identity_code", "size")
 """Recipe fields that have no control on the page: a loaded recipe carries them along."""
 
+EDITING = {"inversion_depth": editing.DEPTH, "keep": 1.0}
+"""Recipe fields that count with a reference only, and what they are where a recipe is silent."""
+
 _SEEDS = ("seed", "identity_seed")
 _NEEDS = {
-    "text": ("text", "negative_text"),
+    "text": ("text", "enriched_text", "negative_text"),
     "identity": ("identity_seed", "identity_code"),
     "guidance": ("guidance", "au_scale"),
     "steps": ("steps", "scheduler"),
+    "semantic": ("guidance.semantic", "semantic"),
+    "editing": ("reference", *EDITING),
 }
+_WHEN = ("first", "last", "every")
+"""Options of semantic guidance that have no control on the page; carried like `CARRIED`."""
+_PAGE_ONLY = ("compare", "semantic_when")
+"""What the form holds beside a recipe's fields."""
 
 
 class Health(BaseModel):
@@ -106,11 +116,15 @@ def page_recipe(panel: object, controls: object, backbones: Mapping[str, Capabil
     data |= {name: _seed(name, data.get(name)) for name in _SEEDS}
     data = {name: value for name, value in data.items() if value is not None}
     backbone = _backbone(data.get("backbone"), backbones)
-    for name in unsupported_fields(backbone):
-        data.pop(name, None)
-    recipe = Recipe.parse(data)
+    fields = _recipe_fields(data, unsupported_fields(backbone))
+    recipe = Recipe.parse(fields)
     kept = {key: value for key, value in recipe.aus.items() if supports(key, backbone)}
-    return recipe if len(kept) == len(recipe.aus) else Recipe.parse(data | {"aus": kept})
+    return recipe if len(kept) == len(recipe.aus) else Recipe.parse(fields | {"aus": kept})
+
+
+def wants_comparison(controls: object) -> bool:
+    """Whether the page asks for the face without guidance too."""
+    return isinstance(controls, Mapping) and controls.get("compare") is True
 
 
 def forms_of(recipe: Recipe) -> Forms:
@@ -119,16 +133,41 @@ def forms_of(recipe: Recipe) -> Forms:
     controls: dict[str, Any] = {
         "backbone": recipe.backbone,
         "text": recipe.text,
+        "enriched_text": recipe.enriched_text or "",
         "negative_text": recipe.negative_text,
         "guidance": recipe.guidance.model_dump(),
+        "semantic": recipe.semantic.model_dump(exclude=set(_WHEN)),
         "au_scale": recipe.au_scale,
         "scheduler": recipe.scheduler,
         "steps": recipe.steps,
+        "reference": recipe.reference or "",
         "seed": str(recipe.seed),
         "identity_seed": "" if recipe.identity_seed is None else str(recipe.identity_seed),
     }
+    for name, usual in EDITING.items():
+        value = getattr(recipe, name)
+        controls[name] = usual if value is None else value
     carried = {name: getattr(recipe, name) for name in CARRIED}
+    when = recipe.semantic.model_dump(include=set(_WHEN))
+    if when != SemanticOptions().model_dump(include=set(_WHEN)):
+        carried["semantic_when"] = when
     return Forms(panel, controls | {k: v for k, v in carried.items() if v is not None})
+
+
+def _recipe_fields(data: Mapping[str, Any], lacking: frozenset[str]) -> dict[str, Any]:
+    """The fields of a recipe in the form, without those that the backbone cannot use."""
+    fields = {k: v for k, v in data.items() if k not in lacking and k not in _PAGE_ONLY}
+    if "semantic" not in lacking and isinstance(fields.get("semantic"), Mapping):
+        fields["semantic"] = {**fields["semantic"], **(data.get("semantic_when") or {})}
+    if "guidance.semantic" in lacking and isinstance(fields.get("guidance"), Mapping):
+        fields["guidance"] = {k: v for k, v in fields["guidance"].items() if k != "semantic"}
+    if not str(fields.get("enriched_text", "")).strip():
+        fields.pop("enriched_text", None)
+    edits = bool(fields.get("reference"))
+    for name, usual in {"reference": "", **EDITING}.items():
+        if not edits or fields.get(name) == usual:
+            fields.pop(name, None)
+    return fields
 
 
 def _units(panel: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 // The form beneath the face. props.value is the rest of a recipe; seeds are text, because a
 // browser's numbers end at 2**53.
 const $ = (selector) => element.querySelector(selector);
-const words = ["text", "negative_text"], seeds = ["seed", "identity_seed"];
+const words = ["text", "enriched_text", "negative_text"], seeds = ["seed", "identity_seed"];
 const strengths = [...element.querySelectorAll("[data-strength]")];
-const CARRIED = {identity_code: "a person given as a code", size: "a picture size"};
+const choices = [...element.querySelectorAll("[data-choice]")];
+const CARRIED = {identity_code: "a person given as a code", size: "a picture size",
+  semantic_when: "when guidance acts"};
 let carried = {};
+const painters = [], readers = [];  // of the scripts that share this scope
 
 const locked = (field) => $(`[data-lock=${field}]`).getAttribute("aria-pressed") === "true";
 const draw = () => String(Math.floor(Math.random() * 2 ** 31));
 
 function read() {
-  const value = {backbone: $("#backbone").value, scheduler: $("#scheduler").value, guidance: {}};
+  const value = {backbone: $("#backbone").value, scheduler: $("#scheduler").value,
+    guidance: {}, semantic: {}, compare: $("#compare").checked};
   words.forEach((field) => { value[field] = $(`#${field}`).value; });
   seeds.forEach((field) => { value[field] = $(`#${field}`).value.trim(); });
   for (const range of strengths) {
@@ -18,7 +22,9 @@ function read() {
     if (part) value[field][part] = Number(range.value);
     else value[field] = Number(range.value);
   }
-  return {...value, ...carried};
+  for (const choice of choices)
+    if (choice.value) value.semantic[choice.dataset.choice.split(".")[1]] = choice.value;
+  return Object.assign(value, carried, ...readers.map((reader) => reader()));
 }
 
 const keep = () => { props.value = read(); };
@@ -38,10 +44,24 @@ function paint(value) {
     const [field, part] = range.dataset.strength.split(".");
     showStrength(range, part ? value[field][part] : value[field]);
   }
+  for (const choice of choices) {
+    const wanted = value.semantic[choice.dataset.choice.split(".")[1]];
+    if ([...choice.options].some((option) => option.value === wanted)) choice.value = wanted;
+  }
   carried = Object.fromEntries(Object.keys(CARRIED).filter((k) => value[k] !== undefined)
     .map((k) => [k, value[k]]));
   showCarried();
+  showGuide();
+  painters.forEach((painter) => painter(value));
   limit();
+}
+
+// What the folded part on guidance says while it is folded.
+function showGuide() {
+  const target = window.synfer.panel?.expression, strength = Number($("#guidance-semantic").value);
+  $(".guide .target").textContent = target || "no label";
+  $(".guide .state").textContent = !strength ? "off"
+    : target ? `${strength} towards ${target}` : "needs a label under Meant as";
 }
 
 // What a loaded recipe says beyond the form's controls stays in sight and can be taken out.
@@ -51,7 +71,8 @@ function showCarried() {
     const chip = document.createElement("button");
     chip.type = "button";
     chip.className = "chip";
-    chip.textContent = `From the recipe: ${CARRIED[key]} ✕`;
+    const whose = key === "identity_code" && reference ? "face" : "recipe";
+    chip.textContent = `From the ${whose}: ${CARRIED[key]} ✕`;
     chip.addEventListener("click", () => { delete carried[key]; showCarried(); keep(); });
     return chip;
   }));
@@ -81,6 +102,7 @@ function generate() {
   seeds.filter((f) => !locked(f)).forEach((field) => { $(`#${field}`).value = draw(); });
   keep();
   window.synfer.phase("waiting");
+  document.querySelector("#studio-stage").scrollIntoView({block: "start"});
   trigger("generate");
 }
 
@@ -100,6 +122,7 @@ async function load(file) {
 element.addEventListener("input", (event) => {
   window.synfer.settle(event.target);
   if (event.target.dataset.strength) showStrength(event.target, event.target.value);
+  showGuide();
   keep();
 });
 element.addEventListener("change", (event) => {
@@ -115,7 +138,7 @@ element.addEventListener("click", (event) => {
   const {act, dice, lock} = button.dataset;
   if (act === "generate") generate();
   if (act === "cancel") cancel();
-  if (act === "load") $("input[type=file]").click();
+  if (act === "load") $(".load input[type=file]").click();
   if (lock) button.setAttribute("aria-pressed", String(!locked(lock)));
   if (dice) {
     if (dice === "identity_seed") { delete carried.identity_code; showCarried(); }
@@ -136,8 +159,12 @@ document.addEventListener("drop", (event) => {
   event.preventDefault();
   load(event.dataTransfer.files[0]);
 });
+document.addEventListener("synfer:panel", showGuide);
 document.addEventListener("synfer:phase", () => {
   $("[data-act=cancel]").disabled = !busy();
 });
-watch("value", () => paint(props.value));
-paint(props.value);
+// After the scripts that share this scope have run, so that their painters are there.
+queueMicrotask(() => {
+  watch("value", () => paint(props.value));
+  paint(props.value);
+});

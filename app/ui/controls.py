@@ -8,6 +8,8 @@ from html import escape
 from typing import Any, NamedTuple
 
 from app.schemas import supports, unsupported_fields
+from app.ui.references import thumbs
+from app.ui.sections import details_html, edit_html, guide_html
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.models.backbone import Capabilities
 from synfer_core.request import MAX_TEXT
@@ -16,12 +18,18 @@ SAMPLERS = {"ddim": "DDIM", "dpm++": "DPM-Solver++"}
 
 _WHY = {
     "text": "reads no words",
+    "enriched_text": "reads no words",
     "negative_text": "reads no words",
     "identity_seed": "has no identities",
     "guidance": "has no guidance",
     "au_scale": "has no adapter to scale",
     "steps": "works in one go",
     "scheduler": "works in one go",
+    "guidance.semantic": "has no classifier to follow",
+    "semantic": "has no classifier to follow",
+    "reference": "edits no faces",
+    "inversion_depth": "edits no faces",
+    "keep": "edits no faces",
 }
 
 
@@ -43,19 +51,47 @@ STRENGTHS = (
     Strength("steps", "Steps", "More steps take longer and add detail.", 1, 100, 1),
 )
 
+REACH = Strength(
+    "guidance.semantic",
+    "Strength",
+    "How far each step goes; 0 is off. Too much paints the expression over the person.",
+    0,
+    10,
+    0.1,
+)
+
+EDITS = (
+    Strength(
+        "inversion_depth",
+        "Depth",
+        "How far back to noise the face goes: deeper changes more and keeps less.",
+        *(0.1, 1, 0.05),
+    ),
+    Strength(
+        "keep",
+        "Hold the rest",
+        "How firmly all stays that the sliders do not move; 0 lets it change.",
+        *(0, 1, 0.05),
+    ),
+)
+
 
 def controls_html(backbones: Mapping[str, Capabilities], values: Mapping[str, Any]) -> str:
     """The form's markup; `values` fill it where there is no script yet."""
     return f"""
 <section class="controls" aria-label="Words, person and fine control">
   <div class="actions">
-    <button type="button" class="primary" data-act="generate">Generate<kbd>Ctrl ↵</kbd></button>
+    <button type="button" class="primary" data-act="generate"><span>Generate</span><kbd>Ctrl ↵</kbd>
+    </button>
     <button type="button" data-act="cancel" disabled>Cancel<kbd>Esc</kbd></button>
   </div>
-  {_words_html("text", "Prompt", "Who it is, and what the picture looks like", values)}
+  {_words_html("text", "Prompt", "Who it is, and what the picture looks like", values, _ENRICH)}
+  {details_html(values)}
   <div class="pair">{_seed_html("identity_seed", "Person", _PERSON_HELP)}
     {_seed_html("seed", "Seed", _SEED_HELP)}</div>
   <div class="carried" hidden></div>
+  {guide_html(_strength_html(REACH), backbones)}
+  {edit_html("".join(_strength_html(s) for s in EDITS), thumbs())}
   <details class="fine"><summary>Fine control</summary>
     {_words_html("negative_text", "Negative prompt", "What the picture should not show", values)}
     <div class="strengths">{"".join(_strength_html(s) for s in STRENGTHS)}</div>
@@ -86,8 +122,17 @@ _PERSON_HELP = "The same number is the same person in every expression. Empty: a
 _SEED_HELP = "The same number gives the same picture again."
 
 
-def _words_html(field: str, title: str, help_text: str, values: Mapping[str, Any]) -> str:
-    return f"""<div class="field" data-field="{field}"><label for="{field}">{title}</label>
+_ENRICH = (
+    '<button type="button" class="quiet" data-act="enrich" title="Put what the face does into '
+    'words, from the sliders and Meant as">Write in detail</button>'
+)
+
+
+def _words_html(
+    field: str, title: str, help_text: str, values: Mapping[str, Any], button: str = ""
+) -> str:
+    return f"""<div class="field" data-field="{field}">
+  <div class="head"><label for="{field}">{title}</label>{button}</div>
   <textarea id="{field}" rows="2" maxlength="{MAX_TEXT}"
     placeholder="{help_text}">{escape(str(values[field]))}</textarea>
   <p class="why" hidden></p><p class="error" data-error-for="{field}" hidden></p></div>"""

@@ -1,15 +1,23 @@
 // The place for an image to annotate. The file goes along with the event and is stored nowhere.
 const zone = element.querySelector(".drop"), file = element.querySelector("input[type=file]");
+const said = element.querySelector("#said");
+let last = null;
 const onPage = () => element.offsetParent !== null;
 
 async function send(image) {
   const value = await window.synfer.read(image);
   if (value.error) return window.synfer.complain(value.error);
   window.synfer.complain(null);
-  props.value = value;
+  last = value;
+  ask();
+}
+
+function ask() {
+  props.value = {...last, label: said.value};
   trigger("annotate");
 }
 
+said.addEventListener("change", () => { if (last) ask(); });
 zone.addEventListener("click", () => file.click());
 file.addEventListener("change", () => { if (file.files[0]) send(file.files[0]); file.value = ""; });
 document.addEventListener("dragover", (event) => {

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import itertools
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from typing import Any
 
 import gradio as gr
 
+from app.compare import Made, make
 from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
-from app.schemas import forms_of, page_recipe
+from app.schemas import forms_of, page_recipe, wants_comparison
 from app.settings import Settings
-from app.ui import controls, results, sliders, theme
+from app.ui import controls, references, results, sliders, theme
+from app.uploads import said_label, uploaded
+from synfer_core.enrichment import enrich_recipe
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.faces.images import decode_image
 from synfer_core.faces.second_opinion import PENDING, SecondOpinion, second_opinion
 from synfer_core.facs import PROTOTYPES, Expression
-from synfer_core.report import Annotation, Progress, Result, read_recipe
+from synfer_core.models.backbone import Capabilities
+from synfer_core.report import Annotation, Progress, read_recipe
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
 
@@ -39,11 +41,15 @@ _HEADER = """
   <circle cx="12" cy="12" r="8.5"/><path class="half" d="M12 3.5a8.5 8.5 0 0 1 0 17z"/></svg>
 </button></header><p class="error notice" role="alert" hidden></p>"""
 
-_DROP = """
+_DROP = f"""
 <div class="dropper"><button type="button" class="drop"><b>Drop a face here</b>
 <span>or click to choose a file, or paste one</span></button>
 <input type="file" accept="image/*" hidden aria-label="Image">
 <p class="error" data-error-for="image" hidden></p>
+<div class="field" data-field="label"><label for="said">Said to show</label>
+<select id="said">{sliders.target_options()}</select><p class="hint">A label to be checked: FERAnno
+and the experts vote on it. Without one they only read.</p>
+<p class="error" data-error-for="label" hidden></p></div>
 <p class="hint">The built-in model was trained on rendered faces alone: photos of people are
 outside what it knows, and its readings of them are not to be relied on. The image is read in
 memory and is not stored.</p></div>"""
@@ -75,7 +81,8 @@ class Studio:
         page = _page(request)
         try:
             recipe = page_recipe(panel, form, self.synthesizer.capabilities)
-            job = self._start(page, "face", lambda: self.synthesizer.stream(recipe))
+            compare = wants_comparison(form)
+            job = self._start(page, "face", lambda: make(self.synthesizer, recipe, compare=compare))
         except SynferError as error:
             yield refused(error)
             return
@@ -86,8 +93,8 @@ class Studio:
         """Read an uploaded image; yields values for its stage, report and notice."""
         page = _page(request)
         try:
-            data = uploaded(upload, self.settings.upload_mb)
-            job = self._start(page, "read", lambda: self._annotation(data))
+            data, label = uploaded(upload, self.settings.upload_mb), said_label(upload)
+            job = self._start(page, "read", lambda: self._annotation(data, label))
         except SynferError as error:
             yield refused(error)
             return
@@ -139,12 +146,14 @@ class Studio:
             if self._newest.get(name) is job:
                 del self._newest[name]
 
-    def _face_report(self, made: Result, opinion: SecondOpinion) -> str:
+    def _face_report(self, made: Made, opinion: SecondOpinion) -> str:
         return results.report_html(made, self.figures, opinion)
 
-    def _annotation(self, data: bytes) -> Generator[Progress | Annotation, None, None]:
+    def _annotation(
+        self, data: bytes, label: Expression | None
+    ) -> Generator[Progress | Annotation, None, None]:
         yield Progress(0, 1, "annotation")
-        yield self.synthesizer.annotate(decode_image(data))
+        yield self.synthesizer.annotate(decode_image(data), label)
 
 
 def _page(request: gr.Request) -> str:
@@ -190,24 +199,6 @@ def _unfinished(snapshot: Snapshot) -> Update:
     return _stamped(results.progress_value(snapshot)), gr.skip(), gr.skip()
 
 
-def uploaded(upload: object, limit_mb: int) -> bytes:
-    """The bytes of a file a page sent.
-
-    Raises:
-        RequestError: It is too large or did not arrive whole.
-    """
-    data = upload.get("data") if isinstance(upload, Mapping) else None
-    if not isinstance(data, str):
-        raise RequestError("no file arrived", field="image")
-    try:
-        content = base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        raise RequestError("the file did not arrive whole", field="image") from error
-    if len(content) > limit_mb * 1_000_000:
-        raise RequestError("is too large", field="image", allowed=f"at most {limit_mb} MB")
-    return content
-
-
 def recipe_of(content: bytes) -> Recipe:
     """A recipe from the bytes of a PNG made here or of a JSON file; content decides, not the name.
 
@@ -233,6 +224,31 @@ def recipe_reader(limit_mb: int) -> Callable[[object], dict[str, Any]]:
         return {"panel": forms.panel, "controls": forms.controls}
 
     return read_recipe
+
+
+def enricher(backbones: Mapping[str, Capabilities]) -> Callable[[object], dict[str, Any]]:
+    """What the page calls for a detailed prompt; answers its text and notes, or an error."""
+
+    def enrich_words(forms: object) -> dict[str, Any]:
+        try:
+            return _enriched(forms, backbones)
+        except SynferError as error:
+            return {"error": error.to_dict()}
+
+    return enrich_words
+
+
+def _enriched(forms: object, backbones: Mapping[str, Capabilities]) -> dict[str, Any]:
+    """The detailed prompt for the page's two forms.
+
+    Raises:
+        RequestError: A field of them is wrong, or there is nothing to describe.
+    """
+    if not isinstance(forms, Mapping) or not isinstance(forms.get("controls"), Mapping):
+        raise RequestError("the page sent no settings; reload it", field="recipe")
+    controls = {**forms["controls"], "enriched_text": ""}
+    _, made = enrich_recipe(page_recipe(forms.get("panel"), controls, backbones))
+    return {"text": made.text, "notes": list(made.notes)}
 
 
 def first_forms(synthesizer: Synthesizer) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -287,10 +303,14 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
             empty = "The first face is on its way." if studio.settings.first_face else ""
             stage = _part("stage", results.stage_html(main=True, empty=empty), {"phase": "idle"})
             form = _part(
-                "controls",
+                "controls enrich edit",
                 controls.controls_html(studio.synthesizer.capabilities, form_value),
                 form_value,
-                server_functions=[recipe_reader(studio.settings.upload_mb)],
+                server_functions=[
+                    recipe_reader(studio.settings.upload_mb),
+                    enricher(studio.synthesizer.capabilities),
+                    references.reference_reader(studio.synthesizer, studio.settings.upload_mb),
+                ],
             )
         with gr.Column(elem_id="right"):
             waiting = results.empty_report_html("What is read off the face will stand here.")
@@ -332,8 +352,8 @@ def _part(
     return gr.HTML(
         value=value,
         html_template=markup,
-        js_on_load=theme.script(script),
-        elem_id=f"{name or 'studio'}-{script}",
+        js_on_load=theme.script(*script.split()),
+        elem_id=f"{name or 'studio'}-{script.split(maxsplit=1)[0]}",
         apply_default_css=False,
         server_functions=server_functions,
     )

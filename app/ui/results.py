@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -11,26 +9,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from app.compare import WITHOUT, Made
 from app.figures import Figures
 from app.jobs import Snapshot, State
+from app.ui.curve import guidance_html
+from app.ui.label import label_html, vote_html
+from app.ui.pictures import data_url, heat_url, preview_url
 from app.ui.trust import trust_html
 from synfer_core.faces.blendshapes import ALONE
 from synfer_core.faces.second_opinion import PENDING, SecondOpinion
 from synfer_core.facs import (
     ACTION_UNITS,
-    EXPRESSIONS,
     canonical_key,
     intensity_letter,
 )
-from synfer_core.report import Annotation, AttentionMaps, AUReading, Label, Result
+from synfer_core.report import Annotation, AttentionMaps, AUReading, Result
 
 STAGES = {
     "denoising": "Forming the face",
     "rendering": "Rendering the face",
     "generation": "Making the face",
     "annotation": "Reading the face",
+    "inverting": "Finding the way back to noise",
+    WITHOUT: "First without guidance",
 }
 """Plain words for the stages of a run; other stages show by their own name."""
 
@@ -58,32 +60,6 @@ _FUNCTION_WORDS = frozenset(
         "with",
     ]
 )
-_HEAT_SIDE = 128
-# Colours of the plasma map (van der Walt and Smith 2015) at equal distances.
-_PLASMA = np.array(
-    [(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (240, 249, 33)], dtype=np.float32
-)
-
-
-def data_url(data: bytes, kind: str) -> str:
-    """Bytes as a URL that needs no request and that no other user can open."""
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def preview_url(image: NDArray[np.uint8]) -> str:
-    """A (H, W, 3) picture as a small WebP."""
-    return data_url(_encode(Image.fromarray(image), "WEBP", quality=82), "webp")
-
-
-def heat_url(heat: NDArray[np.float32]) -> str:
-    """A (h, w) map in 0-1 as a see-through picture: where it is 0, the face shows."""
-    values = np.clip(np.nan_to_num(np.asarray(heat, dtype=np.float32)), 0.0, 1.0)
-    smooth = Image.fromarray(values).resize((_HEAT_SIDE, _HEAT_SIDE), Image.Resampling.BICUBIC)
-    strength = np.clip(np.asarray(smooth), 0.0, 1.0)
-    place = strength * (len(_PLASMA) - 1)
-    channels = [np.interp(place, range(len(_PLASMA)), _PLASMA[:, c]) for c in range(3)]
-    pixels = np.stack([*channels, 255.0 * np.sqrt(strength)], axis=-1).round().astype(np.uint8)
-    return data_url(_encode(Image.fromarray(pixels), "WEBP", quality=75), "webp")
 
 
 def overlay_choices(attention: AttentionMaps, units: Iterable[str]) -> list[dict[str, str]]:
@@ -142,8 +118,9 @@ def stopped_value(snapshot: Snapshot) -> dict[str, Any]:
     return {"phase": "cancelled", "status": f"Cancelled{at}."}
 
 
-def result_value(result: Result) -> dict[str, Any]:
+def result_value(made: Made) -> dict[str, Any]:
     """A finished face, as the stage shows it; the picture's file carries its recipe."""
+    result = made.result
     total = sum(result.seconds.values())
     return {
         "phase": "done",
@@ -152,7 +129,27 @@ def result_value(result: Result) -> dict[str, Any]:
         "alt": _alt(result),
         "maps": overlay_choices(result.attention, result.recipe.action_units),
         "status": f"Made in {total:.1f} s",
+        **_beside(made),
     }
+
+
+def _beside(made: Made) -> dict[str, Any]:
+    """The picture that stands beside the finished one, with its own maps; empty without one."""
+    if made.plain is not None:
+        plain = made.plain
+        maps = overlay_choices(plain.attention, plain.recipe.action_units)
+        beside = _picture(plain.image, _alt(plain), "Without guidance", maps)
+        return {"beside": beside, "name": "With guidance"}
+    if made.reference is not None:
+        beside = _picture(made.reference, "The face it started from", "Before", [])
+        return {"beside": beside, "name": "After"}
+    return {}
+
+
+def _picture(
+    image: NDArray[np.uint8], alt: str, name: str, maps: list[dict[str, str]]
+) -> dict[str, Any]:
+    return {"image": preview_url(image), "alt": alt, "name": name, "maps": maps}
 
 
 def annotation_value(annotation: Annotation) -> dict[str, Any]:
@@ -179,12 +176,16 @@ def _alt(result: Result) -> str:
     return f"Synthetic face{read}"
 
 
-def report_html(result: Result, figures: Figures, opinion: SecondOpinion = PENDING) -> str:
+def report_html(made: Made, figures: Figures, opinion: SecondOpinion = PENDING) -> str:
     """All that was measured on a face, how far to trust it, and the recipe it came from."""
+    result = made.result
     recipe = result.recipe
     return (
         '<div class="report">'
         + label_html(result.label, recipe.expression)
+        + vote_html(result.verdict)
+        + _guidance(made)
+        + reconstruction_html(result.reconstruction_psnr)
         + readback_html(result.readings, recipe.action_units, opinion)
         + notes_html(result.notes)
         + trust_html(figures, recipe.weights_sha256, recipe.action_units)
@@ -194,12 +195,44 @@ def report_html(result: Result, figures: Figures, opinion: SecondOpinion = PENDI
     )
 
 
+def _guidance(made: Made) -> str:
+    """The guide's curve, with the labels with and without it."""
+    result, plain = made.result, made.plain
+    target = result.recipe.expression or "neutral"
+    before = plain.label if plain else None
+    return guidance_html(result.guidance_curve, target, before, result.label)
+
+
+def reconstruction_html(psnr: float | None) -> str:
+    """How well the face that was edited comes back unedited; empty where none was."""
+    if psnr is None:
+        return ""
+    words = next(text for least, text in _COMES_BACK if psnr >= least)
+    return (
+        '<section class="reconstruction"><h2>How much of the face is held</h2>'
+        f'<p class="said">Carried back to noise and forth again without a change, it comes back '
+        f'{words}: <b>{psnr:.1f}\u00a0dB</b>.</p><p class="source">Peak signal-to-noise ratio of '
+        "that round trip, the codec\u2019s own loss among it; 6\u00a0dB more halve the error. What "
+        "it loses, the edit can lose too, unless it is held.</p></section>"
+    )
+
+
+_COMES_BACK = (
+    (30.0, "almost as it was"),
+    (24.0, "a little softer, the person the same"),
+    (18.0, "visibly changed; detail is lost"),
+    (float("-inf"), "as another face: trust no likeness here"),
+)
+"""In words, from these dB on."""
+
+
 def annotation_html(annotation: Annotation, opinion: SecondOpinion = PENDING) -> str:
     """All that was read off an image."""
     return (
         '<div class="report">'
         + notes_html(annotation.notes)
         + label_html(annotation.label, None)
+        + vote_html(annotation.verdict)
         + readback_html(annotation.readings, None, opinion)
         + "</div>"
     )
@@ -208,57 +241,6 @@ def annotation_html(annotation: Annotation, opinion: SecondOpinion = PENDING) ->
 def empty_report_html(text: str) -> str:
     """The report's place before there is anything to report."""
     return f'<div class="report"><p class="hint lone">{escape(text)}</p></div>'
-
-
-def label_html(label: Label | None, target: str | None) -> str:
-    """What the calibrator reads, in words and as bars."""
-    if label is None:
-        return (
-            '<section><h2>Expression read off the image</h2><p class="hint">This model has '
-            "no reader of expressions.</p></section>"
-        )
-    return (
-        "<section><h2>Expression read off the image</h2>"
-        f"{_verdict_html(label, target)}{bars_html(label, target)}"
-        f'<p class="source">Calibrated, by {escape(label.reader)}</p></section>'
-    )
-
-
-def _verdict_html(label: Label, target: str | None) -> str:
-    said = f"<strong>{label.expression.capitalize()}</strong> {percent(label.confidence)}"
-    if target is None or target == label.expression:
-        agrees = '<span class="tag agree">as meant</span>' if target else ""
-        return f'<p class="verdict">{said} {agrees}</p>'
-    return (
-        f'<p class="verdict differs">{said} <span class="tag differ">meant as {target}</span></p>'
-    )
-
-
-def bars_html(label: Label, target: str | None) -> str:
-    """Probability bars over the eight expressions; what is meant and what is read stand out."""
-    rows = []
-    differs = target is not None and target != label.expression
-    for name, p in zip(EXPRESSIONS, label.probabilities, strict=True):
-        marks = [
-            m for m, on in (("read", name == label.expression), ("meant", name == target)) if on
-        ]
-        tags = "".join(f'<span class="tag {m}">{m}</span>' for m in marks if differs)
-        rows.append(
-            f'<div class="bar-row {" ".join(marks)}"><span class="bar-name">{name.capitalize()}'
-            f'{tags}</span><span class="bar-track" role="img" aria-label="{percent(p)}">'
-            f'<i style="width:{100 * p:.1f}%"></i></span>'
-            f'<span class="bar-value">{percent(p)}</span></div>'
-        )
-    return f'<div class="bars{" differs" if differs else ""}">{"".join(rows)}</div>'
-
-
-def percent(p: float) -> str:
-    """A probability in whole percent, without claiming 0 or 100."""
-    if 0 < p < 0.005:
-        return "&lt;1 %"
-    if 0.995 <= p < 1:
-        return "&gt;99 %"
-    return f"{100 * p:.0f} %"
 
 
 def readback_html(
@@ -430,15 +412,21 @@ def recipe_html(text: str) -> str:
     )
 
 
+_EDIT = '<button type="button" class="quiet" data-act="edit" hidden>Edit this face</button>'
+
+
 def stage_html(*, main: bool, empty: str) -> str:
     """The stage's markup; scripts fill it."""
     overlays = "Where it acted" if main else "Where the reader looked"
+    edit = _EDIT if main else ""
     return f"""
 <figure class="stage" data-phase="idle" {"data-main" if main else ""}>
-  <div class="frame"><div class="empty"><p>{escape(empty)}</p></div>
+  <div class="frames"><div class="frame"><div class="empty"><p>{escape(empty)}</p></div>
     <img class="face" alt="" hidden><img class="heat" alt="" hidden>
-    <div class="progress"><i></i></div></div>
-  <figcaption><span class="status" role="status" aria-live="polite"></span>
+    <span class="name" hidden></span><div class="progress"><i></i></div></div>
+  <div class="frame beside" hidden><img class="face" alt=""><img class="heat" alt="" hidden>
+    <span class="name"></span></div></div>
+  <figcaption><span class="status" role="status" aria-live="polite"></span>{edit}
     <a class="download" hidden>Download PNG</a></figcaption>
   <div class="overlay" hidden><h3>{overlays}</h3>
     <div class="chips" role="group" aria-label="{overlays}"></div>
@@ -446,9 +434,3 @@ def stage_html(*, main: bool, empty: str) -> str:
       min="0" max="1" step="0.05" value="0.75" style="--at:75%"></label>
       <span class="ramp">less<i></i>more</span></div></div>
 </figure>"""
-
-
-def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()

@@ -78,6 +78,13 @@ function complain(error) {
 
 function set(change) {
   props.value = {...props.value, ...change};
+  tell();
+}
+
+// The other parts of the page hear what the face is to do.
+function tell() {
+  window.synfer.panel = props.value;
+  document.dispatchEvent(new CustomEvent("synfer:panel", {detail: props.value}));
 }
 
 // One request is under way at a time, and the newest value always has the last word.
@@ -168,4 +175,5 @@ if (window.matchMedia("(max-width: 820px)").matches)
   element.querySelectorAll(".region").forEach((region) => { region.open = false; });
 watch("value", () => paint(props.value));
 paint(props.value);
+tell();
 if (window.synfer.backbone) limit(window.synfer.backbone);

@@ -55,7 +55,7 @@ def panel_html(expression: str) -> str:
   </div>
   <div class="field" data-field="expression">
     <label for="target">Meant as</label>
-    <select id="target">{_target_options()}</select>
+    <select id="target">{target_options()}</select>
     <p class="hint">The label the face is meant to get. It joins the words and is compared with
       what is read off the image; it moves no slider.</p>
     <p class="error" data-error-for="expression" hidden></p>
@@ -110,7 +110,8 @@ def _presets_html() -> str:
     )
 
 
-def _target_options() -> str:
+def target_options() -> str:
+    """The expressions to choose from, and none."""
     named = "".join(f'<option value="{n}">{n.capitalize()}</option>' for n in EXPRESSIONS)
     return f'<option value="">No label</option>{named}'
 

@@ -1,8 +1,11 @@
 // The picture with its progress, overlays and download.
-// props.value: {phase, image, status, step, total, maps: [{key, label, url}], file, alt}.
+// props.value: {phase, image, status, step, total, maps: [{key, label, url}], file, alt,
+// name, beside: {image, alt, name, maps}}; the last two where another picture stands beside.
 const $ = (selector) => element.querySelector(selector);
 const face = $(".face"), heat = $(".heat"), chips = $(".chips"), strength = $(".heat-strength");
 const main = element.querySelector("[data-main]") !== null;
+const FEW = 6, MORE = "more";  // words offered at once
+const beside = $(".beside"), other = beside.querySelector(".heat");
 let finished = null, chosen = "";
 
 function picture(value) {
@@ -17,27 +20,48 @@ function choose(key) {
   chosen = map ? key : "";
   heat.hidden = !map;
   if (map) heat.src = map.url;
-  chips.querySelectorAll("button").forEach((chip) =>
-    chip.setAttribute("aria-pressed", String(chip.dataset.key === chosen)));
+  const twin = (finished?.beside?.maps || []).find((m) => m.key === key);
+  other.hidden = !twin;
+  if (twin) other.src = twin.url;
+  chips.querySelectorAll("button").forEach((one) =>
+    one.setAttribute("aria-pressed", String(one.dataset.key === chosen)));
   $(".heat-scale").hidden = !map;
+}
+
+function chip(key, label, hidden) {
+  const button = document.createElement("button");
+  Object.assign(button, {type: "button", className: "chip", textContent: label, hidden});
+  button.dataset.key = key;
+  return button;
 }
 
 function offer(maps) {
   const all = maps.length ? [{key: "", label: "Face only"}, ...maps] : [];
-  chips.replaceChildren(...all.map((map) => {
-    const chip = document.createElement("button");
-    chip.type = "button";
-    chip.className = "chip";
-    chip.dataset.key = map.key;
-    chip.textContent = map.label;
-    return chip;
-  }));
+  const words = all.filter((map) => map.key.startsWith("word:")).slice(FEW);
+  chips.replaceChildren(...all.map((map) => chip(map.key, map.label, words.includes(map))));
+  if (words.length) chips.append(chip(MORE, `${words.length} more words…`, false));
   $(".overlay").hidden = !maps.length;
   choose(chosen);
 }
 
+// The picture to compare with: the same overlay lies over both.
+function compare(value) {
+  const pair = Boolean(value?.beside);
+  beside.hidden = !pair;
+  element.firstElementChild.classList.toggle("twins", pair);
+  const name = $(".frame .name");
+  name.hidden = !pair;
+  name.textContent = value?.name || "";
+  if (!pair) return;
+  beside.querySelector(".face").src = value.beside.image;
+  beside.querySelector(".face").alt = value.beside.alt;
+  beside.querySelector(".name").textContent = value.beside.name;
+}
+
 function done(value) {
   finished = value;
+  const edit = $("[data-act=edit]");
+  if (edit) edit.hidden = false;
   offer(value.maps);
   const link = $(".download");
   link.hidden = !value.file;
@@ -50,6 +74,7 @@ function paint(value) {
   element.firstElementChild.dataset.phase = value.phase;
   heat.hidden = running || !chosen;
   $(".status").textContent = value.status || "";
+  compare(running ? null : value.phase === "done" ? value : finished);
   if (value.phase === "done") { picture(value); done(value); }
   else if (running) { if (value.image) picture(value); }
   else if (finished) { picture(finished); choose(chosen); }
@@ -57,11 +82,16 @@ function paint(value) {
 }
 
 chips.addEventListener("click", (event) => {
-  const chip = event.target.closest("button");
-  if (chip) choose(chip.dataset.key);
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.key !== MORE) return choose(button.dataset.key);
+  button.remove();
+  chips.querySelectorAll("[hidden]").forEach((one) => { one.hidden = false; });
 });
+$("[data-act=edit]")?.addEventListener("click", () => document.dispatchEvent(
+  new CustomEvent("synfer:edit", {detail: {data: finished.image.split(",")[1]}})));
 strength.addEventListener("input", () => {
-  heat.style.opacity = strength.value;
+  heat.style.opacity = other.style.opacity = strength.value;
   strength.style.setProperty("--at", `${strength.value * 100}%`);
 });
 watch("value", () => paint(props.value));

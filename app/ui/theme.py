@@ -30,9 +30,9 @@ def theme() -> gr.themes.Base:
     )
 
 
-def script(name: str) -> str:
-    """The script that runs when a part of the page is there, such as ``stage``."""
-    return _read(f"{name}.js")
+def script(*names: str) -> str:
+    """The scripts that run, as one, when a part of the page is there, such as ``stage``."""
+    return "\n".join(_read(f"{name}.js") for name in names)
 
 
 def head(upload_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""A tiny model that can also read: FERAnno and AU reader with random weights."""
+"""A tiny model that can also read and be guided: readers and a guide with random weights."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import torch
 
 from synfer_core.faces.landmarks import VARIABLE
 from synfer_core.files import cache_folder
-from synfer_core.models import classifier, feranno
+from synfer_core.models import classifier, feranno, latent_classifier
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier, ClassifierConfig
 from synfer_core.models.feranno import FERAnno, FERAnnoConfig, Probe
+from synfer_core.models.latent_classifier import LatentClassifier, LatentClassifierConfig
 from synfer_core.synthesizer import Synthesizer
 
 
@@ -29,7 +30,7 @@ def nothing_fetched() -> Iterator[None]:
 
 
 def write_readers(folder: Path) -> None:
-    """FERAnno and AU reader for the model in a folder."""
+    """FERAnno, AU reader and guiding classifier for the model in a folder."""
     torch.manual_seed(1)
     model = BuiltinModel.load(folder)
     probe = Probe.build(model.denoiser, model.adapter, model.encoder)
@@ -40,6 +41,9 @@ def write_readers(folder: Path) -> None:
     feranno.save(FERAnno(config), folder / "feranno.safetensors", temperature=1.0)
     small = ClassifierConfig("cnn", 32, widths=(8, 8, 8, 8), expressions=False)
     classifier.save(Classifier(small), folder / "au-reader.safetensors", "au-reader")
+    bases = model.codec.linear.fingerprint()
+    sizes = LatentClassifierConfig(bases, 4, 8, own=4, width=8, blocks=1, hidden=8)
+    latent_classifier.save(LatentClassifier(sizes), folder / latent_classifier.FILE)
 
 
 @pytest.fixture(scope="session")

@@ -275,6 +275,15 @@ def test_an_uploaded_face_is_read(studio: page.Studio) -> None:
     assert {"\u201chappiness\u201d", "\u201cfear\u201d"} <= {m["label"] for m in stage["maps"]}
 
 
+def test_an_uploaded_face_comes_with_a_label_to_check(studio: page.Studio) -> None:
+    sent = {**upload(png(64)), "label": "fear"}
+    _, report, notice = run(studio.annotate(sent, visitor()))[-1]
+    assert notice is None
+    assert "no verdict on the label" in report
+    (update,) = run(studio.annotate({**sent, "label": "joy"}, visitor()))
+    assert update[2]["field"] == "label"
+
+
 @pytest.mark.parametrize(
     "sent",
     [

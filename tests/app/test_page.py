@@ -190,7 +190,7 @@ def test_the_main_walk(visit: Visit) -> None:
     assert page.locator("#report .readback:not(.figures) thead th").last.inner_text() == "MediaPipe"
 
     page.get_by_role("button", name="12 Lip corner puller").click()
-    heat = page.locator("#studio-stage .heat")
+    heat = page.locator("#studio-stage .heat").first
     sync_api.expect(heat).to_be_visible()
     before = heat.evaluate("e => getComputedStyle(e).opacity")
     page.locator("#studio-stage .heat-strength").fill("0.3")
@@ -214,7 +214,8 @@ def test_cancel_by_escape_and_by_button(light: Visit) -> None:
     page = light.page
     page.get_by_text("Fine control").click()
     page.locator("#steps").fill("100")
-    finished = page.locator("#studio-stage .face").get_attribute("src")
+    face = page.locator("#studio-stage .face").first
+    finished = face.get_attribute("src")
     for by_key in (True, False):
         page.get_by_role("button", name="Generate").click()
         light.wait("running")  # the last run's status may also say "step 3"
@@ -225,7 +226,7 @@ def test_cancel_by_escape_and_by_button(light: Visit) -> None:
             page.get_by_role("button", name="Cancel").click()
         light.wait("cancelled")
         assert "Cancelled at step" in page.locator("#studio-stage .status").inner_text()
-        assert page.locator("#studio-stage .face").get_attribute("src") == finished
+        assert face.get_attribute("src") == finished
 
 
 def test_sides_and_the_facs_box(light: Visit) -> None:
@@ -283,14 +284,153 @@ def test_a_recipe_goes_round_by_png_and_by_json(light: Visit, tmp_path: Path) ->
     asked = recipe_of(content).model_copy(update={"text": "from a file", "seed": 2**60})
     file = tmp_path / "recipe.json"
     file.write_text(asked.to_json())
-    page.locator('#studio-controls input[type="file"]').set_input_files(file)
+    page.locator('.load input[type="file"]').set_input_files(file)
     sync_api.expect(page.locator("#text")).to_have_value("from a file")
     light.generate()
     assert light.recipe().seed == 2**60
     assert light.recipe().text == "from a file"
     file.write_text("{")
-    page.locator('#studio-controls input[type="file"]').set_input_files(file)
+    page.locator('.load input[type="file"]').set_input_files(file)
     sync_api.expect(page.locator('[data-error-for~="recipe"]')).to_contain_text("Not valid JSON")
+
+
+def test_a_detailed_prompt_is_written_edited_and_dropped(light: Visit) -> None:
+    page = light.page
+    box = page.get_by_label("Detailed prompt")
+    sync_api.expect(box).to_be_hidden()
+    page.locator("#text").fill("a man")
+    page.get_by_role("button", name="Write in detail").click()
+    sync_api.expect(box).to_have_value(
+        "a man, with an expression of happiness, lip corners pulled up strongly, cheeks raised, "
+        "lips parted slightly"
+    )
+    sync_api.expect(page.locator(".stale")).to_be_hidden()
+    light.slide("AU9", 5.0)
+    sync_api.expect(page.locator(".stale")).to_contain_text("have changed")
+    page.get_by_role("button", name="Write it again").click()
+    sync_api.expect(page.locator(".stale")).to_be_hidden()
+    box.press("End")
+    box.press_sequentially(", smiling")
+    light.generate()
+    made = light.recipe()
+    assert made.text == "a man"
+    assert (made.enriched_text or "").startswith("a man, with an expression of happiness, nose")
+    assert (made.enriched_text or "").endswith(", smiling")
+    page.get_by_role("button", name="Use the prompt alone").click()
+    sync_api.expect(box).to_be_hidden()
+    light.generate()
+    assert light.recipe().enriched_text is None
+
+
+def test_a_prompt_needs_something_to_describe(light: Visit) -> None:
+    page = light.page
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Write in detail").click()
+    wrong = page.locator('[data-error-for="expression"]')
+    sync_api.expect(wrong).to_contain_text("nothing to describe")
+
+
+def test_guidance_is_compared_from_one_seed(light: Visit) -> None:
+    page = light.page
+    page.get_by_role("button", name="Fear").click()
+    page.get_by_text("Reach an expression").click()
+    state = page.locator(".guide .state")
+    sync_api.expect(state).to_have_text("off")
+    page.locator("#guidance-semantic").fill("5")
+    sync_api.expect(state).to_have_text("5 towards fear")
+    page.get_by_label("Also make it without").check()
+    light.generate()
+    assert light.recipe().guidance.semantic == 5.0
+    faces = page.locator("#studio-stage .face")
+    sync_api.expect(faces).to_have_count(2)
+    sync_api.expect(page.locator("#studio-stage .name")).to_have_text(
+        ["With guidance", "Without guidance"]
+    )
+    assert faces.nth(0).get_attribute("src") != faces.nth(1).get_attribute("src")
+    page.get_by_role("button", name="5 Upper lid raiser").click()
+    heats = page.locator("#studio-stage .heat")
+    for heat in heats.all():
+        sync_api.expect(heat).to_be_visible()
+    curve = page.locator("#report .guided")
+    sync_api.expect(curve).to_contain_text("The guide read fear")
+    assert curve.locator("polyline").count() == 2
+    page.locator("#target").select_option("")
+    sync_api.expect(state).to_contain_text("needs a label")
+    page.keyboard.press("Control+Enter")
+    light.wait("failed")
+    wrong = page.locator('[data-error-for="expression"]')
+    sync_api.expect(wrong).to_contain_text("needs a target")
+    page.locator("#guidance-semantic").fill("0")
+    light.generate()
+    sync_api.expect(page.locator("#studio-stage .beside")).to_be_hidden()
+
+
+def test_cancel_stops_both_runs_of_a_comparison(light: Visit) -> None:
+    page = light.page
+    page.get_by_text("Reach an expression").click()
+    page.locator("#guidance-semantic").fill("5")
+    page.get_by_label("Also make it without").check()
+    page.get_by_text("Fine control").click()
+    page.locator("#steps").fill("100")
+    page.keyboard.press("Control+Enter")
+    light.wait("running")
+    status = page.locator("#studio-stage .status")
+    sync_api.expect(status).to_contain_text("First without guidance")
+    page.keyboard.press("Escape")
+    light.wait("cancelled")
+    sync_api.expect(status).to_contain_text("Cancelled at step")
+
+
+def test_the_face_is_edited_and_there_is_a_way_back(light: Visit) -> None:
+    page = light.page
+    before = light.recipe()
+    page.get_by_role("button", name="Edit this face").click()
+    sync_api.expect(page.locator(".edit .state")).to_have_text("on, depth 0.8")
+    sync_api.expect(page.locator(".editing b")).to_have_text("The face above")
+    light.slide("AU4", 4.0)
+    page.locator("#inversion_depth").fill("0.5")
+    page.get_by_role("button", name="Make the edit").click()
+    light.wait("running")
+    light.wait("done")
+    made = light.recipe()
+    assert (made.reference or "").startswith("data:image/png;base64,")
+    assert (made.inversion_depth, made.aus["AU4"], made.identity_seed) == (0.5, 4.0, None)
+    sync_api.expect(page.locator("#studio-stage .name")).to_have_text(["After", "Before"])
+    sync_api.expect(page.locator("#report .reconstruction")).to_contain_text("dB")
+    page.get_by_label("start from what the face shows").check()
+    light.facs("6C+12D+25B")
+    page.get_by_label("ask for what they show").check()
+    light.facs("4D+6C+12D+25B")
+    page.get_by_role("button", name="Back to plain generation").click()
+    sync_api.expect(page.locator(".editing")).to_be_hidden()
+    light.generate()
+    after = light.recipe()
+    assert after.reference is None
+    assert after.identity_seed == before.identity_seed
+
+
+def test_a_face_to_edit_is_uploaded_and_one_that_does_not_fit_is_named(
+    light: Visit, tmp_path: Path
+) -> None:
+    page = light.page
+    page.get_by_text("Edit a face").click()
+    page.get_by_role("button", name="Ada").click()
+    wrong = page.locator('[data-error-for~="reference"]')
+    sync_api.expect(wrong).to_contain_text("128 x 128 pixels")
+    picture = tmp_path / "mine.png"
+    Image.new("RGB", (64, 64), "tan").save(picture)
+    page.locator('.edit input[type="file"]').set_input_files(picture)
+    sync_api.expect(page.locator(".editing b")).to_have_text("mine.png")
+    sync_api.expect(wrong).to_be_hidden()
+    light.generate()
+    made = light.recipe()
+    file = tmp_path / "recipe.json"
+    file.write_text(made.model_copy(update={"weights_sha256": None}).to_json())
+    page.get_by_role("button", name="Back to plain generation").click()
+    page.locator('.load input[type="file"]').set_input_files(file)
+    sync_api.expect(page.locator(".editing b")).to_have_text("The recipe's face")
+    light.generate()
+    assert light.recipe() == made
 
 
 def test_annotate(light: Visit) -> None:
@@ -303,9 +443,11 @@ def test_annotate(light: Visit) -> None:
     upload = sync_api.FilePayload(name="face.png", mimeType="image/png", buffer=image.getvalue())
     files.set_input_files(upload)
     sync_api.expect(page.locator("#image-report .bar-row")).to_have_count(8)
-    sync_api.expect(page.locator("#image-stage .face")).to_be_visible()
+    sync_api.expect(page.locator("#image-stage .face").first).to_be_visible()
     page.locator("#image-stage").get_by_role("button", name="fear").click()
-    sync_api.expect(page.locator("#image-stage .heat")).to_be_visible()
+    sync_api.expect(page.locator("#image-stage .heat").first).to_be_visible()
+    page.get_by_label("Said to show").select_option("fear")
+    sync_api.expect(page.locator("#image-report .notes")).to_contain_text("nobody has been weighed")
     upload["buffer"] = b"text named .png"
     files.set_input_files(upload)
     wrong = page.locator('[data-error-for="image"]')

@@ -9,7 +9,7 @@ from app.ui import results
 from app.ui.trust import trust_html, word_of
 from synfer_core.facs import ACTION_UNITS
 from tests.app.test_figures import OURS, THEIRS, figures
-from tests.app.test_ui import check_markup, recipe, result
+from tests.app.test_ui import check_markup, recipe, shown
 
 FIGURES = Figures.model_validate(figures())
 
@@ -67,9 +67,9 @@ def test_the_exact_renderer_needs_none() -> None:
 
 
 def test_the_report_has_the_panel_of_the_weights_that_made_the_face() -> None:
-    made = result(recipe=recipe(weights_sha256=OURS))
+    made = shown(recipe=recipe(weights_sha256=OURS))
     markup = results.report_html(made, FIGURES)
     panel = markup[markup.index('class="trust"') :]
     assert f"<b>12</b> {ACTION_UNITS[12].name}" in panel[: panel.index("</section>")]
-    other = results.report_html(result(recipe=recipe(weights_sha256=THEIRS)), FIGURES)
+    other = results.report_html(shown(recipe=recipe(weights_sha256=THEIRS)), FIGURES)
     assert "have not been measured" in other

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from typing import Any
@@ -12,20 +13,36 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.compare import Made
 from app.figures import Figures
 from app.jobs import Snapshot, State
 from app.schemas import forms_of, page_recipe, supports
 from app.settings import Settings
-from app.ui import controls, page, results, sliders
+from app.ui import controls, curve, label, page, pictures, results, sliders
 from synfer_core.errors import ImageError, RequestError, UnsupportedError
 from synfer_core.faces.second_opinion import NO_FACE, PENDING, SecondOpinion
-from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES
+from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, Expression
 from synfer_core.models.backbone import Capabilities
-from synfer_core.report import Annotation, AttentionMaps, AUReading, Label, Progress, Result
-from synfer_core.request import Guidance, Recipe
+from synfer_core.report import (
+    Annotation,
+    AttentionMaps,
+    AUReading,
+    Evidence,
+    GuidancePoint,
+    Label,
+    Progress,
+    Result,
+    Status,
+    Verdict,
+)
+from synfer_core.request import Guidance, Recipe, SemanticOptions
 
 UNITS = tuple(unit.key for unit in ACTION_UNITS.values())
-FULL = Capabilities("builtin", "Built-in", "", 64, UNITS, True, True, True, True, True)
+FULL = Capabilities(
+    *("builtin", "Built-in", "", 64, UNITS, True, True, True, True, True, True),
+    guides=("latent",),
+    editing=True,
+)
 PLAIN = Capabilities("plain", "Plain", "", 64, ("AU12", "AUL4"), False, True, False, False, False)
 BACKBONES = {"builtin": FULL, "plain": PLAIN}
 
@@ -33,7 +50,9 @@ BACKBONES = {"builtin": FULL, "plain": PLAIN}
 class Balance(HTMLParser):
     """Checks that every tag that opens closes, in order."""
 
-    VOID = frozenset({"input", "img", "br", "meta", "circle", "path", "rect", "ellipse"})
+    VOID = frozenset(
+        {"input", "img", "br", "meta", "circle", "path", "rect", "ellipse", "polyline"}
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,16 +81,20 @@ def recipe(**fields: Any) -> Recipe:
 
 
 def result(**fields: Any) -> Result:
-    label = Label((0.02, 0.1, 0.02, 0.6, 0.2, 0.02, 0.02, 0.02), "FERAnno abc")
+    read = Label((0.02, 0.1, 0.02, 0.6, 0.2, 0.02, 0.02, 0.02), "FERAnno abc")
     given: dict[str, Any] = {
         "recipe": recipe(expression="fear", seed=3),
         "image": np.full((8, 8, 3), 90, np.uint8),
-        "label": label,
+        "label": read,
         "readings": (AUReading({"AUL12": 3.0, "AUR12": 4.0, "AU26": 2.0}, "au-reader 1"),),
         "attention": AttentionMaps({"AUL12": np.eye(4, dtype=np.float32)}),
         "seconds": {"generation": 1.5, "annotation": 0.5},
     }
     return Result(**{**given, **fields})
+
+
+def shown(plain: Result | None = None, **fields: Any) -> Made:
+    return Made(result(**fields), plain)
 
 
 def annotation() -> Annotation:
@@ -89,7 +112,7 @@ def test_markup_is_whole(expression: str) -> None:
 
 
 def test_report_is_whole_and_escapes_what_users_wrote() -> None:
-    markup = results.report_html(result(recipe=recipe(text="<script>alert(1)</script>")), Figures())
+    markup = results.report_html(shown(recipe=recipe(text="<script>alert(1)</script>")), Figures())
     assert "<script" not in markup
     assert "&lt;script&gt;" in markup
 
@@ -123,6 +146,11 @@ def test_facs_box_reads_writes_and_says_what_is_wrong() -> None:
         {"aus": {"AUL12": 1.5, "AU4": 0.3}, "expression": "anger", "size": 128},
         {"aus": {}, "facs": "1C+L2B", "guidance": Guidance(text=7.5, au=1.0).model_dump()},
         {"identity_code": [0.5, -1.25], "scheduler": "dpm++", "steps": 3, "au_scale": 0.35},
+        {"enriched_text": "a man, with lip corners pulled up"},
+        {"expression": "fear", "guidance": {"semantic": 2.5}, "semantic": {"acts_on": "both"}},
+        {"semantic": {"first": 0.25, "last": 0.5, "every": 3}},
+        {"reference": "sample:ada", "inversion_depth": 0.5, "keep": 0.25},
+        {"reference": "sample:ada"},
     ],
 )
 def test_a_recipe_survives_the_forms(changes: dict[str, Any]) -> None:
@@ -134,9 +162,21 @@ def test_a_recipe_survives_the_forms(changes: dict[str, Any]) -> None:
 
 
 def test_greyed_out_controls_do_not_count() -> None:
-    forms = forms_of(recipe(identity_seed=5, steps=50, negative_text="blur"))
+    forms = forms_of(
+        recipe(
+            identity_seed=5,
+            steps=50,
+            negative_text="blur",
+            enriched_text="a man",
+            expression="fear",
+            guidance={"semantic": 2.0},
+            semantic={"acts_on": "both", "first": 0.0},
+        )
+    )
     made = page_recipe(forms.panel, {**forms.controls, "backbone": "plain"}, BACKBONES)
     assert (made.text, made.negative_text, made.steps) == ("", "", 20)
+    assert (made.enriched_text, made.guidance.semantic) == (None, 0.0)
+    assert made.semantic == SemanticOptions()
     assert made.identity_seed == 5
     assert made.aus == {"AU12": 4.0}, "AU25 is not in the backbone's list"
 
@@ -179,18 +219,134 @@ def test_backbone_facts_give_reasons() -> None:
     assert facts["units"] == ["12"]
     assert facts["cannot"]["text"] == "Plain reads no words."
     assert set(facts["cannot"]) == {
-        *("text", "negative_text", "guidance", "au_scale", "steps", "scheduler")
+        *("text", "enriched_text", "negative_text", "guidance", "au_scale", "steps", "scheduler"),
+        *("guidance.semantic", "semantic", "reference", "inversion_depth", "keep"),
     }
     assert controls.backbone_facts(FULL)["cannot"] == {}
 
 
+def test_a_backbone_without_classifiers_leaves_the_other_guidance_alone() -> None:
+    backbone = replace(FULL, semantic=False, guides=())
+    forms = forms_of(recipe(expression="fear", guidance={"semantic": 2.0, "au": 3.0}))
+    made = page_recipe(forms.panel, forms.controls, {"builtin": backbone})
+    assert (made.guidance.semantic, made.guidance.au) == (0.0, 3.0)
+
+
+def test_guides_that_are_not_here_are_not_offered() -> None:
+    form = forms_of(recipe()).controls
+    assert 'value="image"' not in controls.controls_html({"builtin": FULL}, form)
+    both = replace(FULL, guides=("latent", "image"))
+    assert 'value="image"' in controls.controls_html({"builtin": both}, form)
+
+
+def test_a_blank_detailed_prompt_is_none() -> None:
+    forms = forms_of(recipe())
+    assert page_recipe(forms.panel, {**forms.controls, "enriched_text": " \n"}, BACKBONES) == (
+        page_recipe(forms.panel, forms.controls, BACKBONES)
+    )
+
+
+def test_a_detailed_prompt_is_written_from_the_forms() -> None:
+    write = page.enricher(BACKBONES)
+    forms = forms_of(recipe(enriched_text="an old one", expression="happiness")).__dict__
+    assert write(forms)["text"] == (
+        "a smile, with an expression of happiness, lip corners pulled up strongly, "
+        "lips parted slightly"
+    )
+    many = dict.fromkeys(UNITS, 5.0)
+    (note,) = write({**forms, "panel": {"aus": many}})["notes"]
+    assert note.startswith("left out")
+    assert write({**forms, "panel": {}})["error"]["field"] == "expression"
+    assert write({**forms, "panel": {"facs": "99C"}})["error"]["field"] == "facs"
+    assert write(None)["error"]["field"] == "recipe"
+
+
+POINTS = (GuidancePoint(1, 949, 2.3, 0.1), GuidancePoint(5, 700, 0.2, 0.82))
+
+
+def test_the_curve_tells_where_guidance_began_and_ended() -> None:
+    plain = result(label=Label((0.5, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05), "FERAnno abc"))
+    markup = results.report_html(shown(plain, guidance_curve=POINTS), Figures())
+    check_markup(markup)
+    section = markup[markup.index('class="guided"') :]
+    section = section[: section.index("</section>")]
+    assert "fear with 10&nbsp;% at step 1 and with 82&nbsp;% at step 5" in section
+    assert "<b>5&nbsp;%</b> without guidance, <b>20&nbsp;%</b> with" in section
+    lines = re.findall(r'points="(.*?)"', section)
+    heights = [[float(place.split(",")[1]) for place in line.split()] for line in lines]
+    assert heights[0][0] > heights[0][1], "probability rises"
+    assert heights[1][0] < heights[1][1], "loss falls"
+
+
+def test_one_point_is_a_curve_and_none_is_no_section() -> None:
+    check_markup(curve.guidance_html(POINTS[:1], "fear", None, None))
+    assert curve.guidance_html((), "fear", None, None) == ""
+    assert 'class="guided"' not in results.report_html(shown(), Figures())
+
+
+def test_the_picture_without_guidance_stands_beside_with_its_own_maps() -> None:
+    plain = result(attention=AttentionMaps({"AU12": np.eye(4, dtype=np.float32)[::-1]}))
+    value = results.result_value(shown(plain))
+    assert (value["name"], value["beside"]["name"]) == ("With guidance", "Without guidance")
+    assert [m["key"] for m in value["beside"]["maps"]] == [m["key"] for m in value["maps"]]
+    assert value["beside"]["maps"][0]["url"] != value["maps"][0]["url"]
+    assert "beside" not in results.result_value(shown())
+
+
+def test_the_face_that_was_edited_stands_beside_and_its_round_trip_is_told() -> None:
+    made = Made(result(reconstruction_psnr=26.04), None, np.zeros((8, 8, 3), np.uint8))
+    value = results.result_value(made)
+    assert (value["name"], value["beside"]["name"]) == ("After", "Before")
+    markup = results.report_html(made, Figures())
+    check_markup(markup)
+    assert "a little softer, the person the same: <b>26.0" in markup
+    assert "reconstruction" not in results.report_html(shown(), Figures())
+
+
+@pytest.mark.parametrize(
+    ("psnr", "words"), [(35, "almost as it was"), (19, "visibly changed"), (5, "another face")]
+)
+def test_a_round_trip_in_words(psnr: float, words: str) -> None:
+    assert words in results.reconstruction_html(psnr)
+
+
+def verdict(status: Status, name: Expression, was: Expression | None = None) -> Verdict:
+    sure = (0.0, 0.0, 0.0, 0.9, 0.1, 0.0, 0.0, 0.0)
+    torn = (0.0, 0.0, 0.0, 0.3, 0.25, 0.45, 0.0, 0.0)
+    evidence = (Evidence("feranno", sure, 0.7), Evidence("mine <b>", torn, 0.3))
+    return Verdict(status, name, was, 0.72, evidence)
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (verdict("confirmed", "surprise"), "<strong>Surprise</strong> 72 %"),
+        (verdict("relabelled", "surprise", "fear"), "Fear &rarr; <strong>Surprise</strong> 72 %"),
+        (verdict("rejected", "fear"), "rejected as uncertain"),
+    ],
+)
+def test_a_verdict_stands_with_its_evidence(said: Verdict, text: str) -> None:
+    for markup in (
+        results.report_html(shown(verdict=said), Figures()),
+        results.annotation_html(replace(annotation(), verdict=said)),
+    ):
+        check_markup(markup)
+        section = markup[markup.index('class="vote"') :]
+        section = section[: section.index("</section>")]
+        assert text in section
+        assert "mine &lt;b&gt;" in section
+        assert "itself disgust, 45 %" in section, "an expert that says otherwise is quoted"
+        assert section.count('class="bar-row') == (4 if said.was else 2)
+    assert label.vote_html(None) == ""
+
+
 def test_label_and_target_stand_apart_when_they_disagree() -> None:
-    markup = results.report_html(result(), Figures())
+    markup = results.report_html(shown(), Figures())
     assert "meant as fear" in markup
     rows = dict(re.findall(r'class="bar-row (.*?)"><span class="bar-name">(\w+)', markup))
     assert rows["read"] == "Surprise"
     assert rows["meant"] == "Fear"
-    agreed = results.report_html(result(recipe=recipe(expression="surprise")), Figures())
+    agreed = results.report_html(shown(recipe=recipe(expression="surprise")), Figures())
     assert "as meant" in agreed
     assert "meant as" not in agreed
 
@@ -200,7 +356,7 @@ def test_label_and_target_stand_apart_when_they_disagree() -> None:
     [(0, "0 %"), (0.001, "&lt;1 %"), (0.5, "50 %"), (0.9999, "&gt;99 %"), (1, "100 %")],
 )
 def test_percent_claims_no_certainty(p: float, text: str) -> None:
-    assert results.percent(p) == text
+    assert label.percent(p) == text
 
 
 def test_readback_sets_asked_against_measured() -> None:
@@ -280,12 +436,12 @@ def test_overlays_join_sides_and_keep_words_apart() -> None:
 
 def test_heat_takes_odd_maps() -> None:
     odd = np.array([[np.nan, -1.0], [2.0, 0.5]], np.float32)
-    assert decoded(results.heat_url(odd)).mode == "RGBA"
+    assert decoded(pictures.heat_url(odd)).mode == "RGBA"
 
 
 def test_the_picture_carries_its_recipe() -> None:
     made = result()
-    value = results.result_value(made)
+    value = results.result_value(Made(made))
     content = base64.b64decode(value["image"].split(",")[1])
     assert page.recipe_of(content) == made.recipe
     assert value["file"] == "synfer_pany_fear_s3.png"
