@@ -103,10 +103,10 @@ def _add_control(parts: Subparsers) -> None:
         "--images", type=int, default=300, help="with independent AUs, five a person (%(default)s)"
     )
     parser.add_argument(
-        "--active", type=float, default=0.5, help="chance that an AU of DISFA's is active (%(default)s)"
+        "--active", type=float, default=0.5, help="chance of each of DISFA's AUs (%(default)s)"
     )
     parser.add_argument(
-        "--active-others", type=float, default=0.15, help="the same of the others (%(default)s)"
+        "--active-others", type=float, default=0.15, help="chance of each other AU (%(default)s)"
     )
     parser.add_argument("--no-exact", action="store_true", help="leave out the exact renders")
     parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")

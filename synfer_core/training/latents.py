@@ -12,7 +12,8 @@ from synfer_core.decoding import to_tensor
 from synfer_core.models import checkpoints
 from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.codec import Codec
-from synfer_core.models.text import MAX_TOKENS, TextEncoder, shared_encoder
+from synfer_core.models.text import TextEncoder, shared_encoder
+from synfer_core.models.text_tokens import MAX_TOKENS
 from synfer_core.training import dataset
 from synfer_core.training.dataset import FaceSet
 
