@@ -106,7 +106,7 @@ def _add_control(parts: Subparsers) -> None:
         "--active", type=float, default=0.5, help="chance of each of DISFA's AUs (%(default)s)"
     )
     parser.add_argument(
-        "--active-others", type=float, default=0.15, help="chance of each other AU (%(default)s)"
+        "--active-others", type=float, default=0.1, help="chance of each other AU (%(default)s)"
     )
     parser.add_argument("--no-exact", action="store_true", help="leave out the exact renders")
     parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")

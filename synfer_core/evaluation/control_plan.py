@@ -57,7 +57,7 @@ class Plan:
 
     images: int = 300
     active: float = 0.5
-    active_others: float = 0.15
+    active_others: float = 0.1
     preset_people: int = 28
     sided_repeats: int = 2
     word_images: int = 64
