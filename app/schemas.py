@@ -29,7 +29,7 @@ _NEEDS = {
     "semantic": ("guidance.semantic", "semantic"),
     "editing": ("reference", *EDITING),
 }
-_WHEN = ("first", "last", "every")
+_WHEN = set(SemanticOptions.model_fields) - {"classifier", "acts_on"}
 """Options of semantic guidance that have no control on the page; carried like `CARRIED`."""
 _PAGE_ONLY = ("compare", "semantic_when")
 """What the form holds beside a recipe's fields."""
@@ -136,7 +136,7 @@ def forms_of(recipe: Recipe) -> Forms:
         "enriched_text": recipe.enriched_text or "",
         "negative_text": recipe.negative_text,
         "guidance": recipe.guidance.model_dump(),
-        "semantic": recipe.semantic.model_dump(exclude=set(_WHEN)),
+        "semantic": recipe.semantic.model_dump(exclude=_WHEN),
         "au_scale": recipe.au_scale,
         "scheduler": recipe.scheduler,
         "steps": recipe.steps,
@@ -148,8 +148,8 @@ def forms_of(recipe: Recipe) -> Forms:
         value = getattr(recipe, name)
         controls[name] = usual if value is None else value
     carried = {name: getattr(recipe, name) for name in CARRIED}
-    when = recipe.semantic.model_dump(include=set(_WHEN))
-    if when != SemanticOptions().model_dump(include=set(_WHEN)):
+    when = recipe.semantic.model_dump(include=_WHEN)
+    if when != SemanticOptions().model_dump(include=_WHEN):
         carried["semantic_when"] = when
     return Forms(panel, controls | {k: v for k, v in carried.items() if v is not None})
 

@@ -5,7 +5,7 @@ const words = ["text", "enriched_text", "negative_text"], seeds = ["seed", "iden
 const strengths = [...element.querySelectorAll("[data-strength]")];
 const choices = [...element.querySelectorAll("[data-choice]")];
 const CARRIED = {identity_code: "a person given as a code", size: "a picture size",
-  semantic_when: "when guidance acts"};
+  semantic_when: "when and how long guidance acts"};
 let carried = {};
 const painters = [], readers = [];  // of the scripts that share this scope
 

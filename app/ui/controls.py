@@ -12,7 +12,7 @@ from app.ui.references import thumbs
 from app.ui.sections import details_html, edit_html, guide_html
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.models.backbone import Capabilities
-from synfer_core.request import MAX_TEXT
+from synfer_core.request import MAX_TEXT, USUAL_STRENGTH
 
 SAMPLERS = {"ddim": "DDIM", "dpm++": "DPM-Solver++"}
 
@@ -54,7 +54,8 @@ STRENGTHS = (
 REACH = Strength(
     "guidance.semantic",
     "Strength",
-    "How far each step goes; 0 is off. Too much paints the expression over the person.",
+    f"How far each step goes; 0 is off, {USUAL_STRENGTH:g} is usual. Too much paints the "
+    "expression over the person.",
     0,
     10,
     0.1,

@@ -34,7 +34,7 @@ def guidance_html(
         + _plot_html("Probability", chance, "100 %", "chance")
         + _plot_html("Loss", loss, f"{top:.1f}", "loss")
         + '</div><p class="source">What the guiding classifier read in the face foreseen at each '
-        "of its steps, before it moved the words. It guides, so it does not judge: the label above "
+        "of its steps, before the move. It guides, so it does not judge: the label above "
         "is read by others.</p></section>"
     )
 

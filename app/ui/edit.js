@@ -10,11 +10,13 @@ const turn = (aus) => document.dispatchEvent(
   new CustomEvent("synfer:recipe", {detail: {panel: {aus}}}));
 
 function showEdit() {
-  editing.hidden = !reference;
+  const unable = window.synfer.backbone?.cannot.reference;
+  editing.hidden = !reference || Boolean(unable);
   faces.forEach((face) => face.setAttribute("aria-pressed",
     String(reference === `sample:${face.dataset.sample}`)));
-  $("[data-act=generate] span").textContent = reference ? "Make the edit" : "Generate";
-  $(".edit .state").textContent = reference ? `on, depth ${$("#inversion_depth").value}` : "off";
+  const on = !editing.hidden;
+  $("[data-act=generate] span").textContent = on ? "Make the edit" : "Generate";
+  $(".edit .state").textContent = on ? `on, depth ${$("#inversion_depth").value}` : "off";
   modes[1].disabled = shows === null;
 }
 
@@ -113,7 +115,12 @@ $(".edit input[type=file]").addEventListener("change", async (event) => {
   event.target.value = "";
   if (file) pick(await window.synfer.read(file), file.name);
 });
+document.addEventListener("synfer:backbone", showEdit);
 document.addEventListener("synfer:edit", (event) => {
+  if (window.synfer.backbone?.cannot.reference) {
+    $(".edit").open = true;
+    return $(".edit").scrollIntoView({block: "nearest"});
+  }
   $(".edit").open = true;
   $(".edit").scrollIntoView({block: "nearest"});
   pick(event.detail, "The face above");

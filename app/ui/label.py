@@ -72,7 +72,7 @@ def vote_html(verdict: Verdict | None) -> str:
         return ""
     rows = _votes_html(verdict, verdict.label, "read", "For")
     if verdict.was:
-        rows += _votes_html(verdict, verdict.was, "meant", "For what it was meant as,")
+        rows += _votes_html(verdict, verdict.was, "meant", "For the label it had,")
     return (
         f'<section class="vote"><h2>Does the label hold?</h2>{_decision_html(verdict)}'
         f'<div class="bars">{rows}</div><p class="source">{_WHY[verdict.status]} The bars are what '
@@ -106,7 +106,7 @@ def _votes_html(verdict: Verdict, name: Expression, mark: str, words: str) -> st
 def _vote_html(evidence: Evidence, name: Expression, mark: str) -> str:
     chances = dict(zip(EXPRESSIONS, evidence.probabilities, strict=True))
     own = max(chances, key=lambda other: chances[other])
-    says = "" if own == name else f"<br>itself {own}, {percent(chances[own])}"
+    says = "" if own == name or mark == "meant" else f"<br>itself {own}, {percent(chances[own])}"
     expert = escape(_EXPERTS.get(evidence.expert, evidence.expert))
     p = chances[name]
     return (

@@ -149,6 +149,7 @@ def test_facs_box_reads_writes_and_says_what_is_wrong() -> None:
         {"enriched_text": "a man, with lip corners pulled up"},
         {"expression": "fear", "guidance": {"semantic": 2.5}, "semantic": {"acts_on": "both"}},
         {"semantic": {"first": 0.25, "last": 0.5, "every": 3}},
+        {"semantic": {"fade": False, "acts_on": "aus"}},
         {"reference": "sample:ada", "inversion_depth": 0.5, "keep": 0.25},
         {"reference": "sample:ada"},
     ],
