@@ -51,9 +51,9 @@ from synfer_core.samples import Sample
 
 DEPTH = 0.8
 """Share of the way to noise that a reference goes where the recipe does not say."""
-REFINE = 1
-"""Further looks at v in each step of inversion."""
-MOVES = 0.7
+REFINE = 2
+"""Further looks at v in each step of inversion: the second keeps single faces from slipping."""
+MOVES = 0.4
 """Length of an edit's move of one place's latents from which the place is free."""
 LEAST_READING = 0.25
 """Intensity below which a reading of an AU that an edit leaves alone counts as absent."""
@@ -243,10 +243,12 @@ def held_places(
     return held
 
 
-def carry_back(denoise: Denoise, clean: Tensor, recipe: Recipe) -> Iterator[InversionStep]:
+def carry_back(
+    denoise: Denoise, clean: Tensor, recipe: Recipe, *, refine: int = REFINE
+) -> Iterator[InversionStep]:
     """The steps of inversion of clean latents (1, C, s, s), as deep as the recipe says."""
     steps = steps_of(recipe)
-    for step in invert(denoise, clean, recipe.steps, refine=REFINE):
+    for step in invert(denoise, clean, recipe.steps, refine=refine):
         yield step
         if step.index == steps:
             return

@@ -36,6 +36,7 @@ EVAL_EXAMPLES = """examples:
   synfer eval control --parts words identity
   synfer eval semantic --json semantic.json --sheet semantic.jpg
   synfer eval semantic --tune --people 6 --acts-on text both --strengths 1 2 4
+  synfer eval inversion --json inversion.json --out inversion.jpg
   synfer eval sheets sheets/"""
 
 BENCH_EXAMPLES = """examples:
@@ -79,6 +80,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     _add_experts(parts)
     _add_control(parts)
     _add_semantic(parts)
+    _add_inversion(parts)
     _add_sheets(parts)
 
 
@@ -194,6 +196,27 @@ def _window(text: str) -> tuple[float, float]:
     if not 0 <= found[0] <= found[1] <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not FIRST-LAST, such as 0.1-0.7")
     return found
+
+
+def _add_inversion(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "inversion",
+        help="whether faces come back from inversion, and edits change what they should",
+        description="Round trips of held-out renders, and edits of their action units.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    _add_judges(parser)
+    parser.add_argument("--people", type=int, default=100, help="one render each (%(default)s)")
+    parser.add_argument("--edits", type=int, default=2, help="of each render (%(default)s)")
+    parser.add_argument("--depth", type=float, metavar="N", help="of the edits (the default)")
+    parser.add_argument("--keep", type=float, metavar="N", help="of the edits (the default)")
+    parser.add_argument("--known", action="store_true", help="tell edits whom the render shows")
+    parser.add_argument(
+        "--sheet", "--out", type=Path, metavar="F.jpg", help="write a contact sheet here"
+    )
+    _add_json(parser)
+    parser.set_defaults(run=_inversion)
 
 
 def _add_sheets(parts: Subparsers) -> None:
@@ -417,6 +440,34 @@ def _semantic(args: argparse.Namespace) -> int:
     arms = semantic.arms(args.strengths, classifiers, args.acts_on, args.windows, args.every, fade)
     reads = semantic.by_guide(model)
     seen = semantic.measure(model, gauges, plan, arms, reads, tell=_progress())
+    if args.sheet:
+        write_whole(args.sheet, seen.sheet())
+    _write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
+    return 0
+
+
+def _inversion(args: argparse.Namespace) -> int:
+    _require(args.people >= 2, "--people", "at least 2")
+    _require(args.edits >= 1, "--edits", "at least 1")
+    _require(args.depth is None or 0 < args.depth <= 1, "--depth", "above 0, at most 1")
+    _require(args.keep is None or 0 <= args.keep <= 1, "--keep", "0 to 1")
+    _check_targets(args.json, args.sheet)
+    from synfer_core.evaluation import inversion
+    from synfer_core.evaluation.control import maker
+    from synfer_core.evaluation.gauges import Gauges
+    from synfer_core.facekit import Renderer
+    from synfer_core.models.exact import ExactBackbone
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    folder = args.models or DEFAULT_FOLDER
+    gauges = Gauges.load(folder, args.judges)
+    model = _builtin(folder)
+    exact = maker(ExactBackbone(Renderer.load(), model.codec.config.image_size))
+    plan = inversion.Plan(
+        args.people, args.edits, steps=_STEPS, depth=args.depth, keep=args.keep, known=args.known
+    )
+    seen = inversion.measure(model, maker(model), exact, gauges, plan, tell=_progress())
     if args.sheet:
         write_whole(args.sheet, seen.sheet())
     _write_json(args.json, seen.to_dict())

@@ -178,9 +178,7 @@ class BuiltinModel:
         assert recipe.reference is not None
         image = editing.pixels_of(recipe.reference, self.codec.config.image_size)
         clean = self.codec.encode(decoding.to_tensor(image[None]))
-        bare = editing.without_words(recipe)
-        person = condition(bare, self.encoder, self.denoiser, self.adapter).empty
-        denoise = guidance.plain(self.denoiser, person)
+        denoise = self.unguided(recipe)
         steps, start = editing.steps_of(recipe), clean
         for step in editing.carry_back(denoise, clean, recipe):
             start = step.latents
@@ -190,6 +188,12 @@ class BuiltinModel:
         keep = 1.0 if recipe.keep is None else recipe.keep
         held = editing.held_places(self.directions, clean, target, keep)
         return Layout(image, clean, start, steps, held, editing.psnr(image, back))
+
+    def unguided(self, recipe: Recipe) -> Denoise:
+        """The denoiser under which references are inverted: the recipe's person and no more."""
+        bare = editing.without_words(recipe)
+        person = condition(bare, self.encoder, self.denoiser, self.adapter).empty
+        return guidance.plain(self.denoiser, person)
 
     def _guided(
         self,
