@@ -2,14 +2,18 @@
 
 Layout initialisation of SynFER (He et al. 2025, https://arxiv.org/abs/2410.09865, section 3.3): the
 noise from which a face is made comes from inverting a reference, so that the new face keeps its
-layout. The reference is inverted without words and AUs, as the person that the recipe names.
+layout. The reference is inverted without words, as the person that the recipe names and under the
+AUs that it shows. The way back is guided away from those AUs as well as towards the new ones: the
+noise remembers a smile, and to ask for a fainter one must not add to it. With g for guided,
 
-What the AUs asked for do not move is held, after Blended Diffusion (Avrahami et al. 2022,
+    v = v_g(text, new AUs) - w_au LEAVING (v(shown AUs) - v(no AUs))
+
+What the change of AUs does not move is held, after Blended Diffusion (Avrahami et al. 2022,
 https://arxiv.org/abs/2111.14818), but on the predicted clean latents: with m_p in 0-1 for how far
-the edit moves the latents x0 of place p, read off them linearly (`models.au_directions`),
+the edit moves the latents x0 of place p along `models.au_directions`,
 
     x0'_p = m_p x0_p(v) + (1 - m_p) x0_p(reference)
-    m_p = min(1, |(target - read(reference)) directions_p| / MOVES)
+    m_p = min(1, |(new AUs - shown AUs) directions_p| / MOVES)
 
 Where places are held, the image also gets back what the codec lost of it.
 """
@@ -44,15 +48,17 @@ from synfer_core.guidance import Denoise
 from synfer_core.inversion import InversionStep, invert
 from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.codec import Codec
-from synfer_core.models.denoiser import ddim
+from synfer_core.models.denoiser import Context, Denoiser, ddim
 from synfer_core.report import Pixels
 from synfer_core.request import PNG_DATA, SAMPLE, Recipe, reference_bytes
 from synfer_core.samples import Sample
 
-DEPTH = 0.8
+DEPTH = 0.9
 """Share of the way to noise that a reference goes where the recipe does not say."""
 REFINE = 2
 """Further looks at v in each step of inversion: the second keeps single faces from slipping."""
+LEAVING = 0.5
+"""How strongly to guide away from the AUs shown, as a share of guidance towards the new ones."""
 MOVES = 0.4
 """Length of an edit's move of one place's latents from which the place is free."""
 LEAST_READING = 0.25
@@ -138,6 +144,44 @@ def with_person(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"identity_code": sample.identity_code})
 
 
+def known_aus(recipe: Recipe) -> Mapping[str, float] | None:
+    """AUs (0-5) that a recipe's reference is known to show; None where nothing is known.
+
+    Raises:
+        RequestError: There is no such sample.
+    """
+    if recipe.reference_aus is not None or recipe.reference is None:
+        return recipe.reference_aus
+    sample = sample_of(recipe.reference)
+    return None if sample is None else sample.aus
+
+
+def shown_aus(recipe: Recipe, directions: AUDirections, clean: Tensor) -> Tensor:
+    """(1, 36) AUs in 0-1 that a recipe's reference shows, read off its latents if not known."""
+    known = known_aus(recipe)
+    if known is not None:
+        return torch.tensor([to_slots(known)])
+    return directions.read(clean).clamp(0, 1)
+
+
+def leaving(denoise: Denoise, denoiser: Denoiser, source: Context, strength: float) -> Denoise:
+    """A denoiser that also moves away from the AUs of a source.
+
+    Args:
+        denoise: Predicts v, guided towards the new AUs.
+        denoiser: The denoiser itself.
+        source: One row: the person with the AUs shown.
+        strength: 0 is `denoise` itself.
+    """
+    context = Context.cat([source, source.without_au()])
+
+    def left(latents: Tensor, timestep: Tensor) -> Tensor:
+        both: Tensor = denoiser(latents.expand(2, -1, -1, -1), timestep.expand(2), context)
+        return denoise(latents, timestep) - strength * (both[:1] - both[1:])
+
+    return left
+
+
 def without_words(recipe: Recipe) -> Recipe:
     """The recipe's person alone: the condition of inversion."""
     silent = {"text": "", "enriched_text": None, "negative_text": "", "expression": None}
@@ -181,6 +225,7 @@ class Layout:
         start: (1, C, s, s) its latents where denoising starts.
         steps: Denoising steps from there.
         held: (1, 1, s, s) in 0-1, how firmly each place is held.
+        source: One row: the person, and the AUs shown at a scale of 0 if words alone decide.
         psnr: Of the round trip at guidance 1 against the reference, in dB.
     """
 
@@ -189,6 +234,7 @@ class Layout:
     start: Tensor
     steps: int
     held: Tensor
+    source: Context
     psnr: float
 
     def holding(self, denoise: Denoise) -> Denoise:
@@ -226,20 +272,21 @@ def steps_of(recipe: Recipe) -> int:
 
 
 def held_places(
-    directions: AUDirections, clean: Tensor, target: Tensor | None, keep: float
+    directions: AUDirections, clean: Tensor, change: Tensor | None, keep: float
 ) -> Tensor:
     """(1, 1, s, s) in 0-1: how firmly to hold each place of clean latents (1, C, s, s).
 
     Args:
-        directions: Reads AUs off latents and knows what they move.
+        directions: Knows what AUs move in latents.
         clean: The reference's latents.
-        target: (1, 36) AUs asked for in 0-1; None where words alone decide, and nothing is held.
-        keep: Scales it all, 0 (plain layout initialisation) to 1.
+        change: (1, 36) AUs asked for less those shown, in 0-1; None where words alone decide, and
+            all that any AU moves is free.
+        keep: Scales it all, 0 to 1.
     """
-    if target is None:
-        return torch.zeros_like(clean[:, :1])
-    moves = ((target - directions.read(clean)) @ directions.directions).view_as(clean)
-    held: Tensor = keep * (1 - (moves.norm(dim=1, keepdim=True) / MOVES).clamp(max=1))
+    every = directions.directions
+    moves = (every if change is None else change @ every).view(-1, *clean.shape[1:])
+    farthest = moves.norm(dim=1, keepdim=True).amax(0, keepdim=True)
+    held: Tensor = keep * (1 - (farthest / MOVES).clamp(max=1))
     return held
 
 

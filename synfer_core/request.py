@@ -90,9 +90,12 @@ class Recipe(BaseModel):
         reference: The face to edit: ``sample:NAME``, or an aligned square face of the backbone's
             size as ``data:image/png;base64,...``, at most 256 KiB. `identity_seed` and
             `identity_code` then say who it shows, where that is known.
+        reference_aus: AUs that the reference shows, 0-5, where they are known, all others absent;
+            None lets the model read them off its latents, roughly.
         inversion_depth: Share of the way back to noise that the reference goes before it is
             denoised anew, above 0, at most 1; None takes the default of `editing`.
-        keep: How firmly an edit holds what its AUs do not move, 0 (not at all) to 1 (None).
+        keep: How firmly an edit holds what its AUs do not move (without AUs: what no AU moves), 0
+            (not at all) to 1 (None).
         weights_sha256: Filled in by the program; where given, it must match.
     """
 
@@ -116,6 +119,7 @@ class Recipe(BaseModel):
     identity_code: tuple[float, ...] | None = None
     size: int | None = Field(None, ge=64, le=1024, strict=True)
     reference: str | None = Field(None, max_length=len(PNG_DATA) + 4 * MAX_REFERENCE_BYTES // 3 + 4)
+    reference_aus: Mapping[str, float] | None = None
     inversion_depth: float | None = Field(None, gt=0.0, le=1.0)
     keep: float | None = Field(None, ge=0.0, le=1.0)
     weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
@@ -132,6 +136,8 @@ class Recipe(BaseModel):
             values["aus"] = validate_aus(values.get("aus") or {})
         if isinstance(values.get("facs"), str):
             parse_facs(values["facs"])
+        if isinstance(values.get("reference_aus"), Mapping):
+            values["reference_aus"] = _reference_aus(values["reference_aus"])
         return values
 
     @model_validator(mode="after")
@@ -171,7 +177,7 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _check_reference(self) -> Self:
         if self.reference is None:
-            for name in ("inversion_depth", "keep"):
+            for name in ("reference_aus", "inversion_depth", "keep"):
                 if getattr(self, name) is not None:
                     allowed = "only with a reference"
                     raise RequestError("is about a reference", field=name, allowed=allowed)
@@ -224,6 +230,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) != len(pairs):
         raise RequestError("a key comes twice", field="recipe", allowed="each key once")
     return data
+
+
+def _reference_aus(aus: Mapping[str, object]) -> dict[str, float]:
+    try:
+        return validate_aus(aus)
+    except RequestError as error:
+        field = f"reference_{error.field}"
+        raise type(error)(error.message, field=field, allowed=error.allowed) from error
 
 
 def reference_bytes(reference: str) -> bytes | None:

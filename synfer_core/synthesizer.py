@@ -140,7 +140,8 @@ class Synthesizer:
                 AUs as they are.
             relative: Add `aus` to the source's AUs: those of `made_by` or of the sample, else those
                 that the AU reader measures.
-            made_by: The recipe that made the source, where it is known; it says who is shown.
+            made_by: The recipe that made the source, where it is known; it says who is shown, and
+                which AUs.
             **fields: Further fields of the recipe.
 
         Raises:
@@ -155,21 +156,18 @@ class Synthesizer:
         else:
             face, notes = prepare(source, size)
             reference = editing.reference_of(face)
-        known = self._known_aus(reference, face, made_by) if relative else None
-        asked = editing.relative(known, aus) if known is not None else dict(aus)
         who = {} if {"identity_seed", "identity_code"} & set(fields) else _who(made_by)
-        values = {"reference": reference, "aus": asked, **who, **fields}
+        values = {"reference": reference, "aus": dict(aus), **_shown(made_by), **who, **fields}
+        if not relative:
+            return Edit(Recipe.parse(values), None, notes)
+        known = editing.known_aus(Recipe.parse({**values, "aus": {}}))
+        if known is None:
+            known = values["reference_aus"] = self._read_aus(face)
+        values["aus"] = editing.relative(known, aus)
         return Edit(Recipe.parse(values), known, notes)
 
-    def _known_aus(
-        self, reference: str, face: Pixels, made_by: Recipe | None
-    ) -> Mapping[str, float]:
-        """AUs (0-5) of what is edited, from the best source there is."""
-        if made_by is not None and conditioning.sets_aus(made_by):
-            return made_by.action_units
-        sample = editing.sample_of(reference)
-        if sample is not None:
-            return sample.aus
+    def _read_aus(self, face: Pixels) -> Mapping[str, float]:
+        """AUs (0-5) that the AU reader measures on a face in the model's crop."""
         if self.annotator.au_reader is None:
             raise UnsupportedError(
                 "these weights have no AU reader", field="relative", allowed="absolute AUs"
@@ -184,6 +182,13 @@ class Synthesizer:
                 allowed=", ".join(self.backbones),
             )
         return self.backbones[recipe.backbone]
+
+
+def _shown(made_by: Recipe | None) -> dict[str, Any]:
+    """The AUs of an earlier result, as a recipe field."""
+    if made_by is None or not conditioning.sets_aus(made_by):
+        return {}
+    return {"reference_aus": made_by.action_units}
 
 
 def _who(made_by: Recipe | None) -> dict[str, Any]:

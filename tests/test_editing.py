@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from PIL import Image
 
 from synfer_core import batch, editing
 from synfer_core.errors import ImageError, RequestError, UnsupportedError
+from synfer_core.facs import AU_SLOTS
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.report import Pixels, Progress, Result
 from synfer_core.request import PNG_DATA, Recipe
@@ -63,8 +66,9 @@ def test_without_a_reference_there_is_no_round_trip(synthesizer: Synthesizer) ->
 
 @pytest.mark.parametrize(
     "change",
-    [{"inversion_depth": 0.4}, {"text": "a man"}, {"identity_seed": 3}, {"steps": 7},
-     {"au_scale": 0.5}, {"guidance": {"au": 1.0}}, {"scheduler": "dpm++"}],
+    [{"inversion_depth": 0.4}, {"reference_aus": {"AU26": 5.0}}, {"text": "a man"},
+     {"identity_seed": 3}, {"steps": 7}, {"au_scale": 0.5}, {"guidance": {"au": 1.0}},
+     {"scheduler": "dpm++"}],
 )  # fmt: skip
 def test_every_part_of_an_edit_matters(
     synthesizer: Synthesizer, reference: str, change: dict[str, Any]
@@ -137,9 +141,7 @@ def test_what_is_held_firmly_comes_back_exactly(
     model = model_of(synthesizer)
     recipe = Recipe(reference=reference, aus={"AU12": 4.0}, steps=4)
     layout = lay_out(model, recipe)
-    firm = editing.Layout(
-        face, layout.clean, layout.start, layout.steps, torch.ones(1, 1, 4, 4), layout.psnr
-    )
+    firm = replace(layout, held=torch.ones(1, 1, 4, 4))
     held = firm.holding(lambda latents, timestep: torch.randn_like(latents))
     torch.manual_seed(0)
     latents = editing.round_trip(held, firm.start, recipe)
@@ -150,21 +152,62 @@ def test_what_is_held_firmly_comes_back_exactly(
 def test_places_that_an_edit_moves_are_free(synthesizer: Synthesizer, reference: str) -> None:
     model = model_of(synthesizer)
     recipe = Recipe(reference=reference, aus={"AU12": 4.0}, steps=4)
-    layout = lay_out(model, recipe)
-    as_it_is = model.directions.read(layout.clean)
-    unmoved = editing.held_places(model.directions, layout.clean, as_it_is, 1.0)
-    assert unmoved.min() == 1
-    moved = as_it_is + 100 * torch.eye(36)[:1]
-    assert editing.held_places(model.directions, layout.clean, moved, 1.0).max() == 0
-    half = editing.held_places(model.directions, layout.clean, as_it_is, 0.5)
-    assert float(half.max()) == 0.5
-    assert not editing.held_places(model.directions, layout.clean, None, 1.0).any()
+    clean = lay_out(model, recipe).clean
+    still, far = torch.zeros(1, 36), 100 * torch.eye(36)[:1]
+    assert editing.held_places(model.directions, clean, still, 1.0).min() == 1
+    assert editing.held_places(model.directions, clean, far, 1.0).max() == 0
+    assert float(editing.held_places(model.directions, clean, still, 0.5).max()) == 0.5
 
 
-def test_words_alone_hold_nothing(synthesizer: Synthesizer, reference: str) -> None:
+def test_what_the_reference_is_known_to_show_is_not_read(
+    synthesizer: Synthesizer, reference: str
+) -> None:
+    model = model_of(synthesizer)
+    clean = torch.randn(1, 8, 4, 4)
+    told = Recipe(reference=reference, reference_aus={"AU26": 2.5})
+    shown = editing.shown_aus(told, model.directions, clean)
+    assert shown[0, AU_SLOTS.index("AU26")] == 0.5
+    assert float(shown.sum()) == 0.5
+    sample = editing.shown_aus(Recipe(reference="sample:ada"), model.directions, clean)
+    assert not sample.any()
+    read = editing.shown_aus(Recipe(reference=reference), model.directions, clean)
+    torch.testing.assert_close(read, model.directions.read(clean).clamp(0, 1))
+
+
+def test_what_does_not_change_is_held_and_nothing_is_left(
+    synthesizer: Synthesizer, face: Pixels, reference: str
+) -> None:
+    aus = {"AU12": 4.0, "AU26": 1.0}
+    same = make(synthesizer, reference, aus=aus, reference_aus=aus).image
+    assert np.abs(same.astype(int) - face).max() <= 1
+
+
+def test_leaving_is_guidance_with_a_minus(synthesizer: Synthesizer, reference: str) -> None:
+    model = model_of(synthesizer)
+    source = lay_out(model, Recipe(reference=reference, aus={"AU12": 4.0}, steps=4)).source
+    latents, timestep = torch.randn(1, 8, 4, 4), torch.tensor([500])
+    with torch.no_grad():
+        shown = model.denoiser(latents, timestep, source)
+        free = model.denoiser(latents, timestep, source.without_au())
+        assert (shown - free).abs().max() > 1e-4
+        left = editing.leaving(lambda x, t: x, model.denoiser, source, 2.0)(latents, timestep)
+    torch.testing.assert_close(left, latents - 2 * (shown - free), atol=1e-4, rtol=1e-4)
+
+
+def test_words_alone_free_what_any_unit_moves(synthesizer: Synthesizer) -> None:
+    directions = copy.deepcopy(model_of(synthesizer).directions)
+    directions.directions.zero_().view(36, 8, 4, 4)[5, :, 1, 2] = 1.0
+    held = editing.held_places(directions, torch.randn(1, 8, 4, 4), None, 0.5)
+    expected = torch.full((1, 1, 4, 4), 0.5)
+    expected[..., 1, 2] = 0
+    torch.testing.assert_close(held, expected)
+
+
+def test_words_alone_leave_what_is_shown_alone(synthesizer: Synthesizer, reference: str) -> None:
     words = {"expression": "happiness"}
-    held, free = (make(synthesizer, reference, keep=k, **words).image for k in (1.0, 0.0))
-    assert (held == free).all()
+    free = make(synthesizer, reference, **words).image
+    told = make(synthesizer, reference, reference_aus={"AU12": 5.0}, **words).image
+    assert (told == free).all()
 
 
 def test_progress_counts_both_ways(synthesizer: Synthesizer, reference: str) -> None:
@@ -175,7 +218,7 @@ def test_progress_counts_both_ways(synthesizer: Synthesizer, reference: str) -> 
     assert [item.stage for item in seen] == ["inverting"] * 3 + ["denoising"] * 3
 
 
-@pytest.mark.parametrize(("depth", "steps"), [(None, 16), (1.0, 20), (0.01, 1), (0.5, 10)])
+@pytest.mark.parametrize(("depth", "steps"), [(None, 18), (1.0, 20), (0.01, 1), (0.5, 10)])
 def test_depth_is_a_share_of_the_steps(depth: float | None, steps: int, reference: str) -> None:
     assert editing.steps_of(Recipe(reference=reference, inversion_depth=depth)) == steps
 
@@ -243,6 +286,7 @@ def test_a_relative_edit_of_an_earlier_result_starts_from_its_recipe(
     assert edit.recipe.aus == {"AUL12": 2.0, "AUR12": 2.0, "AU26": 1.0}
     assert edit.to_dict()["source"] == "12C+26A"
     assert edit.recipe.identity_code is not None
+    assert edit.recipe.reference_aus == {"AU12": 3.0, "AU26": 1.0}
     assert edit.recipe.text == ""
     other = synthesizer.edit(face, {"AU12": 1.0}, made_by=made_by, identity_seed=9)
     assert (other.recipe.identity_seed, other.recipe.identity_code) == (9, None)

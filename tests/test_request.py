@@ -151,7 +151,7 @@ def as_reference(data: bytes) -> str:
 
 @pytest.mark.parametrize("reference", ["sample:ada", as_reference(PNG + bytes(100))])
 def test_references_are_taken(reference: str) -> None:
-    data = {"reference": reference, "inversion_depth": 1.0, "keep": 0.0}
+    data = {"reference": reference, "inversion_depth": 1.0, "keep": 0.0, "reference_aus": {}}
     assert Recipe.parse(data).reference == reference
 
 
@@ -194,6 +194,9 @@ def test_any_reference_is_taken_or_refused(reference: str) -> None:
     [
         ({"inversion_depth": 0.5}, "inversion_depth"),
         ({"keep": 0.5}, "keep"),
+        ({"reference_aus": {}}, "reference_aus"),
+        ({"reference": "sample:ada", "reference_aus": {"AU12": 6}}, "reference_aus.AU12"),
+        ({"reference": "sample:ada", "reference_aus": {"AU99": 1}}, "reference_aus.AU99"),
         ({"reference": "sample:ada", "inversion_depth": 0.0}, "inversion_depth"),
         ({"reference": "sample:ada", "inversion_depth": 1.1}, "inversion_depth"),
         ({"reference": "sample:ada", "keep": -0.1}, "keep"),

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synfer_core import decoding, editing
+from synfer_core import decoding, editing, guidance
 from synfer_core.evaluation import control_plan
 from synfer_core.evaluation.agreement import spearman
 from synfer_core.evaluation.control_parts import people_of, unit
@@ -61,7 +61,7 @@ class Plan:
         steps: Denoising steps.
         depth: `Recipe.inversion_depth` of the edits.
         keep: `Recipe.keep` of the edits.
-        known: Whether edits are told who the reference shows.
+        known: Whether edits are told who the reference shows and which AUs.
     """
 
     people: int = 100
@@ -94,12 +94,19 @@ def _mixes(plan: Plan) -> list[Mapping[str, float]]:
     return [recipe.aus for recipe in control_plan.mixes(asked, "facekit")]
 
 
-def edit_of(plan: Plan, target: Recipe, reference: Pixels) -> Recipe:
-    """The edit of a reference (S, S, 3) that should come to `target`."""
+def known(plan: Plan, source: Recipe) -> dict[str, Any]:
+    """What the edits of a source are told of it, as recipe fields."""
+    if not plan.known:
+        return {}
+    return {"identity_seed": source.identity_seed, "reference_aus": source.aus}
+
+
+def edit_of(plan: Plan, source: Recipe, target: Recipe, reference: Pixels) -> Recipe:
+    """The edit of a reference (S, S, 3), a render of `source`, that should come to `target`."""
     return Recipe(
         aus=target.aus,
         reference=editing.reference_of(reference),
-        identity_seed=target.identity_seed if plan.known else None,
+        **known(plan, source),
         inversion_depth=plan.depth,
         keep=plan.keep,
         steps=plan.steps,
@@ -128,17 +135,15 @@ class RoundTrips:
     images: Images
 
     @classmethod
-    def measure(
-        cls, model: BuiltinModel, plan: Plan, people: Rows, references: Images, tell: Tell
-    ) -> RoundTrips:
-        """Send references (N, S, S, 3) there and back."""
-        rows = []
-        for index, reference in enumerate(references):
-            rows.append(trips(model, plan, int(people[index]), reference))
+    def measure(cls, model: BuiltinModel, plan: Plan, references: Images, tell: Tell) -> RoundTrips:
+        """Send references (N, S, S, 3), renders of `sources`, there and back."""
+        given, rows = sources(plan), []
+        for index, (source, reference) in enumerate(zip(given, references, strict=True)):
+            rows.append(trips(model, plan, source, reference))
             tell(index + 1, len(references))
         own = [editing.psnr(r, row.codec) for r, row in zip(references, rows, strict=True)]
         return cls(
-            people,
+            people_of(given),
             np.array(own),
             {
                 key: np.array(
@@ -187,20 +192,22 @@ class Trips:
 
 
 @torch.no_grad()
-def trips(model: BuiltinModel, plan: Plan, person: int, reference: Pixels) -> Trips:
+def trips(model: BuiltinModel, plan: Plan, source: Recipe, reference: Pixels) -> Trips:
     """One reference (S, S, 3) through the codec, and there and back at every setting."""
     clean = model.codec.encode(decoding.to_tensor(reference[None]))
     recipes = {
         depth: Recipe(
             reference=editing.reference_of(reference),
-            identity_seed=person if plan.known else None,
+            aus=source.aus,
+            **known(plan, source),
             inversion_depth=depth,
             steps=plan.steps,
         )
         for depth in DEPTHS
     }
     deepest = recipes[max(DEPTHS)]
-    denoise = model.unguided(deepest)
+    shown = editing.shown_aus(deepest, model.directions, clean)
+    denoise = guidance.plain(model.denoiser, model.source(deepest, shown))
     back = {}
     for refine in REFINEMENTS:
         way = [s.latents for s in editing.carry_back(denoise, clean, deepest, refine=refine)]
@@ -235,11 +242,12 @@ class Edits:
         cls, make: Make, exact: Make, gauges: Gauges, plan: Plan, references: Images, tell: Tell
     ) -> Edits:
         """Make every edit in the three ways and read them."""
-        wanted = targets(plan)
+        wanted, people = targets(plan), sources(plan)
         given = np.repeat(references, plan.edits, axis=0)
         made: list[tuple[Pixels, Pixels, Pixels]] = []
-        for target, source in zip(wanted, given, strict=True):
-            edited = make(edit_of(plan, target, source))
+        for index, (target, reference) in enumerate(zip(wanted, given, strict=True)):
+            source = people[index // plan.edits]
+            edited = make(edit_of(plan, source, target, reference))
             made.append((edited, make(plain_of(plan, target)), exact(target)))
             tell(len(made), len(wanted))
         edits, plain, truth = (np.stack(images) for images in zip(*made, strict=True))
@@ -450,12 +458,9 @@ def measure(
         draws: Bootstrap samples.
     """
     start = time.perf_counter()
-    people = sources(plan)
-    references = np.stack([exact(recipe) for recipe in people])
+    references = np.stack([exact(recipe) for recipe in sources(plan)])
     total = plan.people * (1 + plan.edits)
-    there = RoundTrips.measure(
-        model, plan, people_of(people), references, lambda done, _: tell(done, total)
-    )
+    there = RoundTrips.measure(model, plan, references, lambda done, _: tell(done, total))
     edits = Edits.measure(
         make, exact, gauges, plan, references, lambda done, _: tell(plan.people + done, total)
     )

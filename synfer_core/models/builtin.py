@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from synfer_core import decoding, denoising, editing, guidance, semantic
 from synfer_core.conditioning import Conditions, condition, sets_aus
@@ -22,7 +23,7 @@ from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.backbone import Capabilities, Generation
 from synfer_core.models.codec import Codec
-from synfer_core.models.denoiser import Denoiser
+from synfer_core.models.denoiser import Context, Denoiser
 from synfer_core.models.text import TextEncoder, shared_encoder
 from synfer_core.report import AttentionMaps, GuidancePoint, Progress
 from synfer_core.request import Recipe
@@ -150,15 +151,15 @@ class BuiltinModel:
         conditions = condition(recipe, self.encoder, self.denoiser, self.adapter)
         recorder = Recorder(self.denoiser.config.latent_size)
         curve: list[GuidancePoint] = []
-        denoise = self._guided(recipe, conditions, recorder, curve.append)
         decode = partial(decoding.decode, self.codec)
         latents = denoising.initial_noise(recipe.seed, self.latent_shape)
-        steps, before, psnr = recipe.steps, 0, None
+        steps, before, psnr, layout = recipe.steps, 0, None, None
         if recipe.reference is not None:
             layout = yield from self.lay_out(recipe)
-            denoise, decode = layout.holding(denoise), partial(layout.decode, self.codec)
+            decode = partial(layout.decode, self.codec)
             latents, psnr = layout.start, layout.psnr
             steps = before = layout.steps
+        denoise = self._guided(recipe, conditions, recorder, curve.append, layout)
         for step in denoising.sample(denoise, latents, recipe.scheduler, recipe.steps, last=steps):
             latents = step.latents
             wanted = step.index % PREVIEW_EVERY == 1 and step.index < steps
@@ -178,22 +179,32 @@ class BuiltinModel:
         assert recipe.reference is not None
         image = editing.pixels_of(recipe.reference, self.codec.config.image_size)
         clean = self.codec.encode(decoding.to_tensor(image[None]))
-        denoise = self.unguided(recipe)
+        shown = editing.shown_aus(recipe, self.directions, clean)
+        source = self.source(recipe, shown)
+        denoise = guidance.plain(self.denoiser, source)
         steps, start = editing.steps_of(recipe), clean
         for step in editing.carry_back(denoise, clean, recipe):
             start = step.latents
             yield Progress(step.index, 2 * steps, "inverting")
         back = decoding.decode(self.codec, editing.round_trip(denoise, start, recipe))
-        target = torch.tensor([to_slots(recipe.action_units)]) if sets_aus(recipe) else None
+        target = torch.tensor([to_slots(recipe.action_units)])
+        change = target - shown if sets_aus(recipe) else None
         keep = 1.0 if recipe.keep is None else recipe.keep
-        held = editing.held_places(self.directions, clean, target, keep)
-        return Layout(image, clean, start, steps, held, editing.psnr(image, back))
+        held = editing.held_places(self.directions, clean, change, keep)
+        return Layout(image, clean, start, steps, held, source, editing.psnr(image, back))
 
-    def unguided(self, recipe: Recipe) -> Denoise:
-        """The denoiser under which references are inverted: the recipe's person and no more."""
+    def source(self, recipe: Recipe, shown: Tensor) -> Context:
+        """The condition under which a reference is inverted: who it shows, and which AUs.
+
+        Args:
+            recipe: Says who; without AUs of its own, those shown stay out too, so that words alone
+                change nothing else.
+            shown: (1, 36) in 0-1.
+        """
         bare = editing.without_words(recipe)
         person = condition(bare, self.encoder, self.denoiser, self.adapter).empty
-        return guidance.plain(self.denoiser, person)
+        scale = recipe.au_scale if sets_aus(recipe) else 0.0
+        return replace(person, au=self.adapter(shown, torch.tensor([scale])))
 
     def _guided(
         self,
@@ -201,16 +212,20 @@ class BuiltinModel:
         conditions: Conditions,
         recorder: Recorder,
         told: Callable[[GuidancePoint], None],
+        layout: Layout | None,
     ) -> Denoise:
-        guide = partial(self._guide, recipe, recorder)
-        if not recipe.guidance.semantic:
-            return guide(conditions)
-        settings = semantic.Settings.of(recipe)
-        return semantic.semantic_guidance(
-            guide, self.denoiser, conditions, self.reader(recipe), settings, told
-        )
+        guide = partial(self._guide, recipe, recorder, layout)
+        denoise = guide(conditions)
+        if recipe.guidance.semantic:
+            settings = semantic.Settings.of(recipe)
+            denoise = semantic.semantic_guidance(
+                guide, self.denoiser, conditions, self.reader(recipe), settings, told
+            )
+        return denoise if layout is None else layout.holding(denoise)
 
-    def _guide(self, recipe: Recipe, recorder: Recorder, conditions: Conditions) -> Denoise:
+    def _guide(
+        self, recipe: Recipe, recorder: Recorder, layout: Layout | None, conditions: Conditions
+    ) -> Denoise:
         denoise = guidance.classifier_free(
             self.denoiser,
             conditions,
@@ -220,6 +235,9 @@ class BuiltinModel:
         )
         if not conditions.has_aus:
             return denoise
+        if layout is not None:
+            strength = editing.LEAVING * recipe.guidance.au
+            denoise = editing.leaving(denoise, self.denoiser, layout.source, strength)
         target = torch.tensor([to_slots(recipe.action_units)])
         return guidance.au_steering(denoise, self.directions, target, STEERING * recipe.au_scale)
 

@@ -43,14 +43,16 @@ def test_targets_are_the_people_of_the_sources_with_other_units() -> None:
     assert inversion.targets(plan) == targets
 
 
-def test_an_edit_knows_the_person_only_if_told() -> None:
-    target = inversion.targets(PLAN)[0]
+def test_an_edit_knows_its_source_only_if_told() -> None:
+    source, target = inversion.sources(PLAN)[0], inversion.targets(PLAN)[0]
     image = np.zeros((64, 64, 3), np.uint8)
-    told = inversion.edit_of(PLAN, target, image)
+    told = inversion.edit_of(PLAN, source, target, image)
     assert (told.identity_seed, told.aus) == (target.identity_seed, target.aus)
+    assert told.reference_aus == source.aus
     assert (told.keep, told.inversion_depth) == (None, None)
-    alone = inversion.edit_of(Plan(keep=0.5, depth=0.3), target, image)
-    assert (alone.identity_seed, alone.keep, alone.inversion_depth) == (None, 0.5, 0.3)
+    alone = inversion.edit_of(Plan(keep=0.5, depth=0.3), source, target, image)
+    assert (alone.identity_seed, alone.reference_aus) == (None, None)
+    assert (alone.keep, alone.inversion_depth) == (0.5, 0.3)
 
 
 def test_edits_that_obey_get_full_marks() -> None:
@@ -132,8 +134,8 @@ def test_refinement_brings_references_closer(whole: Inversion) -> None:
 def test_the_default_round_trip_is_that_of_the_report(
     whole: Inversion, model: BuiltinModel
 ) -> None:
-    target = inversion.targets(whole.plan)[0]
-    recipe = inversion.edit_of(whole.plan, target, whole.references[0])
+    source, target = inversion.sources(whole.plan)[0], inversion.targets(whole.plan)[0]
+    recipe = inversion.edit_of(whole.plan, source, target, whole.references[0])
     *_, made = model.stream(recipe)
     found = whole.trips.trips[editing.DEPTH, editing.REFINE][0]
     assert getattr(made, "reconstruction_psnr", None) == pytest.approx(found, abs=1e-6)
@@ -181,6 +183,5 @@ def test_equal_pictures_are_at_100_db_and_a_shift_of_one_value_at_48() -> None:
 
 
 def test_round_trips_are_of_the_references_given(model: BuiltinModel, whole: Inversion) -> None:
-    people = people_of(inversion.sources(whole.plan))
-    swapped = RoundTrips.measure(model, whole.plan, people, whole.references[::-1], silent)
+    swapped = RoundTrips.measure(model, whole.plan, whole.references[::-1], silent)
     np.testing.assert_allclose(swapped.codec, whole.trips.codec[::-1])
