@@ -14,7 +14,7 @@ from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, parse_facs, 
 from synfer_core.models.backbone import Capabilities
 from synfer_core.request import Recipe, SemanticOptions
 
-CARRIED = ("identity_code", "size")
+CARRIED = ("identity_code", "size", "reference_aus")
 """Recipe fields that have no control on the page: a loaded recipe carries them along."""
 
 EDITING = {"inversion_depth": editing.DEPTH, "keep": 1.0}
@@ -164,6 +164,8 @@ def _recipe_fields(data: Mapping[str, Any], lacking: frozenset[str]) -> dict[str
     if not str(fields.get("enriched_text", "")).strip():
         fields.pop("enriched_text", None)
     edits = bool(fields.get("reference"))
+    if not edits:
+        fields.pop("reference_aus", None)
     for name, usual in {"reference": "", **EDITING}.items():
         if not edits or fields.get(name) == usual:
             fields.pop(name, None)

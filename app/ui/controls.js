@@ -5,7 +5,7 @@ const words = ["text", "enriched_text", "negative_text"], seeds = ["seed", "iden
 const strengths = [...element.querySelectorAll("[data-strength]")];
 const choices = [...element.querySelectorAll("[data-choice]")];
 const CARRIED = {identity_code: "a person given as a code", size: "a picture size",
-  semantic_when: "when and how long guidance acts"};
+  semantic_when: "when and how long guidance acts", reference_aus: "what it shows"};
 let carried = {};
 const painters = [], readers = [];  // of the scripts that share this scope
 
@@ -71,7 +71,7 @@ function showCarried() {
     const chip = document.createElement("button");
     chip.type = "button";
     chip.className = "chip";
-    const whose = key === "identity_code" && reference ? "face" : "recipe";
+    const whose = ["identity_code", "reference_aus"].includes(key) && reference ? "face" : "recipe";
     chip.textContent = `From the ${whose}: ${CARRIED[key]} ✕`;
     chip.addEventListener("click", () => { delete carried[key]; showCarried(); keep(); });
     return chip;

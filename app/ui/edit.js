@@ -34,6 +34,12 @@ function person(seed, code) {
   showCarried();
 }
 
+// A sample's recipe knows by itself what it shows.
+function tellShown(aus) {
+  if (aus) carried.reference_aus = aus;
+  else delete carried.reference_aus;
+}
+
 function wait(words) {
   busyLine.textContent = words;
   busyLine.hidden = !words;
@@ -55,6 +61,7 @@ async function pick(sent, name, about = "") {
   if (modes[1].checked && answer.aus) turn(answer.aus);
   reference = answer.reference;
   shows = answer.aus;
+  tellShown(reference.startsWith("sample:") ? null : shows);
   if (!shows) modes[0].checked = true;
   person("", answer.person);
   showSource(answer.picture, name, about, answer.notes);
@@ -63,6 +70,7 @@ async function pick(sent, name, about = "") {
 }
 
 function leave() {
+  tellShown(null);
   if (before) {
     if (modes[1].checked) turn(asked ?? before.aus);
     person(before.seed, before.code);
@@ -70,6 +78,7 @@ function leave() {
   reference = "";
   shows = before = asked = null;
   modes[0].checked = true;
+  showCarried();
   showEdit();
   keep();
 }

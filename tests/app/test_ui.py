@@ -152,6 +152,7 @@ def test_facs_box_reads_writes_and_says_what_is_wrong() -> None:
         {"semantic": {"fade": False, "acts_on": "aus"}},
         {"reference": "sample:ada", "inversion_depth": 0.5, "keep": 0.25},
         {"reference": "sample:ada"},
+        {"reference": "sample:ada", "reference_aus": {"AU12": 3.0}},
     ],
 )
 def test_a_recipe_survives_the_forms(changes: dict[str, Any]) -> None:
