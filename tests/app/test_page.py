@@ -25,6 +25,7 @@ from app.jobs import JobQueue, State
 from app.main import create_app
 from app.settings import Settings
 from app.ui.page import recipe_of
+from synfer_core import editing
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 
@@ -385,7 +386,7 @@ def test_the_face_is_edited_and_there_is_a_way_back(light: Visit) -> None:
     page = light.page
     before = light.recipe()
     page.get_by_role("button", name="Edit this face").click()
-    sync_api.expect(page.locator(".edit .state")).to_have_text("on, depth 0.8")
+    sync_api.expect(page.locator(".edit .state")).to_have_text(f"on, depth {editing.DEPTH}")
     sync_api.expect(page.locator(".editing b")).to_have_text("The face above")
     light.slide("AU4", 4.0)
     page.locator("#inversion_depth").fill("0.5")
