@@ -211,7 +211,9 @@ def _add_inversion(parts: Subparsers) -> None:
     parser.add_argument("--edits", type=int, default=2, help="of each render (%(default)s)")
     parser.add_argument("--depth", type=float, metavar="N", help="of the edits (the default)")
     parser.add_argument("--keep", type=float, metavar="N", help="of the edits (the default)")
-    parser.add_argument("--known", action="store_true", help="tell edits whom the render shows, and which AUs")
+    parser.add_argument(
+        "--known", action="store_true", help="tell edits whom the render shows, and which AUs"
+    )
     parser.add_argument(
         "--sheet", "--out", type=Path, metavar="F.jpg", help="write a contact sheet here"
     )
