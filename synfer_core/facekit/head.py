@@ -126,6 +126,17 @@ class HeadModel:
         pairs = self.landmarks[np.array(INNER_LIP_PAIRS)]
         return float((points[pairs[:, 0], 1] - points[pairs[:, 1], 1]).mean())
 
+    def eyeballs(self, points: Floats) -> tuple[Floats, float]:
+        """Centres (2, 3) and mean radius (cm) of the eyeballs, whose backs are open."""
+        centres, radii = [], []
+        for vertices in self.eyes:
+            low, high = points[vertices].min(0), points[vertices].max(0)
+            centre = (low + high) / 2
+            centre[2] = low[2] + (high[0] - low[0]) / 2
+            centres.append(centre)
+            radii.append((high - low).mean() / 2)
+        return np.array(centres, np.float32), float(np.mean(radii))
+
     def lid_opening(self, points: Floats, side: str) -> float:
         """Mean opening between the lids of one side (``_L`` or ``_R``), cm."""
         upper, lower = (self.landmarks[list(ids)] for ids in _LIDS[side])

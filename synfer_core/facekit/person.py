@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from synfer_core.facekit.facial_hair import Beard, Brows, grow_beard, grow_brows
 from synfer_core.facekit.hair import Groom, fit_to_person, groom
 from synfer_core.facekit.head import FACE, HeadModel
 from synfer_core.facekit.identity import Identity, identity_code
+from synfer_core.facekit.lids import SIDES, FittedLids, Lids
 from synfer_core.facekit.raster import vertex_normals
 
 Floats = NDArray[np.float32]
@@ -28,6 +29,7 @@ class Person:
     Attributes:
         points, normals: Neutral mesh (n, 3).
         lid_scale: Factor on the blink shapes, so that lids meet (``_L``, ``_R``).
+        lids: Left and right lids, fitted to the eyeballs.
         rest_gap: Lip gap of the neutral face, cm.
         eye_centres: Left and right (2, 3).
         iris_sine: Radius of the iris as the sine of its angle at the eye's centre.
@@ -36,6 +38,7 @@ class Person:
     points: Floats
     normals: Floats
     lid_scale: Mapping[str, float]
+    lids: tuple[FittedLids, ...]
     rest_gap: float
     eye_centres: Floats
     iris_sine: float
@@ -45,7 +48,12 @@ class Person:
 
     @classmethod
     def build(
-        cls, head: HeadModel, derived: Mapping[str, Array], identity: Identity, detail: float
+        cls,
+        head: HeadModel,
+        lids: Sequence[Lids],
+        derived: Mapping[str, Array],
+        identity: Identity,
+        detail: float,
     ) -> Person:
         """Deform the mesh to an identity and grow its hair."""
         points = head.identity_points(identity.shape)
@@ -54,11 +62,12 @@ class Person:
         hair = groom(identity.hair, derived, detail)
         if hair is not None:
             hair = replace(hair, points=fit_to_person(hair.points, head.rest, points, derived))
-        centres, radius = _eyes(points, head)
+        centres, radius = head.eyeballs(points)
         return cls(
             points=points,
             normals=normals,
-            lid_scale={side: _lid_scale(head, points, side) for side in ("_L", "_R")},
+            lid_scale={side: _lid_scale(head, points, side) for side in SIDES},
+            lids=tuple(FittedLids.build(head, eye, points) for eye in lids),
             rest_gap=head.lip_gap(points),
             eye_centres=centres,
             iris_sine=_IRIS_RADIUS / radius,
@@ -74,30 +83,19 @@ def _lid_scale(head: HeadModel, points: Floats, side: str) -> float:
     return float(np.clip(opening / head.lid_travel(side), 0.75, 1.4))
 
 
-def _eyes(points: Floats, head: HeadModel) -> tuple[Floats, float]:
-    """Centres (2, 3) and mean radius of the eyeballs, whose backs are open."""
-    centres, radii = [], []
-    for vertices in head.eyes:
-        low, high = points[vertices].min(0), points[vertices].max(0)
-        centre = (low + high) / 2
-        centre[2] = low[2] + (high[0] - low[0]) / 2
-        centres.append(centre)
-        radii.append((high - low).mean() / 2)
-    return np.array(centres, np.float32), float(np.mean(radii))
-
-
 class People:
     """The last few persons used, by identity and detail: pictures of one person come in runs."""
 
     def __init__(self, head: HeadModel, derived: Mapping[str, Array], keep: int = 4):
         self._head, self._derived, self._keep = head, derived, keep
+        self._lids = [Lids.build(head, derived["lash"], eye) for eye in range(len(SIDES))]
         self._cache: OrderedDict[tuple[int, bytes, float], Person] = OrderedDict()
 
     def get(self, identity: Identity, detail: float) -> Person:
         """The person of an identity, from the cache or built."""
         key = (identity.seed, identity_code(identity).tobytes(), detail)
         if key not in self._cache:
-            self._cache[key] = Person.build(self._head, self._derived, identity, detail)
+            self._cache[key] = Person.build(self._head, self._lids, self._derived, identity, detail)
             if len(self._cache) > self._keep:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(key)

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import RequestError
-from synfer_core.facekit.action_units import label_lips_part, shape_weights
+from synfer_core.facekit.action_units import by_side, label_lips_part, shape_weights
 from synfer_core.facekit.camera import Gaze, View, gaze_of, rotation, view_of
 from synfer_core.facekit.derive import Array, load_derived
 from synfer_core.facekit.head import MOUTH_LANDMARKS, HeadModel
+from synfer_core.facekit.lids import SIDES
 from synfer_core.facekit.lighting import ShadowMaps, light_hair, light_vertices
 from synfer_core.facekit.materials import (
     cloth_material,
@@ -176,13 +177,17 @@ class Renderer:
     def _geometry(self, scene: Scene, person: Person, size: int) -> _Geometry:
         gaze = gaze_of(scene, rotation(scene.pose))
         weights = shape_weights(scene.aus)
-        for side in ("_L", "_R"):
+        closed = by_side(scene.aus)[43]
+        for side, shut in zip(SIDES, closed, strict=True):
             look = "Up" if gaze.elevation > 0 else "Down"
             full = _LOOK_UP_DEGREES if gaze.elevation > 0 else -_LOOK_DOWN_DEGREES
-            weights[f"eyeLook{look}{side}"] = gaze.elevation / full
+            # Lids follow the gaze only as far as they are open.
+            weights[f"eyeLook{look}{side}"] = gaze.elevation / full * (1 - shut)
             blink = weights.get(f"eyeBlink{side}", 0.0)
             weights[f"eyeBlink{side}"] = blink * person.lid_scale[side]
         points = self.head.deform(person.points, weights)
+        for lids, shut in zip(person.lids, closed, strict=True):
+            lids.close(points, shut)
         gap = self.head.lip_gap(points)
         mouth = self.head.rest[self.head.landmarks[MOUTH_LANDMARKS]].mean(0)
         eyes = person.eye_centres.mean(0)
