@@ -222,8 +222,13 @@ WIDE = Distribution(
 FREE = replace(CALM, name="free", modes=MappingProxyType({"free": 1.0}))
 """As calm, but every AU comes and goes by itself: what tells one unit from its usual company."""
 
+LABELLED = replace(
+    CALM, name="labelled", modes=MappingProxyType({"prototype": 0.88, "neutral": 0.12})
+)
+"""As calm, but every image carries an expression: what readers of labels learn from."""
+
 DISTRIBUTIONS: Mapping[str, Distribution] = MappingProxyType(
-    {"calm": CALM, "wide": WIDE, "free": FREE}
+    {"calm": CALM, "wide": WIDE, "free": FREE, "labelled": LABELLED}
 )
 
 

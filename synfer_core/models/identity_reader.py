@@ -21,7 +21,7 @@ class IdentityReaderConfig:
     """Sizes of the reader: those of its ResNet trunk."""
 
     input_size: int = 96
-    widths: tuple[int, ...] = (20, 40, 80, 112)
+    widths: tuple[int, ...] = (16, 32, 64, 96)
     depths: tuple[int, ...] = (1, 2, 2, 2)
 
 
