@@ -84,7 +84,9 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--size", type=int, default=128, help="pixels on a side (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the set (%(default)s)")
     parser.add_argument(
-        "--distribution", default="calm", help="calm (stimuli), wide or free AUs (%(default)s)"
+        "--distribution",
+        default="calm",
+        help="calm (stimuli), wide, free (AUs) or labelled (%(default)s)",
     )
     parser.add_argument("--split", help="only identities of train, val or test (default: all)")
     parser.add_argument(

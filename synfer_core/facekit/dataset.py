@@ -70,7 +70,7 @@ class DatasetConfig:
         count: Number of images.
         size: Pixels on a side.
         seed: Seed of the whole set.
-        distribution: ``calm``, ``wide`` or ``free``, see `scene.DISTRIBUTIONS`.
+        distribution: ``calm``, ``wide``, ``free`` or ``labelled``, see `scene.DISTRIBUTIONS`.
         split: Only identities of this split; None for all.
         per_identity: Images in a row that show one person.
         per_shard: Images in a shard, a multiple of `per_identity`.

@@ -11,6 +11,7 @@ from synfer_core.facekit.lights import SET_UPS
 from synfer_core.facekit.scene import (
     DISTRIBUTIONS,
     FREE,
+    LABELLED,
     Distribution,
     sample_aus,
     sample_scene,
@@ -66,6 +67,12 @@ def test_contempt_is_one_sided() -> None:
     for seed in range(10):
         aus, _ = sample_aus(np.random.default_rng(seed), "contempt")
         assert (slot(aus, "AUL14") > 0) != (slot(aus, "AUR14") > 0)
+
+
+def test_labelled_draws_all_carry_an_expression() -> None:
+    labels = [sample_aus(np.random.default_rng(i), None, LABELLED.modes)[1] for i in range(400)]
+    assert set(labels) == set(EXPRESSIONS)
+    assert 20 < labels.count("neutral") < 90
 
 
 def test_free_mixes_have_no_label_and_no_opposed_units() -> None:
