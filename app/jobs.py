@@ -1,7 +1,8 @@
 """One queue for each device: work runs off the event loop, one job at a time, and can be stopped.
 
 A job is an iterator of `Progress` that ends in its result. Closing the iterator is what cancels it,
-so a cancelled job stops at the step it is in. Followers see the newest state, never a backlog.
+so a cancelled job stops at the step it is in. Pages follow the newest state and never a backlog;
+clients of the API follow numbered events, which they can take up again after a break.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from synfer_core.errors import CancelledError, SynferError
+from synfer_core.errors import BusyError, CancelledError, FaultError, QuotaError, SynferError
 from synfer_core.report import Progress
+from synfer_core.wire import FINAL
 
 log = logging.getLogger(__name__)
 
@@ -27,26 +29,8 @@ Work = Callable[[], Iterator[Any]]
 """Starts the work: an iterator of `Progress`, its last item the result; a generator is closed."""
 
 _FIRST_GUESS_SECONDS = 5.0
+_TIDY_SECONDS = 60.0
 _FAULT = "Something went wrong inside the studio. The server's log has the details."
-
-
-class BusyError(SynferError):
-    """The queue is full.
-
-    Attributes:
-        retry_after: Whole seconds after which a place is likely to be free.
-    """
-
-    def __init__(self, waiting: int, retry_after: int):
-        super().__init__(
-            f"The studio is busy: {waiting} others are waiting. "
-            f"Try again in about {retry_after} seconds."
-        )
-        self.retry_after = retry_after
-
-
-class FaultError(SynferError):
-    """The work failed in a way nobody foresaw; the details are in the server's log."""
 
 
 class State(StrEnum):
@@ -61,7 +45,7 @@ class State(StrEnum):
     @property
     def final(self) -> bool:
         """Whether nothing more will happen."""
-        return self in (State.DONE, State.FAILED, State.CANCELLED)
+        return self.value in FINAL
 
 
 @dataclass(frozen=True)
@@ -73,6 +57,7 @@ class Snapshot:
         progress: The newest progress, which a cancelled job keeps.
         result: What the work made, in state ``done``.
         error: Why it failed, in state ``failed``.
+        seconds_left: Seconds until a finished job is deleted; None before it has finished.
     """
 
     id: str
@@ -81,27 +66,51 @@ class Snapshot:
     progress: Progress | None
     result: Any
     error: SynferError | None
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of a job.
+
+    Attributes:
+        number: Place in the job's events, from 1.
+        state: The state from here on.
+        ahead: Jobs that run before this one.
+        progress: The newest progress; its preview is there in the newest event alone.
+        error: Why it failed, in state ``failed``.
+    """
+
+    number: int
+    state: State
+    ahead: int
+    progress: Progress | None
+    error: SynferError | None
 
 
 class Job:
     """One piece of work and its followers. Made by `JobQueue.submit`."""
 
-    def __init__(self, work: Work, owner: str, changed: threading.Condition):
-        self.id = secrets.token_urlsafe(16)
+    def __init__(self, name: str, work: Work, owner: str, changed: threading.Condition):
+        self.id = name
         self.owner = owner
-        self.work = work
+        self.work: Work | None = work
         self.state = State.QUEUED
+        self.ahead = 0
         self.progress: Progress | None = None
         self.result: Any = None
         self.error: SynferError | None = None
+        self.finished: float | None = None
         self.cancel_asked = False
         self._changed = changed
+        self._events: list[Event] = []
         self._bells: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def publish(
         self,
         state: State,
         *,
+        ahead: int = 0,
         progress: Progress | None = None,
         result: Any = None,
         error: SynferError | None = None,
@@ -110,14 +119,30 @@ class Job:
         with self._changed:
             if self.state.final:
                 return
-            self.state = state
+            self.state, self.ahead = state, ahead
             self.progress = progress or self.progress
             self.result, self.error = result, error
+            if state.final:
+                self.finished = time.monotonic()
+                self.work = None  # it may hold an upload
+            self._record(progress)
             bells = tuple(self._bells)
             self._changed.notify_all()
         for loop, bell in bells:
             with contextlib.suppress(RuntimeError):  # that follower's loop has closed
                 loop.call_soon_threadsafe(bell.set)
+
+    def since(self, number: int) -> tuple[Event, ...]:
+        """The events after that number, oldest first."""
+        with self._changed:
+            return tuple(self._events[number:])
+
+    def _record(self, progress: Progress | None) -> None:
+        """Note the state as an event; older ones lose their previews, which would add up."""
+        if self._events:
+            self._events[-1] = _without_preview(self._events[-1])
+        event = Event(len(self._events) + 1, self.state, self.ahead, self.progress, self.error)
+        self._events.append(event if progress else _without_preview(event))
 
     @contextlib.contextmanager
     def bell(self) -> Generator[asyncio.Event, None, None]:
@@ -138,10 +163,13 @@ class JobQueue:
     Args:
         waiting: Jobs that may wait beside the one that runs.
         kept: Finished jobs that stay collectable; the oldest goes first.
+        kept_seconds: Seconds after which a finished job is deleted.
     """
 
-    def __init__(self, *, waiting: int = 8, kept: int = 16):
-        self._limit, self._kept = waiting, kept
+    def __init__(self, *, waiting: int = 8, kept: int = 128, kept_seconds: float = 900.0):
+        self._limit, self._kept, self._lifetime = waiting, kept, kept_seconds
+        # Names tell which start of the server they are from, so that a lost job is known as one.
+        self._start = f"{secrets.token_hex(4)}."
         self._changed = threading.Condition(threading.RLock())
         self._queue: deque[Job] = deque()
         self._running: Job | None = None
@@ -151,31 +179,54 @@ class JobQueue:
         self._thread = threading.Thread(target=self._serve, name="synfer-device", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work, *, owner: str) -> Job:
+    def submit(self, work: Work, *, owner: str, share: int | None = None) -> Job:
         """Put work in the queue.
+
+        Args:
+            work: Starts the work.
+            owner: Whose it is.
+            share: Unfinished jobs that the owner may have; None sets no limit.
 
         Raises:
             BusyError: As many jobs wait as may.
+            QuotaError: The owner has as many unfinished jobs as it may.
         """
         with self._changed:
-            if self._closed or len(self._queue) + bool(self._running) > self._limit:
-                raise BusyError(len(self._queue), self._retry_after())
-            job = Job(work, owner, self._changed)
+            self._tidy()
+            ahead = len(self._queue) + bool(self._running)
+            if self._closed or ahead > self._limit:
+                raise self._busy()
+            if share is not None and self._unfinished(owner) >= share:
+                raise self._over(share)
+            job = Job(self._start + secrets.token_urlsafe(16), work, owner, self._changed)
             self._jobs[job.id] = job
             self._queue.append(job)
-            self._changed.notify_all()
+            job.publish(State.QUEUED, ahead=ahead)
         return job
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for the device."""
+        with self._changed:
+            return len(self._queue)
 
     def snapshot(self, job: Job) -> Snapshot:
         """The job as it stands now."""
         with self._changed:
-            ahead = self._queue.index(job) + 1 if job in self._queue else 0
-            return Snapshot(job.id, job.state, ahead, job.progress, job.result, job.error)
+            left = None
+            if job.finished is not None:
+                left = max(0.0, job.finished + self._lifetime - time.monotonic())
+            return Snapshot(job.id, job.state, job.ahead, job.progress, job.result, job.error, left)
 
     def get(self, job_id: str) -> Job | None:
         """A job by its unguessable name; None once it has been dropped."""
         with self._changed:
+            self._tidy()
             return self._jobs.get(job_id)
+
+    def lost(self, job_id: str) -> bool:
+        """Whether the name is from before the server was started; such jobs are gone."""
+        return "." in job_id and not job_id.startswith(self._start)
 
     def jobs(self) -> tuple[Job, ...]:
         """All jobs that are kept, oldest first."""
@@ -190,10 +241,33 @@ class JobQueue:
                 yield snapshot
                 if snapshot.state.final:
                     return
-                # The second is for the place in the queue, which changes without ringing.
+                # The second is for followers that have left: they are noticed at a yield.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(bell.wait(), timeout=1.0)
                 bell.clear()
+
+    async def events(
+        self, job: Job, after: int = 0, pulse: float | None = None
+    ) -> AsyncIterator[Event | None]:
+        """Every event after that number, until the final one.
+
+        Args:
+            job: The job.
+            after: Number of the last event that is known; 0 starts from the beginning.
+            pulse: Seconds of silence after which a None comes; None for never.
+        """
+        with job.bell() as bell:
+            while True:
+                bell.clear()
+                for event in job.since(after):
+                    after = event.number
+                    yield event
+                if job.state.final and not job.since(after):
+                    return
+                try:
+                    await asyncio.wait_for(bell.wait(), pulse)
+                except TimeoutError:
+                    yield None
 
     def cancel(self, job: Job) -> None:
         """Stop a job: at once if it waits, within the step it is in if it runs."""
@@ -202,7 +276,14 @@ class JobQueue:
             if job not in self._queue:
                 return
             self._queue.remove(job)
+            self._line_up()
         job.publish(State.CANCELLED)
+
+    def drop(self, job: Job) -> None:
+        """Stop a job and delete it with its result."""
+        self.cancel(job)
+        with self._changed:
+            self._jobs.pop(job.id, None)
 
     def cancel_owner(self, owner: str) -> None:
         """Stop every job of one page."""
@@ -231,15 +312,53 @@ class JobQueue:
         with self._changed:
             return [job for job in self._jobs.values() if job.owner == owner]
 
+    @property
     def _retry_after(self) -> int:
-        return max(1, round(self._seconds * (len(self._queue) + 1)))
+        """Seconds until the job that runs is likely to be done: then there is a place."""
+        return max(1, round(self._seconds))
+
+    def _busy(self) -> BusyError:
+        after = self._retry_after
+        return BusyError(
+            f"The studio is busy: {len(self._queue)} others are waiting. "
+            f"Try again in about {after} seconds.",
+            retry_after=after,
+        )
+
+    def _over(self, share: int) -> QuotaError:
+        return QuotaError(
+            "so many jobs of this address are unfinished already",
+            field="jobs",
+            allowed=f"at most {share}",
+            retry_after=self._retry_after,
+        )
+
+    def _unfinished(self, owner: str) -> int:
+        return sum(not job.state.final for job in self._of(owner))
+
+    def _line_up(self) -> None:
+        """Tell those that wait how many run before them, where that has changed."""
+        for place, job in enumerate(self._queue, start=bool(self._running)):
+            if job.ahead != place:
+                job.publish(State.QUEUED, ahead=place)
+
+    def _tidy(self) -> None:
+        """Delete what has been kept for its time, and the oldest of what is over the number."""
+        ends = [(job.id, job.finished) for job in self._jobs.values() if job.finished is not None]
+        limit, over = time.monotonic() - self._lifetime, len(ends) - self._kept
+        for place, (name, end) in enumerate(ends):
+            if place < over or end <= limit:
+                del self._jobs[name]
 
     def _next(self) -> Job | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
+            while not (self._queue or self._closed):
+                self._tidy()
+                self._changed.wait(_TIDY_SECONDS)
             if not self._queue:
                 return None
             self._running = self._queue.popleft()
+            self._line_up()
             return self._running
 
     def _serve(self) -> None:
@@ -254,9 +373,13 @@ class JobQueue:
             self._running = None
             if job.state is State.DONE:
                 self._seconds += 0.3 * (seconds - self._seconds)
-            finished = [j for j in self._jobs.values() if j.state.final]
-            for old in finished[: max(0, len(finished) - self._kept)]:
-                del self._jobs[old.id]
+            self._tidy()
+
+
+def _without_preview(event: Event) -> Event:
+    if event.progress is None or event.progress.preview is None:
+        return event
+    return replace(event, progress=replace(event.progress, preview=None))
 
 
 def _run(job: Job) -> None:
@@ -281,6 +404,7 @@ def _drain(job: Job) -> Any:
         CancelledError: Somebody cancelled the job.
     """
     item: Any = None
+    assert job.work is not None
     stream = job.work()
     try:
         for item in stream:

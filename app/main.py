@@ -14,18 +14,20 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api import routes
+from app import failures
+from app.api import create_api
 from app.jobs import JobQueue
 from app.settings import Settings
 from app.ui import page, theme
-from synfer_core.errors import RequestError
+from synfer_core.errors import TooLargeError
 from synfer_core.synthesizer import Synthesizer
+from synfer_core.wire import PREFIX
 
 CLOSED_PATHS = ("/gradio_api/file", "/gradio_api/upload", "/gradio_api/proxy", "/gradio_api/stream")
 """Routes of Gradio that the page does without: pictures travel inline, so there are no files."""
 
 
-class TooLargeError(Exception):
+class BodyOverError(Exception):
     """A request's body is larger than the server takes."""
 
 
@@ -45,13 +47,13 @@ class Body:
         """The next part.
 
         Raises:
-            TooLargeError: It is too large.
+            BodyOverError: It is too large.
         """
         message = await self._receive()
         self._left -= len(message.get("body", b""))
         if self._left < 0:
             self.over = True
-            raise TooLargeError
+            raise BodyOverError
         return message
 
 
@@ -87,14 +89,15 @@ class Guard:
             if not body.over:
                 await send(message)
 
-        with contextlib.suppress(TooLargeError):
+        with contextlib.suppress(BodyOverError):
             await self.app(scope, body, send_unless_over)
         if body.over:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = RequestError("is too large", allowed=f"at most {self.body_bytes:,} bytes")
-        await JSONResponse({"error": error.to_dict()}, 413)(scope, receive, send)
+        allowed = f"at most {self.body_bytes:,} bytes"
+        error = TooLargeError("is too large", field="body", allowed=allowed)
+        await failures.answer(error)(scope, receive, send)
 
 
 def create_app(synthesizer: Synthesizer, settings: Settings | None = None) -> FastAPI:
@@ -105,7 +108,9 @@ def create_app(synthesizer: Synthesizer, settings: Settings | None = None) -> Fa
         settings: Limits; None takes the defaults.
     """
     settings = settings or Settings()
-    queue = JobQueue(waiting=settings.waiting, kept=settings.kept)
+    queue = JobQueue(
+        waiting=settings.waiting, kept=settings.kept, kept_seconds=settings.kept_minutes * 60.0
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -116,11 +121,11 @@ def create_app(synthesizer: Synthesizer, settings: Settings | None = None) -> Fa
         title="SynFER Studio",
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,
         lifespan=lifespan,
     )
     app.state.queue = queue
-    app.include_router(routes(synthesizer))
+    app.mount(PREFIX, create_api(synthesizer, queue, settings))
     _mount(app, page.Studio(synthesizer, queue, settings), settings)
     app.add_middleware(Guard, body_bytes=settings.body_bytes)
     return app

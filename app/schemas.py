@@ -1,4 +1,4 @@
-"""What pages and clients send and get: untrusted dictionaries in, typed values out."""
+"""What pages send and get: untrusted dictionaries in, typed values out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from synfer_core import editing
 from synfer_core.errors import RequestError, UnsupportedError
-from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, parse_facs, validate_aus
+from synfer_core.facs import parse_facs, validate_aus
 from synfer_core.models.backbone import Capabilities
 from synfer_core.request import Recipe, SemanticOptions
 
@@ -33,50 +31,6 @@ _WHEN = set(SemanticOptions.model_fields) - {"classifier", "acts_on"}
 """Options of semantic guidance that have no control on the page; carried like `CARRIED`."""
 _PAGE_ONLY = ("compare", "semantic_when")
 """What the form holds beside a recipe's fields."""
-
-
-class Health(BaseModel):
-    """Answer of ``/api/v1/health``."""
-
-    status: str
-    backbones: list[str]
-
-
-class Version(BaseModel):
-    """Answer of ``/api/v1/version``."""
-
-    version: str
-    recipe: int
-
-
-class Unit(BaseModel):
-    """One action unit, as ``/api/v1/vocabulary`` gives it."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    key: str
-    number: int
-    name: str
-    region: str
-    help: str
-    sided: bool
-
-
-class Vocabulary(BaseModel):
-    """Answer of ``/api/v1/vocabulary``."""
-
-    expressions: list[str]
-    action_units: list[Unit]
-    prototypes: dict[str, dict[str, float]]
-
-    @classmethod
-    def current(cls) -> Vocabulary:
-        """The one vocabulary of `synfer_core.facs`."""
-        return cls(
-            expressions=list(EXPRESSIONS),
-            action_units=[Unit.model_validate(unit) for unit in ACTION_UNITS.values()],
-            prototypes={name: dict(aus) for name, aus in PROTOTYPES.items()},
-        )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ class Settings(BaseModel):
     Attributes:
         models: Folder with the weights; None takes those that ship.
         waiting: Jobs that may wait for the device before the studio answers "busy".
-        kept: Finished jobs whose results are kept for collection.
+        per_client: Unfinished jobs that one address may have through the API.
+        kept: Finished jobs whose results are kept for collection; the oldest goes first.
+        kept_minutes: Minutes after which they are deleted.
+        followers: Event streams of the API that may be open at once.
         pages: Requests of open pages that may be in flight at once.
         upload_mb: Largest image or recipe a page may send, in megabytes.
         first_face: Whether a freshly opened page makes a face by itself.
@@ -29,7 +32,10 @@ class Settings(BaseModel):
 
     models: Path | None = None
     waiting: int = Field(8, ge=0, le=1000)
-    kept: int = Field(16, ge=1, le=1000)
+    per_client: int = Field(6, ge=1, le=1000)
+    kept: int = Field(128, ge=1, le=1000)
+    kept_minutes: int = Field(15, ge=1, le=1440)
+    followers: int = Field(64, ge=1, le=1000)
     pages: int = Field(32, ge=1, le=1000)
     upload_mb: int = Field(10, ge=1, le=200)
     first_face: bool = True

@@ -41,6 +41,14 @@ class RequestError(SynferError):
     """A recipe or option holds a value that is not allowed."""
 
 
+class FormatError(RequestError):
+    """A request is not in the form it should have, such as broken JSON."""
+
+
+class TooLargeError(RequestError):
+    """A request or a file in it is larger than the server takes."""
+
+
 class UnsupportedError(RequestError):
     """The value is valid, but the chosen backbone cannot do it."""
 
@@ -83,3 +91,42 @@ class AnswerError(SynferError):
 
 class CancelledError(SynferError):
     """The user cancelled the run."""
+
+
+class BusyError(SynferError):
+    """The server has no place for another job now.
+
+    Attributes:
+        retry_after: Whole seconds after which a place is likely to be free.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: int,
+        field: str | None = None,
+        allowed: str | None = None,
+    ):
+        super().__init__(message, field=field, allowed=allowed)
+        self.retry_after = retry_after
+
+
+class QuotaError(BusyError):
+    """One client has as many unfinished jobs as it may."""
+
+
+class MissingError(SynferError):
+    """There is nothing of that name, or it has been deleted."""
+
+
+class StateError(SynferError):
+    """The job is not in a state that allows this: not finished yet, failed or cancelled."""
+
+
+class FaultError(SynferError):
+    """The work failed in a way nobody foresaw; the details are in the server's log."""
+
+
+class UnreachableError(SynferError):
+    """No server answers at that address, or its answer broke off."""

@@ -157,8 +157,11 @@ class Studio:
 
 
 def _page(request: gr.Request) -> str:
-    """The name of one open page; only that page and the server know it."""
-    return str(request.session_hash)
+    """The name of one open page; only that page and the server know it.
+
+    The browser chooses the hash, so the prefix keeps it from naming a client of the API.
+    """
+    return f"page {request.session_hash}"
 
 
 Update = tuple[Any, Any, Any]

@@ -67,7 +67,7 @@ def _read(synthesizer: Synthesizer, sent: object, limit_mb: int) -> dict[str, An
         ImageError: The picture cannot be read or shows no face.
     """
     source, made_by = _source(sent, limit_mb)
-    edit, known = _edit_of(synthesizer, source, made_by)
+    edit, known = edit_of(synthesizer, source, made_by)
     recipe = edit.recipe
     assert recipe.reference is not None
     size = synthesizer.backbones["builtin"].capabilities.image_size
@@ -87,10 +87,10 @@ def _source(sent: object, limit_mb: int) -> tuple[Pixels | str, Recipe | None]:
     if isinstance(name, str):
         return samples.find(name).reference, None
     data = uploaded(sent, limit_mb)
-    return decode_image(data), _carried(data)
+    return decode_image(data), carried(data)
 
 
-def _carried(data: bytes) -> Recipe | None:
+def carried(data: bytes) -> Recipe | None:
     """The recipe in a picture; one that is no longer valid says nothing of who is shown."""
     try:
         return carried_recipe(data)
@@ -98,7 +98,7 @@ def _carried(data: bytes) -> Recipe | None:
         return None
 
 
-def _edit_of(
+def edit_of(
     synthesizer: Synthesizer, source: Pixels | str, made_by: Recipe | None
 ) -> tuple[editing.Edit, bool]:
     """An edit that changes nothing, and whether it is known what the face shows."""

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
-from app.jobs import BusyError, FaultError, JobQueue, Snapshot, State, Work
-from synfer_core.errors import RequestError
+from app.jobs import Event, JobQueue, Snapshot, State, Work
+from synfer_core.errors import BusyError, FaultError, QuotaError, RequestError
 from synfer_core.report import Progress
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
@@ -165,6 +168,65 @@ def test_old_results_are_dropped(queue: JobQueue) -> None:
     ids = [until_final(queue, quick(str(n)))[-1].id for n in range(5)]
     wait_for(lambda: queue.get(ids[1]) is None)
     assert [queue.get(i) is not None for i in ids] == [False, False, True, True, True]
+
+
+def test_results_are_dropped_after_their_time() -> None:
+    queue = JobQueue(kept_seconds=0.2)
+    job = queue.get(until_final(queue, quick("kept"))[-1].id)
+    assert job is not None
+    assert 0 < (queue.snapshot(job).seconds_left or 0) <= 0.2
+    wait_for(lambda: queue.get(job.id) is None)
+    queue.close()
+
+
+def test_a_finished_job_lets_go_of_what_was_sent(queue: JobQueue) -> None:
+    upload = Steps(1)
+    upload.let(1)
+    sent = weakref.ref(upload)
+    job = queue.submit(upload, owner="page")
+    wait_for(lambda: job.state.final)
+    del upload
+    gc.collect()
+    wait_for(lambda: sent() is None)
+
+
+def test_events_can_be_taken_up_again(queue: JobQueue) -> None:
+    picture = np.zeros((2, 2, 3), np.uint8)
+    steps = [Progress(n, 3, "denoising", picture) for n in (1, 2, 3)]
+    job = queue.submit(lambda: iter([*steps, "a face"]), owner="page")
+
+    async def after(number: int) -> list[Event | None]:
+        return [event async for event in queue.events(job, number)]
+
+    whole = asyncio.run(asyncio.wait_for(after(0), 20))
+    assert asyncio.run(asyncio.wait_for(after(0), 20))[2:] == asyncio.run(after(2))
+    events = [event for event in whole if event]
+    assert [event.number for event in events] == [1, 2, 3, 4, 5, 6]
+    assert [event.state for event in events[:2]] == [State.QUEUED, State.RUNNING]
+    assert events[-1].state is State.DONE
+    kept = [event.progress for event in job.since(0) if event.progress]
+    assert all(progress.preview is None for progress in kept), "old previews would add up"
+
+
+def test_one_owner_has_its_share_and_no_more(queue: JobQueue) -> None:
+    steps = Steps(1)
+    queue.submit(steps, owner="one", share=1)
+    with pytest.raises(QuotaError) as caught:
+        queue.submit(quick("more"), owner="one", share=1)
+    assert caught.value.retry_after >= 1
+    queue.cancel(queue.submit(quick("other"), owner="two", share=1))
+    steps.let(1)
+    wait_for(lambda: all(job.state.final for job in queue.jobs()))
+    assert until_final(queue, quick("again"), owner="one")[-1].state is State.DONE
+
+
+def test_names_tell_which_start_they_are_from(queue: JobQueue) -> None:
+    other = JobQueue()
+    job = other.submit(quick("a face"), owner="page")
+    other.close()
+    assert queue.lost(job.id)
+    assert not other.lost(job.id)
+    assert not queue.lost("nonsense")
 
 
 def test_a_closed_page_leaves_nothing_behind(queue: JobQueue) -> None:

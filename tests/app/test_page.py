@@ -8,26 +8,22 @@ import math
 import os
 import re
 import shutil
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from PIL import Image
 from playwright import sync_api
 
-from app.jobs import JobQueue, State
-from app.main import create_app
+from app.jobs import State
 from app.settings import Settings
 from app.ui.page import recipe_of
 from synfer_core import editing
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
+from tests.serving import Server, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -42,40 +38,15 @@ NARROW = sync_api.ViewportSize(width=390, height=844)
 
 
 @pytest.fixture(scope="module")
-def apps() -> list[FastAPI]:
-    """The one that runs, for a look behind the page."""
-    return []
+def server(synthesizer: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    measured = write_figures(tmp_path_factory.mktemp("measured"), synthesizer)
+    with served(synthesizer, Settings(upload_mb=2, models=measured)) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
-def url(
-    synthesizer: Synthesizer, apps: list[FastAPI], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    measured = write_figures(tmp_path_factory.mktemp("measured"), synthesizer)
-    settings = Settings(upload_mb=2, models=measured)
-
-    def build() -> FastAPI:
-        apps.append(create_app(synthesizer, settings))
-        return apps[0]
-
-    config = uvicorn.Config(
-        build,
-        factory=True,
-        port=port,
-        log_level="warning",
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
+def url(server: Server) -> str:
+    return server.url
 
 
 def write_figures(folder: Path, synthesizer: Synthesizer) -> Path:
@@ -510,12 +481,10 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_a_closed_page_stops_its_run(
-    browser: sync_api.Browser, url: str, apps: list[FastAPI]
-) -> None:
+def test_a_closed_page_stops_its_run(browser: sync_api.Browser, url: str, server: Server) -> None:
     visit = Visit(browser, url, WIDE, "light")
     visit.wait("done")
-    queue: JobQueue = apps[0].state.queue
+    queue = server.queue
     before = set(queue.jobs())
     visit.page.get_by_text("Fine control").click()
     visit.page.locator("#steps").fill("100")

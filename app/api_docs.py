@@ -1,0 +1,138 @@
+"""The API described: bodies that are read by hand, and a page of it that needs no other host."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from html import escape
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import HTMLResponse
+
+from synfer_core.facs import EXPRESSIONS
+from synfer_core.request import Recipe
+from synfer_core.wire import PREFIX
+
+_SCHEMA = "#/components/schemas/{model}"
+_EXAMPLE = {"facs": "6C+12D+25B", "expression": "happiness", "identity_seed": 7, "steps": 20}
+
+RECIPE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": _SCHEMA.format(model="Recipe")},
+                "example": _EXAMPLE,
+            }
+        },
+    }
+}
+"""A recipe as a body: it is read by hand, for JSON with a key that comes twice is refused."""
+
+IMAGE_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "image": {
+                            "type": "string",
+                            "contentMediaType": "application/octet-stream",
+                            "description": "A PNG, JPEG or WebP image; its content counts.",
+                        },
+                        "label": {
+                            "type": "string",
+                            "enum": list(EXPRESSIONS),
+                            "description": "What it is said to show, to be voted on.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+"""An image as a form: it is read by hand, so that no file of it is written."""
+
+CREATED: dict[int | str, dict[str, Any]] = {
+    202: {"headers": {"Location": {"schema": {"type": "string"}, "description": "The job's path."}}}
+}
+
+
+def describe(api: FastAPI) -> None:
+    """Add what FastAPI cannot see, a recipe's fields and ranges, to the OpenAPI description."""
+    plain = api.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        recipe = Recipe.model_json_schema(ref_template=_SCHEMA)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas |= {**recipe.pop("$defs", {}), "Recipe": recipe}
+        return document
+
+    api.openapi = openapi  # type: ignore[method-assign]
+
+
+def page(api: FastAPI) -> Callable[[Request], Awaitable[HTMLResponse]]:
+    """The description as a plain page."""
+
+    async def docs(_: Request) -> HTMLResponse:
+        return HTMLResponse(_html(api.openapi()))
+
+    return docs
+
+
+_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
+color-scheme:light dark}code{font-size:.95em}h2{margin:2rem 0 .3rem;font-size:1.1rem}
+table{border-collapse:collapse;width:100%}td{padding:.15rem .8rem .15rem 0;vertical-align:top}
+td:first-child{white-space:nowrap;width:6rem}"""
+
+
+def _html(document: dict[str, Any]) -> str:
+    routes = "".join(
+        _route(method, PREFIX + path, about)
+        for path, methods in document["paths"].items()
+        for method, about in methods.items()
+    )
+    fields = _table(document["components"]["schemas"]["Recipe"]["properties"])
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>SynFER Studio: HTTP API</title>'
+        f"<style>{_STYLE}</style></head><body><h1>SynFER Studio: HTTP API</h1>"
+        f'<p>The same for programs: <a href="{PREFIX}/openapi.json">openapi.json</a>.</p>'
+        f"{routes}<h2>Fields of a recipe</h2>{fields}</body></html>"
+    )
+
+
+def _route(method: str, path: str, about: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(code)}</td><td>{escape(answer.get('description', ''))}</td></tr>"
+        for code, answer in about["responses"].items()
+    )
+    text = escape(about.get("description", ""))
+    return (
+        f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{text}</p><table>{rows}</table>"
+    )
+
+
+_RANGES = ("type", "enum", "minimum", "exclusiveMinimum", "maximum", "maxLength", "pattern")
+
+
+def _table(properties: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(_range(about))}</td></tr>"
+        for name, about in properties.items()
+    )
+    return f"<table>{rows}</table>"
+
+
+def _range(about: dict[str, Any]) -> str:
+    """Type, limits and default in one line."""
+    first = about.get("anyOf", [about])[0]
+    parts = [f"{key} {first[key]}" for key in _RANGES if key in first]
+    if "default" in about:
+        parts.append(f"default {about['default']}")
+    return "; ".join(parts)

@@ -1,0 +1,112 @@
+"""Errors as HTTP: one JSON form for all of them, and the status that says who is to act."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+
+from synfer_core.errors import (
+    BusyError,
+    FaultError,
+    FormatError,
+    ImageError,
+    MissingError,
+    QuotaError,
+    RequestError,
+    StateError,
+    SynferError,
+    TooLargeError,
+)
+from synfer_core.wire import Failure, Problem
+
+_STATUS: tuple[tuple[type[SynferError], int], ...] = (
+    (FormatError, 400),
+    (MissingError, 404),
+    (StateError, 409),
+    (TooLargeError, 413),
+    (RequestError, 422),
+    (ImageError, 422),
+    (QuotaError, 429),
+    (BusyError, 503),
+)
+"""The first that fits counts; any other error is the server's own."""
+
+_MEANING = {
+    400: "The request is malformed, such as broken JSON.",
+    404: "There is nothing of that name, or it has been deleted.",
+    405: "The path does not take this method.",
+    409: "The job is not in a state that allows this.",
+    413: "The body is too large.",
+    422: "A value is not allowed; the error names the field and what is.",
+    429: "This address has as many unfinished jobs as it may.",
+    503: "The queue is full; `Retry-After` says when to try again.",
+}
+
+
+def responses(*codes: int) -> dict[int | str, dict[str, object]]:
+    """What the OpenAPI description says of these codes."""
+    return {code: {"model": Failure, "description": _MEANING[code]} for code in codes}
+
+
+def status_of(error: SynferError) -> int:
+    """The HTTP status of an error."""
+    return next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+
+
+def answer(
+    error: SynferError, status: int | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """The answer that tells of an error."""
+    sent = dict(headers or {})
+    if isinstance(error, BusyError):
+        sent["Retry-After"] = str(error.retry_after)
+    body = Failure(error=Problem.of(error)).model_dump(mode="json")
+    return JSONResponse(body, status or status_of(error), headers=sent)
+
+
+def install(api: FastAPI) -> None:
+    """Have every error of an application answered in the one form."""
+    api.add_exception_handler(SynferError, _ours)
+    api.add_exception_handler(RequestValidationError, _invalid)
+    api.add_exception_handler(HTTPException, _http)
+    api.add_exception_handler(ClientDisconnect, _gone)
+    api.add_exception_handler(Exception, _fault)
+
+
+async def _ours(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, SynferError)
+    return answer(error)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    """What FastAPI itself found wrong in a path, a query or a header."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return answer(RequestError(str(first["msg"]), field=str(first["loc"][-1])))
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    """Unknown paths and wrong methods."""
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 404:
+        return answer(MissingError("there is no such path", field="path"))
+    words = HTTPStatus(error.status_code).phrase.lower()
+    allowed = headers.get("Allow") or headers.get("allow")
+    ours = FormatError(words, field="method" if allowed else None, allowed=allowed)
+    return answer(ours, error.status_code, headers)
+
+
+async def _gone(_: Request, __: Exception) -> JSONResponse:
+    """The client left before its request was whole; nobody reads this."""
+    return answer(FormatError("the request broke off"))
+
+
+async def _fault(_: Request, __: Exception) -> JSONResponse:
+    """The server writes the traceback to its log."""
+    return answer(FaultError("Something went wrong; the server's log has the details."))

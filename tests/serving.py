@@ -1,0 +1,61 @@
+"""The studio on a port of this machine, for tests that talk to it as its users do."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.jobs import JobQueue
+from app.main import create_app
+from app.settings import Settings
+from synfer_core.synthesizer import Synthesizer
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs; `queue` is a look behind it."""
+
+    url: str
+    queue: JobQueue
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def served(
+    synthesizer: Synthesizer, settings: Settings, port: int | None = None
+) -> Iterator[Server]:
+    """A whole server in a thread, stopped at the end."""
+    port = port or free_port()
+    apps: list[FastAPI] = []
+
+    def build() -> FastAPI:
+        apps.append(create_app(synthesizer, settings))
+        return apps[0]
+
+    config = uvicorn.Config(
+        build, factory=True, port=port, log_level="warning", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.05)
+        yield Server(f"http://127.0.0.1:{port}", apps[0].state.queue)
+    finally:
+        server.should_exit = True
+        thread.join(20)
