@@ -362,7 +362,7 @@ class Semantic:
             [[made.images[i] for i in rows] for rows, (_, made) in cells],
             row_names=[name for _, (name, _) in cells],
             column_names=SHOWN,
-            marks=[[_mark(made.read[i], targets[i]) for i in rows] for rows, (_, made) in cells],
+            marks=[[mark(made.read[i], targets[i]) for i in rows] for rows, (_, made) in cells],
         )
 
     def _first_people(self, kind: str) -> list[Rows]:
@@ -374,7 +374,8 @@ class Semantic:
         return [("without", self.arms[0].plain), *arms]
 
 
-def _mark(read: Floats, target: int) -> tuple[bool, str]:
+def mark(read: Floats, target: int) -> tuple[bool, str]:
+    """Whether the mean judge reads the target in (judges, 8), and what it reads, for a sheet."""
     mean = read.mean(0)
     return int(mean.argmax()) == target, f"{EXPRESSIONS[mean.argmax()]} {mean.max():.2f}"
 
