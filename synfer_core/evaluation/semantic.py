@@ -77,10 +77,18 @@ class Arm:
     @property
     def name(self) -> str:
         """Such as ``latent both 2 at 0.1-0.7/2``."""
+        return f"{self.options.classifier} {self.options.acts_on} {self.strength:g} {self._when}"
+
+    @property
+    def setting(self) -> str:
+        """All but the strength, such as ``latent both at 0.1-0.7/2``."""
+        return f"{self.options.classifier} {self.options.acts_on} {self._when}"
+
+    @property
+    def _when(self) -> str:
         o = self.options
-        when = f"{o.first:g}-{o.last:g}/{o.every}"
         full = "" if o.fade else ", full steps"
-        return f"{o.classifier} {o.acts_on} {self.strength:g} at {when}{full}"
+        return f"at {o.first:g}-{o.last:g}/{o.every}{full}"
 
     def guided(self, recipe: Recipe) -> Recipe:
         """A recipe with this guidance.
