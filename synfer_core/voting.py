@@ -161,7 +161,8 @@ def fit(asked: Asked, labels: Labels, people: Labels, rules: Rules = RULES) -> V
     temperatures = {name: fit_temperature(_logs(p), labels) for name, p in asked.items()}
     logs = np.stack([log_softmax(_logs(p) / temperatures[n], axis=1) for n, p in asked.items()])
     likelihood = {pool: _held_out(logs, labels, people, pool) for pool in POOLS}
-    pool = min(POOLS, key=lambda name: likelihood[name])
+    # Rounded, so that one expert alone, for whom both are the same, always gets the first.
+    pool = min(POOLS, key=lambda name: round(likelihood[name], 6))
     weights, temperature = fit_weights(logs, labels, pool)
     together = softmax(_pooled(logs, weights, pool) / temperature, axis=1)
     confirm = fit_doubt(together, labels, rules.doubted)

@@ -36,6 +36,8 @@ EVAL_EXAMPLES = """examples:
   synfer eval control --parts words identity
   synfer eval semantic --json semantic.json --sheet semantic.jpg
   synfer eval semantic --tune --people 6 --acts-on text both --strengths 1 2 4
+  synfer eval semantic --tune --strengths 0 1 2 4 8 --plot over-optimisation.png
+  synfer eval ablation --keep ablation --json ablation.json --sheet ablation.jpg
   synfer eval inversion --json inversion.json --out inversion.jpg
   synfer eval sheets sheets/"""
 
@@ -46,6 +48,7 @@ BENCH_EXAMPLES = """examples:
 
 CONTROL_PARTS = ("aus", "one-sided", "words", "identity", "presets")
 KINDS = ("words", "slight")
+ABLATION_ROWS = ("base", "+prompt", "+aus", "+semantic", "+paper")
 SWITCH = {"on": True, "off": False}
 SHEETS = ("random", "expressions", "aus")
 _STEPS = 20
@@ -80,6 +83,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     _add_experts(parts)
     _add_control(parts)
     _add_semantic(parts)
+    _add_ablation(parts)
     _add_inversion(parts)
     _add_sheets(parts)
 
@@ -143,6 +147,9 @@ def _add_semantic(parts: Subparsers) -> None:
     parser.add_argument(
         "--sheet", "--out", type=Path, metavar="F.jpg", help="write a contact sheet here"
     )
+    parser.add_argument(
+        "--plot", type=Path, metavar="F.png", help="draw accuracy at rising strength here"
+    )
     _add_json(parser)
     parser.set_defaults(run=_semantic)
 
@@ -152,7 +159,11 @@ def _add_arms(parser: argparse.ArgumentParser) -> None:
     usual = SemanticOptions()
     group = parser.add_argument_group("guidance, each in all combinations with the others")
     group.add_argument(
-        "--strengths", type=float, nargs="+", default=[USUAL_STRENGTH], help="(%(default)s)"
+        "--strengths",
+        type=float,
+        nargs="+",
+        default=[USUAL_STRENGTH],
+        help="(%(default)s); 0, which is none, is measured in any case",
     )
     group.add_argument(
         "--classifiers",
@@ -196,6 +207,35 @@ def _window(text: str) -> tuple[float, float]:
     if not 0 <= found[0] <= found[1] <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not FIRST-LAST, such as 0.1-0.7")
     return found
+
+
+def _add_ablation(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "ablation",
+        help="what prompt, units and semantic guidance add, one after the other",
+        description="Eight expressions of the same people, with one part of the method more a row.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    _add_judges(parser)
+    parser.add_argument("--people", type=int, default=50, help="eight images each (%(default)s)")
+    parser.add_argument("--steps", type=int, default=_STEPS, help="denoising steps (%(default)s)")
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        choices=ABLATION_ROWS,
+        default=list(ABLATION_ROWS[:-1]),
+        help="which rows (all but +paper, which the image classifier guides)",
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep images here; a later run goes on from them"
+    )
+    parser.add_argument("--no-exact", action="store_true", help="leave out the exact renders")
+    parser.add_argument(
+        "--sheet", "--out", type=Path, metavar="F.jpg", help="write a contact sheet here"
+    )
+    _add_json(parser)
+    parser.set_defaults(run=_ablation)
 
 
 def _add_inversion(parts: Subparsers) -> None:
@@ -423,12 +463,14 @@ def _semantic(args: argparse.Namespace) -> int:
     _require(args.people >= 2, "--people", "at least 2")
     low, high = args.intensity
     _require(0 < low <= high <= 5, "--intensity", "above 0, at most 5, the lower first")
-    _require(all(0 < s <= 10 for s in args.strengths), "--strengths", "above 0, at most 10")
+    strengths = sorted({s for s in args.strengths if s})
+    fits = strengths and all(0 < s <= 10 for s in strengths)
+    _require(fits, "--strengths", "0 to 10, one of them above 0")
     _require(all(1 <= k <= 100 for k in args.every), "--every", "1 to 100")
     fits = "aus" not in args.acts_on or "words" not in args.kinds
     _require(fits, "--acts-on", "aus only with --kinds slight")
-    _check_targets(args.json, args.sheet)
-    from synfer_core.evaluation import semantic
+    _check_targets(args.json, args.sheet, args.plot)
+    from synfer_core.evaluation import overshoot, semantic
     from synfer_core.evaluation.gauges import Gauges
     from synfer_core.synthesizer import DEFAULT_FOLDER
 
@@ -439,12 +481,48 @@ def _semantic(args: argparse.Namespace) -> int:
     _require(classifiers, "--classifiers", "a folder with latent-classifier or classifier weights")
     plan = semantic.Plan(args.people, tuple(args.kinds), low, high, _STEPS, args.tune)
     fade = [SWITCH[word] for word in args.fade]
-    arms = semantic.arms(args.strengths, classifiers, args.acts_on, args.windows, args.every, fade)
+    arms = semantic.arms(strengths, classifiers, args.acts_on, args.windows, args.every, fade)
     reads = semantic.by_guide(model)
     seen = semantic.measure(model, gauges, plan, arms, reads, tell=_progress())
     if args.sheet:
         write_whole(args.sheet, seen.sheet())
-    _write_json(args.json, seen.to_dict())
+    curves = overshoot.curves(seen)
+    if args.plot:
+        write_whole(args.plot, overshoot.picture(curves))
+    _write_json(args.json, seen.to_dict() | {"curves": [curve.to_dict() for curve in curves]})
+    print("\n".join([*seen.lines(), *map(str, curves)]))
+    return 0
+
+
+def _ablation(args: argparse.Namespace) -> int:
+    _require(args.people >= 2, "--people", "at least 2")
+    _require(1 <= args.steps <= 100, "--steps", "1 to 100")
+    _check_targets(args.json, args.sheet)
+    from synfer_core.evaluation import ablation
+    from synfer_core.evaluation.ablation_plan import Plan
+    from synfer_core.evaluation.ablation_row import Spaces
+    from synfer_core.evaluation.gauges import Gauges
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    folder = args.models or DEFAULT_FOLDER
+    gauges, spaces = Gauges.load(folder, args.judges), Spaces.load(folder, args.judges)
+    synthesizer = _load(args.models)
+    plan = Plan(args.people, args.steps, tuple(n for n in ABLATION_ROWS if n in args.rows))
+    exact = None if args.no_exact else synthesizer.backbones.get("facekit")
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
+    seen = ablation.measure(
+        synthesizer.backbones["builtin"],
+        exact,
+        gauges,
+        spaces,
+        plan,
+        tell=_progress(),
+        keep=args.keep,
+    )
+    if args.sheet:
+        write_whole(args.sheet, seen.sheet())
+    _write_json(args.json, seen.figures)
     print("\n".join(seen.lines()))
     return 0
 

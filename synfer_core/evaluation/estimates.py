@@ -1,4 +1,4 @@
-"""Figures with intervals, by bootstrap over people."""
+"""Figures with intervals, by bootstrap or jackknife over people."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 DRAWS = 2000
 _TAILS = (2.5, 97.5)
+_NORMAL = 1.96
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,22 @@ def _rows_of(
         table = np.stack(members)
         return lambda drawn: table[drawn].ravel()
     return lambda drawn: np.concatenate([members[i] for i in drawn])
+
+
+def jackknife(value: float, left_out: NDArray[np.float64]) -> Estimate:
+    """A figure and its interval from what it would be without each group (Efron and Stein 1981).
+
+    https://doi.org/10.1214/aos/1176345462. For figures that repeated rows would bias, such as
+    distances between covariances.
+
+    Args:
+        value: The figure.
+        left_out: (groups,) the figure with one group left out, for each.
+    """
+    count = len(left_out)
+    error = np.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
+    reach = _NORMAL * float(error)
+    return Estimate(value, value - reach, value + reach)
 
 
 def share(groups: Sequence[int] | NDArray[np.int64], hits: NDArray[np.bool_]) -> Estimate:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from synfer_core.errors import DataError
-from synfer_core.evaluation.estimates import Estimate, bootstrap_many
+from synfer_core.evaluation.estimates import DRAWS, Estimate, bootstrap_many
 from synfer_core.evaluation.feranno import CORRUPTED, Answers, Faces, Reader, corrupt, in_parts
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES, Expression
 from synfer_core.panel import Panel
@@ -61,11 +61,13 @@ class Voter:
         answers: Its probabilities with the threshold below which it does not confirm.
         vote: How it was weighed.
         given: (N,) labels, some of them wrong.
+        draws: Bootstrap samples.
     """
 
     answers: Answers
     vote: Vote
     given: NDArray[np.int64]
+    draws: int = DRAWS
 
     @property
     def truth(self) -> NDArray[np.int64]:
@@ -108,14 +110,16 @@ class Voter:
 
     def estimates(self) -> dict[str, Estimate]:
         """`FIGURES` with intervals."""
-        found = bootstrap_many(self.answers.faces.people, self.figures)
-        return dict(zip(FIGURES, found, strict=True))
+        return self._estimates(self.figures)
 
     def behind(self, leader: Voter) -> dict[str, Estimate]:
         """By how much another voter's `FIGURES` are above this one's on the same faces."""
-        found = bootstrap_many(
-            self.answers.faces.people, lambda rows: leader.figures(rows) - self.figures(rows)
-        )
+        return self._estimates(lambda rows: leader.figures(rows) - self.figures(rows))
+
+    def _estimates(
+        self, figures: Callable[[NDArray[np.int64]], NDArray[np.float64]]
+    ) -> dict[str, Estimate]:
+        found = bootstrap_many(self.answers.faces.people, figures, draws=self.draws)
         return dict(zip(FIGURES, found, strict=True))
 
     def verdicts(self) -> dict[str, dict[str, dict[str, int]]]:
@@ -133,11 +137,10 @@ class Voter:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON."""
-        answers = self.answers.to_dict()
         return {
             "members": sorted(self.vote.members),
             **{name: e.to_dict() for name, e in self.estimates().items()},
-            **{name: answers[name] for name in ("ece", "adaptive_ece", "confusion")},
+            **self.answers.without_intervals(),
             "confirm": round(self.vote.confirm, 4),
             "relabel": None if self.vote.relabel is None else round(self.vote.relabel, 4),
             "verdicts": self.verdicts(),
@@ -174,7 +177,7 @@ class Hearing:
     voters: Mapping[str, Voter]
 
     @classmethod
-    def of(cls, panel: Panel, faces: Faces, asked: Asked) -> Hearing:
+    def of(cls, panel: Panel, faces: Faces, asked: Asked, *, draws: int = DRAWS) -> Hearing:
         """Hear all voters of a panel on faces about which the experts have been asked."""
         given = corrupt(faces.labels)
         return cls(
@@ -183,6 +186,7 @@ class Hearing:
                     Answers(faces, vote.together(asked).astype(np.float32), vote.confirm),
                     vote,
                     given,
+                    draws,
                 )
                 for vote in panel.ballot.votes
             }
@@ -309,17 +313,21 @@ class Trial:
         rendered: The voters on held-out renders.
         made: Generated images, if any were made.
         weights_sha256: The generator's weights.
+        draws: Bootstrap samples on generated images.
     """
 
     panel: Panel
     rendered: Hearing
     made: Made | None
     weights_sha256: str
+    draws: int = DRAWS
 
     @cached_property
     def generated(self) -> Hearing | None:
         """The voters on generated images."""
-        return Hearing.of(self.panel, self.made.faces, self.made.asked) if self.made else None
+        if self.made is None:
+            return None
+        return Hearing.of(self.panel, self.made.faces, self.made.asked, draws=self.draws)
 
     @cached_property
     def figures(self) -> dict[str, Any]:

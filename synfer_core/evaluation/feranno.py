@@ -156,20 +156,26 @@ class Answers:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON."""
-        table = confusion(self.faces.labels, self.read.argmax(1))
         return {
             "accuracy": self.accuracy().to_dict(),
+            "threshold": round(self.threshold, 4),
+            "flagged": {name: e.to_dict() for name, e in self.flagged().items()},
+            **self.without_intervals(),
+            "bins": self.bins(),
+        }
+
+    def without_intervals(self) -> dict[str, Any]:
+        """Both calibration errors, and counts of what was read by what is true."""
+        table = confusion(self.faces.labels, self.read.argmax(1))
+        return {
             "ece": round(self.ece(), 4),
             "adaptive_ece": round(
                 adaptive_calibration_error(self.read, self.faces.labels, BINS), 4
             ),
-            "threshold": round(self.threshold, 4),
-            "flagged": {name: e.to_dict() for name, e in self.flagged().items()},
             "confusion": {
                 EXPRESSIONS[true]: dict(zip(EXPRESSIONS, map(int, table[true]), strict=True))
                 for true in np.unique(self.faces.labels)
             },
-            "bins": self.bins(),
         }
 
     def bins(self) -> list[dict[str, float]]:

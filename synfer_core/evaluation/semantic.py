@@ -77,10 +77,18 @@ class Arm:
     @property
     def name(self) -> str:
         """Such as ``latent both 2 at 0.1-0.7/2``."""
+        return f"{self.options.classifier} {self.options.acts_on} {self.strength:g} {self._when}"
+
+    @property
+    def setting(self) -> str:
+        """All but the strength, such as ``latent both at 0.1-0.7/2``."""
+        return f"{self.options.classifier} {self.options.acts_on} {self._when}"
+
+    @property
+    def _when(self) -> str:
         o = self.options
-        when = f"{o.first:g}-{o.last:g}/{o.every}"
         full = "" if o.fade else ", full steps"
-        return f"{o.classifier} {o.acts_on} {self.strength:g} at {when}{full}"
+        return f"at {o.first:g}-{o.last:g}/{o.every}{full}"
 
     def guided(self, recipe: Recipe) -> Recipe:
         """A recipe with this guidance.
@@ -362,7 +370,7 @@ class Semantic:
             [[made.images[i] for i in rows] for rows, (_, made) in cells],
             row_names=[name for _, (name, _) in cells],
             column_names=SHOWN,
-            marks=[[_mark(made.read[i], targets[i]) for i in rows] for rows, (_, made) in cells],
+            marks=[[mark(made.read[i], targets[i]) for i in rows] for rows, (_, made) in cells],
         )
 
     def _first_people(self, kind: str) -> list[Rows]:
@@ -374,7 +382,8 @@ class Semantic:
         return [("without", self.arms[0].plain), *arms]
 
 
-def _mark(read: Floats, target: int) -> tuple[bool, str]:
+def mark(read: Floats, target: int) -> tuple[bool, str]:
+    """Whether the mean judge reads the target in (judges, 8), and what it reads, for a sheet."""
     mean = read.mean(0)
     return int(mean.argmax()) == target, f"{EXPRESSIONS[mean.argmax()]} {mean.max():.2f}"
 

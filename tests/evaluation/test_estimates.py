@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synfer_core.evaluation.estimates import bootstrap, share
+from synfer_core.evaluation.estimates import bootstrap, jackknife, share
 
 
 def test_a_share_lies_within_its_interval_and_is_repeatable() -> None:
@@ -39,3 +39,13 @@ def test_other_statistics_see_whole_groups() -> None:
 
     bootstrap(groups, count, draws=20)
     assert set(seen) == {4}
+
+
+def test_the_jackknife_of_a_mean_has_its_standard_error() -> None:
+    values = np.random.default_rng(2).normal(3, 2, 50)
+    left_out = (values.sum() - values) / 49
+    found = jackknife(float(values.mean()), left_out)
+    assert found.value == pytest.approx(values.mean())
+    reach = 1.96 * values.std(ddof=1) / np.sqrt(50)
+    assert found.high - found.value == pytest.approx(reach)
+    assert found.value - found.low == pytest.approx(reach)

@@ -43,9 +43,10 @@ def test_semantic_writes_figures_and_a_sheet(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(commands, "_STEPS", 2)
-    figures, sheet = tmp_path / "s.json", tmp_path / "s.jpg"
+    figures, sheet, plot = (tmp_path / name for name in ("s.json", "s.jpg", "s.png"))
     options = ["--people", "2", "--kinds", "slight", "--acts-on", "text", "aus", "--every", "1"]
-    options += ["--tune", "--json", str(figures), "--out", str(sheet)]
+    options += ["--tune", "--json", str(figures), "--out", str(sheet), "--plot", str(plot)]
+    options += ["--strengths", "0", "2"]
     assert cli.main(["eval", "semantic", "--models", str(folder), *options]) == 0
     found = json.loads(figures.read_text())
     assert found["tuning"]
@@ -54,7 +55,9 @@ def test_semantic_writes_figures_and_a_sheet(
     assert {arm["classifier"] for arm in found["arms"]} == {"latent"}
     assert all(arm["drift"]["without"]["value"] > 0 for arm in found["arms"])
     assert found["gauges_sha256"].keys() == {"au-reader", "judge-a", "identity"}
+    assert [curve["strengths"] for curve in found["curves"]] == [[0, 2]] * 2
     assert sheet.stat().st_size > 1000
+    assert plot.read_bytes().startswith(b"\x89PNG")
     said = capsys.readouterr()
     assert "latent text 2 at 0.1-0.7/1" in said.out
     assert "42/42 images" in said.err
