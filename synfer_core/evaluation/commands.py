@@ -39,6 +39,7 @@ EVAL_EXAMPLES = """examples:
   synfer eval semantic --tune --strengths 0 1 2 4 8 --plot over-optimisation.png
   synfer eval ablation --keep ablation --json ablation.json --sheet ablation.jpg
   synfer eval inversion --json inversion.json --out inversion.jpg
+  synfer eval drift --json drift-figures.json
   synfer eval sheets sheets/"""
 
 BENCH_EXAMPLES = """examples:
@@ -85,6 +86,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     _add_semantic(parts)
     _add_ablation(parts)
     _add_inversion(parts)
+    _add_drift(parts)
     _add_sheets(parts)
 
 
@@ -259,6 +261,20 @@ def _add_inversion(parts: Subparsers) -> None:
     )
     _add_json(parser)
     parser.set_defaults(run=_inversion)
+
+
+def _add_drift(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "drift",
+        help="below which identity similarity another person is shown",
+        description="Renders pairs of one person and of different people, and writes the threshold "
+        "of identity similarity, drift.json, beside the weights; stimulus sets are flagged by it.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    parser.add_argument("--people", type=int, default=60, help="five renders each (%(default)s)")
+    _add_json(parser)
+    parser.set_defaults(run=_drift)
 
 
 def _add_sheets(parts: Subparsers) -> None:
@@ -552,6 +568,31 @@ def _inversion(args: argparse.Namespace) -> int:
         write_whole(args.sheet, seen.sheet())
     _write_json(args.json, seen.to_dict())
     print("\n".join(seen.lines()))
+    return 0
+
+
+def _drift(args: argparse.Namespace) -> int:
+    _require(args.people >= 6, "--people", "at least 6")
+    from synfer_core.evaluation import drift
+    from synfer_core.evaluation.control import maker
+    from synfer_core.evaluation.gauges import codes
+    from synfer_core.facekit import Renderer
+    from synfer_core.models import checkpoints, codec
+    from synfer_core.models.exact import ExactBackbone
+    from synfer_core.models.identity_reader import IdentityReader
+    from synfer_core.stimuli.drift import FILE, READER
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    folder = args.models or DEFAULT_FOLDER
+    _check_targets(args.json, folder / FILE)
+    read = partial(codes, IdentityReader.load(folder / READER))
+    sha256 = checkpoints.file_sha256(folder / READER)
+    size = codec.load(folder / "codec.safetensors")[0].config.image_size
+    make = maker(ExactBackbone(Renderer.load(), size))
+    seen = drift.measure(make, read, sha256, drift.Plan(args.people), tell=_progress())
+    seen.threshold.save(folder / FILE)
+    _write_json(args.json, seen.to_dict())
+    print("\n".join([*seen.lines(), str(folder / FILE)]))
     return 0
 
 

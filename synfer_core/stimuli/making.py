@@ -1,0 +1,296 @@
+"""Read first: a plan becomes images, one after another; a bad one never ends the run.
+
+make the neutral images and frame each person by them -> make the rest, measuring the set -> match,
+compose and hand out. Images are treated twice, once to measure what the set averages to and once to
+write them, so that only one is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from synfer_core.errors import CancelledError, ModelError, SynferError
+from synfer_core.report import Pixels
+from synfer_core.stimuli import histogram, luminance
+from synfer_core.stimuli.luminance import Luminance
+from synfer_core.stimuli.plan import NEUTRAL, Plan, Stimulus
+from synfer_core.stimuli.spec import Target, Treatment
+from synfer_core.stimuli.store import Made, Store
+from synfer_core.stimuli.tools import Tools
+from synfer_core.stimuli.treat import Applied, Frame, Treated, prepare, treat
+
+_INSTANT = 0.1
+"""Seconds below which an image was not made but kept from an earlier run."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a run is.
+
+    Attributes:
+        stage: ``making`` or ``writing``.
+        done, total: Images.
+        file: The one that was just made or written.
+        image: (S, S, 3) that image; None where it failed.
+        seconds_left: Seconds that the rest is likely to take; None before that can be told.
+    """
+
+    stage: Literal["making", "writing"]
+    done: int
+    total: int
+    file: str
+    image: Pixels | None
+    seconds_left: float | None
+
+    @property
+    def left(self) -> str:
+        """The time that is left, in words; empty before it can be told."""
+        if self.seconds_left is None or self.done == self.total:
+            return ""
+        if self.seconds_left < 90:
+            return f"about {max(1, round(self.seconds_left))} s left"
+        return f"about {round(self.seconds_left / 60)} min left"
+
+
+Watch = Callable[[Step], None]
+"""Told after each image; may raise `CancelledError` to end the run."""
+
+
+@dataclass
+class Clock:
+    """Counts images and tells how long the rest will take.
+
+    Attributes:
+        stage: As in `Step`.
+        total: Images in all.
+        watch: Told after each.
+    """
+
+    stage: Literal["making", "writing"]
+    total: int
+    watch: Watch
+    done: int = 0
+    _spent: list[float] = field(default_factory=list)
+    _last: float = field(default_factory=time.monotonic)
+
+    def tick(self, file: str, image: Pixels | None) -> None:
+        """One image more."""
+        now = time.monotonic()
+        self.done, took, self._last = self.done + 1, now - self._last, now
+        if took > _INSTANT:
+            self._spent.append(took)
+        mean = sum(self._spent) / len(self._spent) if self._spent else None
+        left = None if mean is None else mean * (self.total - self.done)
+        self.watch(Step(self.stage, self.done, self.total, file, image, left))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that is not in the set, and why."""
+
+    stimulus: Stimulus
+    error: SynferError
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the images are matched to; None each where they are not.
+
+    Attributes:
+        target: Mean and standard deviation of luminance.
+        histogram: Pixels of each grey level.
+    """
+
+    target: Target | None = None
+    histogram: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A set that is made and measured; `Making.write` treats and hands out its images.
+
+    Attributes:
+        frames: By subject, how the images are framed.
+        stimuli: Those that were made.
+        goal: What they are matched to.
+        failures: The others.
+    """
+
+    frames: Mapping[int, Frame]
+    stimuli: tuple[Stimulus, ...]
+    goal: Goal
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """An image of the set.
+
+    Attributes:
+        stimulus: What was asked.
+        made: What was made, and read on it before treatment.
+        frame: How the person is framed.
+        applied: All that was done to the image.
+        treated: What came of it.
+        similarity: To the person's neutral image, before treatment; None without a gauge.
+        threshold: Similarity below which an image is flagged; None where there is none.
+        model_sha256: Of what made it; empty where that has no hash.
+    """
+
+    stimulus: Stimulus
+    made: Made
+    frame: Frame
+    applied: Applied
+    treated: Treated
+    similarity: float | None
+    threshold: float | None
+    model_sha256: str
+
+    @property
+    def drifts(self) -> bool | None:
+        """Whether it is flagged; None where that cannot be told."""
+        if self.similarity is None or self.threshold is None:
+            return None
+        return self.similarity < self.threshold
+
+    @property
+    def pixels_sha256(self) -> str:
+        """SHA-256 of the written image, see `pixels_sha256`."""
+        return pixels_sha256(self.treated.image)
+
+
+def pixels_sha256(image: Pixels) -> str:
+    """SHA-256 of the red, green and blue bytes of an image (S, S, 3), row by row."""
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Making:
+    """Makes the images of a plan.
+
+    Attributes:
+        plan: The images.
+        tools: What makes and reads them.
+        store: Where they lie until the set is whole.
+    """
+
+    plan: Plan
+    tools: Tools
+    store: Store
+
+    @property
+    def treatment(self) -> Treatment:
+        """What is done to the images."""
+        return self.plan.spec.treatment
+
+    @property
+    def threshold(self) -> float | None:
+        """The drift threshold that holds; None where there is none."""
+        given, gauge = self.plan.spec.drift_threshold, self.tools.identity
+        return gauge.threshold if given is None and gauge else given
+
+    def prepare(self, watch: Watch) -> Ready:
+        """Make every image and measure the set.
+
+        Raises:
+            CancelledError: From ``tools.generate`` or `watch`.
+            SynferError: A recipe is refused, or a neutral image cannot be made or framed.
+            ModelError: Not one other image could be made; the message is that of the first.
+        """
+        self.tools.check(self.plan.stimuli[0].recipe)
+        clock = Clock("making", len(self.plan.stimuli), watch)
+        frames = {s.subject: self._framed(s, clock) for s in self.plan.neutrals}
+        measuring = _Measuring(self.treatment)
+        good: list[Stimulus] = []
+        failures: list[Failure] = []
+        for stimulus in self.plan.stimuli:
+            try:
+                image = self._make(stimulus).image
+            except CancelledError:
+                raise
+            except SynferError as error:
+                failures.append(Failure(stimulus, error))
+                clock.tick(stimulus.file, None)
+            else:
+                good.append(stimulus)
+                measuring.add(image, frames[stimulus.subject].applied)
+                if stimulus.expression != NEUTRAL:
+                    clock.tick(stimulus.file, image)
+        if len(good) == len(frames):
+            raise ModelError(f"no image could be made; the first: {failures[0].error}")
+        return Ready(frames, tuple(good), measuring.goal(), tuple(failures))
+
+    def write(self, ready: Ready) -> Iterator[Written | Failure]:
+        """Treat and hand out the images, in order; a failure is one that cannot be matched."""
+        neutrals = {s.subject: s for s in self.plan.neutrals}
+        for stimulus in ready.stimuli:
+            try:
+                yield self._written(stimulus, neutrals[stimulus.subject], ready)
+            except SynferError as error:
+                yield Failure(stimulus, error)
+
+    def _make(self, stimulus: Stimulus) -> Made:
+        return self.store.make(stimulus.recipe, self.tools.generate)
+
+    def _framed(self, neutral: Stimulus, clock: Clock) -> Frame:
+        """The frame of a person, whose neutral image is made."""
+        image = self._make(neutral).image
+        try:
+            frame = Frame.of(image, self.treatment, self.tools.detect)
+        except SynferError as error:
+            who = f"subject {neutral.subject} (identity seed {neutral.recipe.identity_seed})"
+            raise type(error)(
+                f"{who}: {error.message}", field=error.field, allowed=error.allowed
+            ) from error
+        clock.tick(neutral.file, image)
+        return frame
+
+    def _written(self, stimulus: Stimulus, neutral: Stimulus, ready: Ready) -> Written:
+        made = self._make(stimulus)
+        frame = ready.frames[stimulus.subject]
+        goal = {"target": ready.goal.target, "histogram": ready.goal.histogram}
+        applied = frame.applied.model_copy(update=goal)
+        gauge = self.tools.identity
+        return Written(
+            stimulus=stimulus,
+            made=made,
+            frame=frame,
+            applied=applied,
+            treated=treat(made.image, applied),
+            similarity=gauge.similarity(made.image, self._make(neutral).image) if gauge else None,
+            threshold=self.threshold,
+            model_sha256=self.tools.model_sha256(made.recipe),
+        )
+
+
+@dataclass
+class _Measuring:
+    """Averages of the set, as far as matching needs them."""
+
+    treatment: Treatment
+    luminances: list[Luminance] = field(default_factory=list)
+    histograms: list[histogram.Floats] = field(default_factory=list)
+    pixels: int = 0
+
+    def add(self, image: Pixels, applied: Applied) -> None:
+        if self.treatment.match == "none":
+            return
+        ready = prepare(image, applied)
+        self.luminances.append(ready.luminance)
+        if self.treatment.match == "histogram":
+            self.histograms.append(histogram.histogram(ready.image, ready.region))
+            self.pixels = int(ready.region.sum())
+
+    def goal(self) -> Goal:
+        if self.treatment.match == "histogram":
+            shares = histogram.average(self.histograms)
+            return Goal(histogram=histogram.counts(shares, self.pixels))
+        if self.treatment.match == "mean_sd":
+            return Goal(target=self.treatment.target or luminance.average(self.luminances))
+        return Goal()

@@ -1,0 +1,51 @@
+"""What is known of a finished set: its rows, and the figures that its documents give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from synfer_core.models.backbone import Capabilities
+from synfer_core.stimuli.making import Failure, Goal
+from synfer_core.stimuli.plan import Plan, Stimulus
+from synfer_core.stimuli.table import Row
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished set.
+
+    Attributes:
+        plan: What was asked for.
+        goal: What the images are matched to.
+        stimuli: The images that are in the set, in order.
+        rows: Their rows in the table.
+        failures: The images that are not.
+        origin: What made them, and where its images come from.
+        note: What a user should know of the identity gauge; empty where all is there.
+    """
+
+    plan: Plan
+    goal: Goal
+    stimuli: Sequence[Stimulus]
+    rows: Sequence[Row]
+    failures: Sequence[Failure]
+    origin: Capabilities
+    note: str
+
+    @property
+    def flagged(self) -> tuple[str, ...]:
+        """File names of images whose person drifts."""
+        return tuple(str(row["file"]) for row in self.rows if row.get("identity_drift") == 1)
+
+    def values(self, column: str) -> list[float]:
+        """The numbers of a column, without empty cells."""
+        return [float(row[column]) for row in self.rows if column in row]
+
+    def span(self, column: str, digits: int = 1) -> str:
+        """The least and the largest number of a column, in words; empty without any."""
+        values = self.values(column)
+        if not values:
+            return ""
+        low, high = (f"{value:.{digits}f}" for value in (min(values), max(values)))
+        return low if low == high else f"{low} to {high}"

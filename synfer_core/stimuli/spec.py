@@ -1,0 +1,314 @@
+"""The specification of a stimulus set: YAML or JSON in, unknown keys refused."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from synfer_core.errors import RequestError
+from synfer_core.facs import MAX_INTENSITY, PROTOTYPES, Expression, canonical_key, parse_facs
+from synfer_core.files import read_text_bytes
+from synfer_core.request import Recipe, Seed, Text
+
+MAX_IMAGES = 10_000
+TEMPLATE = "{subject:03d}_{expression}_{intensity:03d}_{view}.png"
+GREY = 128
+"""Background of a cropped face where the specification names none."""
+
+SET_BY_PLAN = (
+    *("aus", "facs", "expression", "identity_seed", "identity_code"),
+    *("reference", "enriched_text"),
+)
+"""Recipe fields that say what one image shows: the plan fills them in, or leaves them out."""
+
+_READ_AS_NOTHING = frozenset({"na", "nan", "null", "none", "true", "false"})
+"""Words that programs that read tables take for an empty or a logical cell."""
+
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,31}$")]
+Level = Annotated[int, Field(ge=0, le=255, strict=True)]
+Align = Literal["eyes", "none"]
+Crop = Literal["none", "oval", "hair"]
+Match = Literal["none", "mean_sd", "histogram"]
+_STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Person(_Part):
+    """One identity: the seed that draws the person, and words on that person beside the shared."""
+
+    seed: Seed
+    text: Text = ""
+
+
+class Target(_Part):
+    """Mean and standard deviation of luminance to match to, grey levels 0-255."""
+
+    mean: float = Field(ge=5.0, le=250.0)
+    sd: float = Field(ge=5.0, le=127.0)
+
+
+class Treatment(_Part):
+    """What is done to each image after it was made.
+
+    Attributes:
+        align: ``eyes``: MediaPipe finds the eyes on each person's neutral image, and all images of
+            that person are moved so that these eyes lie level and in fixed places; ``none``:
+            nothing is moved, and the eyes lie about where the backbone's crop has them.
+        size: Pixels on a side of the written image; None keeps the size it was made at.
+        crop: ``oval`` shows the face without hair, in one outline for all; ``hair`` the head as
+            its neutral image has it, without neck and shoulders.
+        background: A grey level, or three levels (red, green, blue); behind the crop, or without a
+            crop behind the person. None leaves the background, and is grey behind a crop.
+        greyscale: Written as greyscale PNG (Rec. 601 luma).
+        match: ``mean_sd`` or ``histogram``; see `luminance` and `histogram`.
+        target: Of ``mean_sd``; None takes the average of the set, as SHINE does.
+    """
+
+    align: Align = "eyes"
+    size: int | None = Field(None, ge=64, le=1024, strict=True)
+    crop: Crop = "none"
+    background: Level | tuple[Level, Level, Level] | None = None
+    greyscale: bool = Field(False, strict=True)
+    match: Match = "none"
+    target: Target | None = None
+
+    @model_validator(mode="after")
+    def _check_match(self) -> Self:
+        if self.match == "histogram" and not (self.greyscale and self.crop == "oval"):
+            raise RequestError(
+                "only grey pixels in one outline have histograms that can be made equal",
+                field="treatment.match",
+                allowed="histogram with greyscale: true and crop: oval",
+            )
+        if self.target is not None and self.match != "mean_sd":
+            raise RequestError(
+                "is not used", field="treatment.target", allowed="only with match: mean_sd"
+            )
+        return self
+
+    @property
+    def fill(self) -> tuple[int, int, int] | None:
+        """Colour behind the person; None where the background stays."""
+        value = self.background
+        if value is None:
+            return None if self.crop == "none" else (GREY, GREY, GREY)
+        return (value, value, value) if isinstance(value, int) else value
+
+
+class Files(_Part):
+    """How image files are called; the fields of a template are in `names.FIELDS`."""
+
+    template: str = Field(TEMPLATE, min_length=1, max_length=200)
+    view: Slug = "front"
+
+
+class About(_Part):
+    """What the methods paragraph and the data sheet say of the set."""
+
+    title: str = Field("Untitled stimulus set", min_length=1, max_length=200)
+    authors: str = Field("", max_length=500)
+    purpose: str = Field("", max_length=2000)
+    licence: str = Field("Apache-2.0", min_length=1, max_length=200)
+
+
+class StimulusSet(_Part):
+    """A set of stimuli: people by expressions by intensities, and a neutral image of each person.
+
+    Attributes:
+        identities: People, as seeds or as `Person`; a number N is the seeds 1 to N.
+        expressions: Prototypes of `facs.PROTOTYPES`, without ``neutral``, which is always there.
+        action_units: Single units as keys, such as ``AU12`` or ``AUL4``; 5 at 100 %.
+        mixes: Own expressions: a name and its FACS string at 100 %.
+        step: Width of the intensity steps in per cent; they end at 100.
+        intensities: The steps themselves, in place of `step`.
+        recipe: Recipe fields that all images share; not `SET_BY_PLAN`.
+        treatment: What is done to the images.
+        files: How they are called.
+        about: For the data sheet.
+        drift_threshold: Identity similarity below which an image is flagged, -1 to 1; None takes
+            the threshold that was measured with the identity reader.
+    """
+
+    version: Literal[1] = 1
+    identities: tuple[Person, ...] = Field(min_length=1)
+    expressions: tuple[Expression, ...] = ()
+    action_units: tuple[str, ...] = ()
+    mixes: Mapping[Slug, str] = Field(default_factory=dict)
+    step: int = 10
+    intensities: tuple[Annotated[int, Field(ge=1, le=100, strict=True)], ...] | None = None
+    recipe: Mapping[str, Any] = Field(default_factory=dict)
+    treatment: Treatment = Treatment()
+    files: Files = Files()
+    about: About = About()
+    drift_threshold: float | None = Field(None, ge=-1.0, le=1.0)
+
+    @field_validator("identities", mode="before")
+    @classmethod
+    def _people(cls, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool):
+            if not 1 <= value <= MAX_IMAGES:
+                allowed = f"1 to {MAX_IMAGES:,}, or a list of seeds"
+                raise RequestError(f"{value} people", field="identities", allowed=allowed)
+            value = range(1, value + 1)
+        if isinstance(value, list | tuple | range):
+            return [
+                item if isinstance(item, Mapping | Person) else {"seed": item} for item in value
+            ]
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_unique((person.seed for person in self.identities), "identities")
+        _check_shown(self)
+        _check_steps(self)
+        _check_shared(self.recipe)
+        count = len(self.identities) * (1 + len(self.apexes) * len(self.percents))
+        if count > MAX_IMAGES:
+            raise RequestError(
+                f"{count:,} images", field="identities", allowed=f"at most {MAX_IMAGES:,} images"
+            )
+        return self
+
+    @property
+    def percents(self) -> tuple[int, ...]:
+        """Intensities in per cent, without 0."""
+        return self.intensities or tuple(range(self.step, 101, self.step))
+
+    @property
+    def apexes(self) -> dict[str, dict[str, float]]:
+        """AUs at 100 % (0-5) by name, in order: expressions, units, mixes."""
+        keys = map(canonical_key, self.action_units)
+        shown: dict[str, dict[str, float]] = {n: dict(PROTOTYPES[n]) for n in self.expressions}
+        shown |= {key: {key: MAX_INTENSITY} for key in keys}
+        return shown | {name: parse_facs(facs) for name, facs in self.mixes.items()}
+
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """A specification from a mapping.
+
+        Raises:
+            RequestError: Names the first field that is wrong and what is allowed there.
+        """
+        if not isinstance(data, Mapping):
+            raise RequestError("a specification is a mapping of fields", field="SPEC")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise refusal(error, cls) from error
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """A specification from a YAML or JSON file.
+
+        Raises:
+            RequestError: It cannot be read, repeats a key, or is no specification.
+        """
+        return cls.parse(_yaml(read_text_bytes(path, "SPEC")))
+
+
+def check_unique(values: Iterable[Hashable], field: str) -> None:
+    """Refuse a value that comes twice.
+
+    Raises:
+        RequestError: Names `field`.
+    """
+    seen: set[Hashable] = set()
+    for value in values:
+        if value in seen:
+            raise RequestError(f"{value} comes twice", field=field, allowed="each once")
+        seen.add(value)
+
+
+def _check_shown(spec: StimulusSet) -> None:
+    if "neutral" in spec.expressions:
+        raise RequestError(
+            "neutral is made for every person anyway",
+            field="expressions",
+            allowed="the other seven",
+        )
+    check_unique(list(spec.expressions), "expressions")
+    check_unique([canonical_key(key) for key in spec.action_units], "action_units")
+    for name, facs in spec.mixes.items():
+        if not parse_facs(facs):
+            raise RequestError("moves nothing", field=f"mixes.{name}", allowed="such as 6C+12D")
+    if _READ_AS_NOTHING & {name.lower() for name in spec.mixes}:
+        raise RequestError("is no name that tables keep", field="mixes", allowed="another name")
+    names = [*spec.expressions, *map(canonical_key, spec.action_units), *spec.mixes, "neutral"]
+    check_unique([name.lower() for name in names], "mixes")
+    if len(names) == 1:
+        raise RequestError(
+            "nothing to show", field="expressions", allowed="expressions, action_units or mixes"
+        )
+
+
+def _check_steps(spec: StimulusSet) -> None:
+    if spec.step not in _STEPS:
+        raise RequestError(
+            f"{spec.step} does not divide 100", field="step", allowed=", ".join(map(str, _STEPS))
+        )
+    if spec.intensities is None:
+        return
+    if "step" in spec.model_fields_set or not spec.intensities:
+        allowed = "either step, or a list of intensities"
+        raise RequestError("give the steps once", field="intensities", allowed=allowed)
+    check_unique(list(spec.intensities), "intensities")
+
+
+def _check_shared(recipe: Mapping[str, Any]) -> None:
+    for name in recipe:
+        if name in SET_BY_PLAN:
+            raise RequestError(
+                "the plan fills this in for each image",
+                field=f"recipe.{name}",
+                allowed=", ".join(sorted(set(Recipe.model_fields) - set(SET_BY_PLAN))),
+            )
+    try:
+        Recipe.parse(recipe)
+    except RequestError as error:
+        field = f"recipe.{error.field}"
+        raise RequestError(error.message, field=field, allowed=error.allowed) from error
+
+
+def refusal(error: ValidationError, model: type[BaseModel]) -> RequestError:
+    """Pydantic's first complaint as ours, naming the field from the top."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "SPEC"
+    if first["type"] == "extra_forbidden":
+        allowed = ", ".join(_fields_at(model, first["loc"][:-1]))
+        return RequestError("unknown key", field=field, allowed=allowed or None)
+    return RequestError(first["msg"], field=field)
+
+
+def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Fields of the part of a specification that a complaint is about."""
+    for step in place:
+        inner = Person if isinstance(step, int) else model.model_fields[step].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return sorted(model.model_fields)
+
+
+def _unique(loader: Any, node: Any) -> dict[Any, Any]:
+    """PyYAML keeps the last of two equal keys; a specification must not lose the first."""
+    pairs = loader.construct_pairs(node, deep=True)
+    check_unique([key for key, _ in pairs], "SPEC")
+    return dict(pairs)
+
+
+_LOADER: Any = type("_Loader", (yaml.SafeLoader,), {})
+_LOADER.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
+
+
+def _yaml(data: bytes) -> object:
+    try:
+        return yaml.load(data, _LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError) as error:
+        why = " ".join(str(error).split())
+        raise RequestError(f"is neither YAML nor JSON: {why}", field="SPEC") from error

@@ -1,0 +1,101 @@
+"""What makes and reads the images of a set: one synthesizer, with the readers in its folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from synfer_core.stimuli import drift
+from synfer_core.stimuli.align import Detect
+from synfer_core.stimuli.drift import IdentityGauge
+from synfer_core.stimuli.spec import Align
+from synfer_core.stimuli.store import Generate
+
+if TYPE_CHECKING:
+    from synfer_core.models.backbone import Capabilities
+    from synfer_core.request import Recipe
+    from synfer_core.synthesizer import Synthesizer
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What makes and reads images.
+
+    Attributes:
+        generate: Makes one result, such as ``Synthesizer.generate``.
+        maker: SHA-256 over all that makes and reads the images.
+        check: Completes a recipe without making anything; RequestError where it is refused.
+        model_sha256: The SHA-256 of what makes a completed recipe's image: weights, or the
+            renderer's data pack.
+        origin: What a recipe's backbone is, and where its images come from.
+        detect: Finds faces; None moves nothing.
+        identity: Tells people apart; None leaves the similarity empty.
+        note: What a user should know of the identity gauge; empty where all is there.
+    """
+
+    generate: Generate
+    maker: str
+    check: Callable[[Recipe], Recipe]
+    model_sha256: Callable[[Recipe], str]
+    origin: Callable[[Recipe], Capabilities]
+    detect: Detect | None = None
+    identity: IdentityGauge | None = None
+    note: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        synthesizer: Synthesizer,
+        folder: Path,
+        align: Align,
+        generate: Generate | None = None,
+    ) -> Self:
+        """The tools of a synthesizer.
+
+        Args:
+            synthesizer: Makes the images.
+            folder: Its weights.
+            align: As in `Treatment`.
+            generate: Makes them in its place, such as by a queue.
+
+        Raises:
+            DependencyError: Eyes are to be aligned, and MediaPipe or its model is missing.
+            WeightsError: A weight file is damaged.
+        """
+        from synfer_core.faces.landmarks import shared_landmarker
+
+        identity, note = drift.load(folder)
+        return cls(
+            generate=generate or synthesizer.generate,
+            maker=_maker(synthesizer, folder),
+            check=synthesizer.check,
+            model_sha256=lambda recipe: _model_sha256(synthesizer, recipe),
+            origin=lambda recipe: synthesizer.capabilities[recipe.backbone],
+            detect=shared_landmarker().detect if align == "eyes" else None,
+            identity=identity,
+            note=note,
+        )
+
+
+def _maker(synthesizer: Synthesizer, folder: Path) -> str:
+    from synfer_core.models.checkpoints import file_sha256
+
+    parts = [version("synfer-studio"), *_packs(synthesizer).values()]
+    parts += [f"{path.name} {file_sha256(path)}" for path in sorted(folder.glob("*.safetensors"))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _packs(synthesizer: Synthesizer) -> dict[str, str]:
+    """By backbone that renders, the SHA-256 of its data pack."""
+    from synfer_core.models.exact import ExactBackbone
+
+    backbones = synthesizer.backbones.items()
+    return {n: b.renderer.sha256 for n, b in backbones if isinstance(b, ExactBackbone)}
+
+
+def _model_sha256(synthesizer: Synthesizer, recipe: Recipe) -> str:
+    return recipe.weights_sha256 or _packs(synthesizer).get(recipe.backbone, "")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from synfer_core.errors import ImageError
+from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X, EYES_Y
+from synfer_core.report import Pixels
+from synfer_core.stimuli.align import aligned, find_move
+from tests.stimuli.drawn import EYES, SIZE, find_eyes
+
+
+def marked() -> Pixels:
+    """Black with a blurred dot at each eye, so that its centre can be found below a pixel."""
+    image = np.zeros((SIZE, SIZE), np.float32)
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    for eye_x, eye_y in EYES:
+        image += 250 * np.exp(-((x - eye_x) ** 2 + (y - eye_y) ** 2) / 8)
+    return np.repeat(image.round().astype(np.uint8)[..., None], 3, axis=2)
+
+
+def centres(image: Pixels) -> list[tuple[float, float]]:
+    """The dots, as shares of the frame, left one first."""
+    size, half = len(image), len(image) // 2
+    found = []
+    for start in (0, half):
+        moments = cv2.moments(image[:, start : start + half, 0])
+        x, y = moments["m10"] / moments["m00"] + start, moments["m01"] / moments["m00"]
+        found.append(((x + 0.5) / size, (y + 0.5) / size))
+    return found
+
+
+@pytest.mark.parametrize("size", [SIZE, 100])
+def test_the_eyes_end_level_and_in_their_places(size: int) -> None:
+    image = marked()
+    move = find_move(image, find_eyes)
+    assert move.tilt == pytest.approx(np.degrees(np.arctan2(-2, 22)), abs=0.01)
+    assert move.shift > 0.5
+    left, right = centres(aligned(image, move.matrix, size))
+    assert left == pytest.approx((EYE_LEFT_X, EYES_Y), abs=0.006)
+    assert right == pytest.approx((EYE_RIGHT_X, EYES_Y), abs=0.006)
+
+
+def test_nothing_is_moved_without_a_matrix() -> None:
+    assert (aligned(marked(), None, SIZE) == marked()).all()
+
+
+def test_a_face_without_eyes_is_named() -> None:
+    with pytest.raises(ImageError) as caught:
+        find_move(marked(), lambda _: ())
+    assert caught.value.field == "treatment.align"
