@@ -429,7 +429,7 @@ def _first_light(args: argparse.Namespace) -> int:
     recipes = first_light.recipes(args.backbone, args.identities)
     synthesizer = _load(args.models)
     detect = shared_landmarker().detect
-    seen = first_light.measure(synthesizer, judges, detect, recipes, tell=_tell)
+    seen = first_light.measure(synthesizer, judges, detect, recipes, tell=_progress())
     if args.sheet:
         write_whole(args.sheet, seen.sheet())
     figures = seen.to_dict()
@@ -656,7 +656,7 @@ def _feranno(args: argparse.Namespace) -> int:
     from synfer_core.training.rivals import parameters
 
     synthesizer = _load(args.models)
-    readers = _readers(args)
+    readers = _readers(args, synthesizer)
     validation = feranno.faces(args.data, "val")
     held_out = feranno.held_out(args.data, args.images, args.apart_from)
     reads: dict[str, Reader] = {name: r.probabilities for name, r in readers.items()}
@@ -672,7 +672,7 @@ def _feranno(args: argparse.Namespace) -> int:
     return 0
 
 
-def _readers(args: argparse.Namespace) -> dict[str, rivals.Reader]:
+def _readers(args: argparse.Namespace, synthesizer: Synthesizer) -> dict[str, rivals.Reader]:
     """FERAnno and its rivals by name."""
     from synfer_core.calibration import FERAnnoReader
     from synfer_core.evaluation.feranno import OURS
@@ -681,7 +681,8 @@ def _readers(args: argparse.Namespace) -> dict[str, rivals.Reader]:
     from synfer_core.training import rivals
 
     folder = args.models or DEFAULT_FOLDER
-    model = BuiltinModel.load(folder)
+    model = synthesizer.backbones["builtin"]
+    assert isinstance(model, BuiltinModel)
     ours = FERAnnoReader.load(folder / "feranno.safetensors", model)
     return {OURS: ours, **(rivals.load(args.rivals, model) if args.rivals else {})}
 
@@ -694,7 +695,7 @@ def _generated(args: argparse.Namespace, synthesizer: Synthesizer, reader: Reade
     nets = first_light.load_judges(args.judges or args.models or DEFAULT_FOLDER)
     judges = {name: partial(classifier.probabilities, net) for name, net in nets.items()}
     wanted = first_light.recipes(identities=args.identities)
-    return feranno.generate(synthesizer, reader, judges, wanted, tell=_tell)
+    return feranno.generate(synthesizer, reader, judges, wanted, tell=_progress())
 
 
 def _experts(args: argparse.Namespace) -> int:
@@ -785,11 +786,6 @@ def _backbone(synthesizer: Synthesizer, name: str) -> Backbone:
 
     synthesizer.check(Recipe.parse({"backbone": name}))
     return synthesizer.backbones[name]
-
-
-def _tell(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{done}/{total}", end="\n" if done == total else "", file=sys.stderr)
 
 
 def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
