@@ -191,14 +191,15 @@ def _open_edge(triangles: Ints, rest: Floats, centre: Floats) -> Ints:
     edges = np.sort(np.concatenate([triangles[:, [i, (i + 1) % 3]] for i in range(3)]), 1)
     single, count = np.unique(edges, axis=0, return_counts=True)
     open_ = np.unique(single[count == 1])
-    return open_[np.linalg.norm(rest[open_] - centre, axis=1) < 3]
+    around: Ints = open_[np.linalg.norm(rest[open_] - centre, axis=1) < 3]
+    return around
 
 
 def _follows(rest: Floats, blink: Floats, vertices: Ints, upper: Ints) -> Floats:
     """How far each vertex goes down in a blink, as a share of the margin at the same x."""
     margin = np.maximum(-blink[upper, 1], 0.05)
     share = -blink[vertices, 1] / np.interp(rest[vertices, 0], rest[upper, 0], margin)
-    return np.clip(share, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(share, 0, 1), np.float32)
 
 
 def _radii(points: Floats, ball: Ints, centre: Floats) -> Floats:
