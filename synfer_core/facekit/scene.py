@@ -530,12 +530,15 @@ def _draw_mix(rng: np.random.Generator, aus: _Sides) -> None:
 
 
 def _draw_free(rng: np.random.Generator, aus: _Sides) -> None:
-    """Each AU with an even chance of its own; a fifth of the sided ones lean to one side."""
+    """Each AU with an even chance of its own; of the sided ones two fifths lean to one side.
+
+    A third of those that lean are on that side alone. Fewer, and a reader takes all for even.
+    """
     for number, unit in ACTION_UNITS.items():
         if rng.random() < _FREE_SHARE:
             aus[number][:] = rng.uniform(0.05, 1)
-            if unit.sided and rng.random() < 0.2:
-                aus[number][rng.integers(2)] *= rng.uniform(0, 0.6)
+            if unit.sided and rng.random() < 0.4:
+                aus[number][rng.integers(2)] *= max(0.0, rng.uniform(-0.3, 0.6))
 
 
 def _part_lips_with_jaw(aus: _Sides) -> None:

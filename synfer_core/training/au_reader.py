@@ -10,7 +10,9 @@ from synfer_core.models.classifier import ClassifierConfig
 from synfer_core.training.reading import ReadingTraining, train_reader
 
 MINI = ReadingTraining(
-    "au-reader", ClassifierConfig("resnet", input_size=112, expressions=False, dropout=0.1)
+    "au-reader",
+    ClassifierConfig("resnet", input_size=112, expressions=False, dropout=0.1),
+    side_weight=0.5,
 )
 """The AU reader of both profiles: 0.12 GMAC an image."""
 

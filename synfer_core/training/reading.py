@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -24,7 +24,13 @@ from synfer_core.errors import DataError
 from synfer_core.facs import AU_SLOTS, MAX_INTENSITY
 from synfer_core.models import classifier as classifiers
 from synfer_core.models import codec as codecs
-from synfer_core.models.classifier import Classifier, ClassifierConfig, Kind, Reading
+from synfer_core.models.classifier import (
+    MIRRORED_SLOTS,
+    Classifier,
+    ClassifierConfig,
+    Kind,
+    Reading,
+)
 from synfer_core.models.codec import Codec
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
@@ -45,6 +51,7 @@ class ReadingTraining:
         batch: Images a step.
         smoothing: Label smoothing of the expressions.
         au_weight: Weight of the AU loss beside the expressions'.
+        side_weight: Weight of the loss of left less right beside that of each slot.
         augmentation: How images are changed.
     """
 
@@ -53,7 +60,28 @@ class ReadingTraining:
     batch: int = 48
     smoothing: float = 0.05
     au_weight: float = 0.5
+    side_weight: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much intensities in 0-1 vary over the training images.
+
+    Attributes:
+        slots: (36,) variance of each AU slot.
+        sides: (36,) variance of each slot less that of the other side.
+    """
+
+    slots: Tensor
+    sides: Tensor
+
+    @classmethod
+    def of(cls, aus: NDArray[np.float32], device: torch.device) -> Self:
+        """The spread of intensities (N, 36); what never varies gets a floor."""
+        slots = aus.var(axis=0) + 0.01
+        sides = (aus - aus[:, MIRRORED_SLOTS]).var(axis=0) + 0.002
+        return cls(torch.from_numpy(slots).to(device), torch.from_numpy(sides).to(device))
 
 
 def identities(folder: Path) -> frozenset[int]:
@@ -195,7 +223,7 @@ def batches(
     if not len(rows):
         raise DataError("no image carries an expression", field="expression")
     device = device_of(net)
-    spread = torch.from_numpy(faces.aus[rows].var(axis=0)).to(device) + 0.01
+    spread = Spread.of(faces.aus[rows], device)
 
     def losses(generator: torch.Generator) -> Losses:
         batch = rows[dataset.draw(generator, config.batch, len(rows))]
@@ -214,11 +242,12 @@ def reading_losses(
     reading: Reading,
     aus: Tensor,
     expressions: Tensor,
-    spread: Tensor,
+    spread: Spread,
 ) -> Losses:
     """Cross-entropy of the expressions and squared error of the AUs, each over its variance.
 
-    Rare units vary little; without `spread` (36,) they would hardly be learned.
+    Rare units vary little; without `spread` they would hardly be learned. Sides differ still less:
+    in a sum over slots the difference drowns, so it has a loss of its own.
     """
     total = aus.new_zeros(())
     parts: dict[str, Tensor] = {}
@@ -228,6 +257,12 @@ def reading_losses(
         parts["expression"] = loss
         total = total + loss
     if reading.aus is not None:
-        parts["au"] = ((reading.aus - aus) ** 2 / spread).mean()
-        total = total + (config.au_weight if "expression" in parts else 1.0) * parts["au"]
+        error = reading.aus - aus
+        parts["au"] = (error**2 / spread.slots).mean()
+        weight = config.au_weight if "expression" in parts else 1.0
+        total = total + weight * parts["au"]
+        if config.side_weight:
+            apart = error - error[:, MIRRORED_SLOTS]
+            parts["sides"] = (apart**2 / spread.sides).mean()
+            total = total + weight * config.side_weight * parts["sides"]
     return {"total": total, **parts}

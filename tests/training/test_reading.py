@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from synfer_core.training import classifier as classifier_stage
 from synfer_core.training.augment import Augmentation
 from synfer_core.training.dataset import FaceSet
 from synfer_core.training.loop import Schedule
-from synfer_core.training.reading import ReadingTraining, train_reader
+from synfer_core.training.reading import ReadingTraining, Spread, train_reader
 from tests.training.tiny import write_faces
 
 NET = ClassifierConfig("cnn", 32, widths=(16, 32), depths=(1, 1), dropout=0.0)
@@ -62,13 +63,38 @@ def test_the_losses_are_zero_only_for_a_perfect_reading() -> None:
     aus = torch.rand(4, 36)
     expressions = torch.tensor([0, 1, 2, 7])
     logits = torch.eye(8)[expressions] * 100
-    spread = torch.full((36,), 0.5)
+    spread = Spread(torch.full((36,), 0.5), torch.full((36,), 0.1))
     perfect = reading.reading_losses(
         TINY, classifier.Reading(logits, aus), aus, expressions, spread
     )
     assert float(perfect["total"]) == pytest.approx(0, abs=1e-6)
     off = reading.reading_losses(TINY, classifier.Reading(None, aus + 1), aus, expressions, spread)
     assert float(off["total"]) == pytest.approx(2)
+
+
+def test_sides_that_are_mixed_up_cost_more_than_their_slots_alone() -> None:
+    left, right = AU_SLOTS.index("AUL12"), AU_SLOTS.index("AUR12")
+    aus, read = torch.zeros(1, 36), torch.zeros(1, 36)
+    aus[0, left], read[0, right] = 1, 1
+    neutral = torch.zeros(1, dtype=torch.long)
+    spread = Spread(torch.full((36,), 0.5), torch.full((36,), 0.1))
+    config = replace(TINY, side_weight=0.5)
+    losses = reading.reading_losses(config, classifier.Reading(None, read), aus, neutral, spread)
+    assert float(losses["au"]) == pytest.approx(2 * 1 / 0.5 / 36)
+    assert float(losses["sides"]) == pytest.approx(2 * 4 / 0.1 / 36)
+    even = torch.zeros(1, 36)
+    even[0, [left, right]] = 0.5
+    less = reading.reading_losses(config, classifier.Reading(None, even), aus, neutral, spread)
+    assert float(less["sides"]) == pytest.approx(float(losses["sides"]) / 4)
+
+
+def test_the_spread_of_sides_is_that_of_their_difference() -> None:
+    aus = np.zeros((2, 36), np.float32)
+    aus[0, AU_SLOTS.index("AUL12")] = 1
+    spread = Spread.of(aus, torch.device("cpu"))
+    assert float(spread.sides[AU_SLOTS.index("AUR12")]) == pytest.approx(0.252)
+    assert float(spread.slots[AU_SLOTS.index("AUR12")]) == pytest.approx(0.01)
+    assert float(spread.sides[AU_SLOTS.index("AU25")]) == pytest.approx(0.002)
 
 
 def test_a_stage_learns_saves_and_resumes(tmp_path: Path) -> None:
