@@ -237,7 +237,7 @@ def _add_provenance(parts: Subparsers) -> None:
         "--renders", type=int, default=100, help="exact, at 128 and at 256 px (%(default)s)"
     )
     parser.add_argument(
-        "--generated", type=int, default=50, help="by the built-in model (%(default)s)"
+        "--generated", type=int, default=30, help="by the built-in model (%(default)s)"
     )
     parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="show marks here, enlarged")
     _add_json(parser)

@@ -92,7 +92,9 @@ class Carriers:
     def sums(self, image: Pixels) -> Sums:
         """(72,) of an image (H, W, 3)."""
         spectrum = dctn(_resize(image @ _LUMA, (SIDE, SIDE)), norm="ortho").ravel()
-        return np.bincount(self.owners, spectrum[self.places] * self.strengths, minlength=BITS)
+        sums: Sums = np.zeros(BITS)
+        np.add.at(sums, self.owners, spectrum[self.places] * self.strengths)
+        return sums
 
     def plane(self, amounts: Sums) -> Plane:
         """(128, 128) with these sums (72,)."""
@@ -104,7 +106,7 @@ class Carriers:
 
 def fits(image: Pixels) -> bool:
     """Whether an image (H, W, 3) is large enough for the mark."""
-    return min(image.shape[:2]) >= SMALLEST
+    return bool(min(image.shape[:2]) >= SMALLEST)
 
 
 def embed(image: Pixels, tag: int) -> Pixels:
@@ -155,7 +157,7 @@ def _wanted(sums: Sums, tag: int) -> Sums:
 def _chance(agreeing: int) -> float:
     """Chance that so many fair coins of 48 or more fall as wanted, in one of all looks."""
     ways = sum(comb(IDENTIFIER_BITS, k) for k in range(agreeing, IDENTIFIER_BITS + 1))
-    return min(1.0, len(CONTRASTS) * ways / 2**IDENTIFIER_BITS)
+    return min(1.0, CONTRASTS.size * ways / 2.0**IDENTIFIER_BITS)
 
 
 @cache
