@@ -54,10 +54,9 @@ def _print_one(path: Path, *, as_json: bool) -> None:
 
 
 def _summary(found: Provenance) -> str:
-    origin = found.origin
-    said = [word for word in (origin and origin.tool, origin and origin.term) if word]
-    if said:
-        return "says it is from " + ", ".join(said)
+    words = [word for word in (found.said.tool, found.said.term) if word]
+    if words:
+        return "says it is from " + ", ".join(words)
     if found.watermark.found or found.recipe_sha256:
         return "its metadata does not say where it is from"
     return "nothing says where it is from"
@@ -66,13 +65,12 @@ def _summary(found: Provenance) -> str:
 def _lines(found: Provenance) -> Iterator[str]:
     yield f"recipe: {_recipe_line(found)}"
     yield f"pixels: SHA-256 {found.pixels_sha256}{_ACCORD[found.pixels_agree]}"
-    origin = found.origin
-    if origin and origin.image_sha256:
-        yield f"before marking: SHA-256 {origin.image_sha256}, by the metadata"
-    if origin and origin.weights_sha256:
-        yield f"weights: SHA-256 {origin.weights_sha256}, by the metadata"
-    if origin and origin.label:
-        yield f"visible label: {origin.label}, by the metadata"
+    said = {
+        "before marking: SHA-256": found.said.image_sha256,
+        "weights: SHA-256": found.said.weights_sha256,
+        "visible label:": found.said.label,
+    }
+    yield from (f"{what} {value}, by the metadata" for what, value in said.items() if value)
     yield f"watermark: {_mark_line(found)}"
 
 
@@ -87,6 +85,6 @@ def _mark_line(found: Provenance) -> str:
     mark = found.watermark
     if mark.found:
         return f"found, {mark.agreeing} of 48 bits agree{_TAG[found.tag_agrees]}"
-    named = found.origin and found.origin.watermark
-    said = "" if named is None else f"; the metadata says {named}"
+    named = found.said.watermark
+    said = f"; the metadata says {named}" if named else ""
     return f"none, {mark.agreeing} of 48 bits agree by chance{said}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,19 +42,24 @@ class Provenance:
     watermark: Finding
 
     @property
+    def said(self) -> Origin:
+        """What the metadata says, with nothing said where there is none."""
+        return self.origin or Origin()
+
+    @property
     def recipe_agrees(self) -> bool | None:
         """Whether the recipe is the one that the metadata names; None where either is missing."""
-        return _equal(self.recipe_sha256, self.origin and self.origin.recipe_sha256)
+        return _equal(self.recipe_sha256, self.said.recipe_sha256)
 
     @property
     def pixels_agree(self) -> bool | None:
         """Whether the pixels are those that were written; None where the metadata does not say."""
-        return _equal(self.pixels_sha256, self.origin and self.origin.pixels_sha256)
+        return _equal(self.pixels_sha256, self.said.pixels_sha256)
 
     @property
     def tag_agrees(self) -> bool | None:
         """Whether the watermark's tag is the recipe's; None without a mark or a recipe's hash."""
-        named = self.recipe_sha256 or (self.origin and self.origin.recipe_sha256)
+        named = self.recipe_sha256 or self.said.recipe_sha256
         if self.watermark.tag is None or not named:
             return None
         return self.watermark.tag == tag_of(named)
@@ -63,9 +69,7 @@ class Provenance:
         mark = self.watermark
         return {
             "origin": self.origin.to_dict() if self.origin else None,
-            "recipe": self.recipe.model_dump(mode="json", exclude_none=True)
-            if self.recipe
-            else None,
+            "recipe": json.loads(self.recipe.to_json()) if self.recipe else None,
             "recipe_error": self.recipe_error,
             "recipe_sha256": self.recipe_sha256,
             "recipe_agrees": self.recipe_agrees,
