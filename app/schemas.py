@@ -10,6 +10,7 @@ from synfer_core import editing
 from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import parse_facs, validate_aus
 from synfer_core.models.backbone import Capabilities
+from synfer_core.provenance.marking import Marking
 from synfer_core.request import Recipe, SemanticOptions
 
 CARRIED = ("identity_code", "size", "reference_aus")
@@ -29,7 +30,7 @@ _NEEDS = {
 }
 _WHEN = set(SemanticOptions.model_fields) - {"classifier", "acts_on"}
 """Options of semantic guidance that have no control on the page; carried like `CARRIED`."""
-_PAGE_ONLY = ("compare", "semantic_when")
+_PAGE_ONLY = ("compare", "semantic_when", "watermark", "visible_label")
 """What the form holds beside a recipe's fields."""
 
 
@@ -79,6 +80,16 @@ def page_recipe(panel: object, controls: object, backbones: Mapping[str, Capabil
 def wants_comparison(controls: object) -> bool:
     """Whether the page asks for the face without guidance too."""
     return isinstance(controls, Mapping) and controls.get("compare") is True
+
+
+def wanted_marking(controls: object, usual: Marking) -> Marking:
+    """What the page asks to be put onto the picture; the usual where it does not say."""
+    given = controls if isinstance(controls, Mapping) else {}
+    watermark, label = given.get("watermark"), given.get("visible_label")
+    return Marking(
+        watermark=watermark if isinstance(watermark, bool) else usual.watermark,
+        label=label if isinstance(label, bool) else usual.label,
+    )
 
 
 def forms_of(recipe: Recipe) -> Forms:

@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from synfer_core.errors import RequestError
+from synfer_core.provenance.marking import Marking
 
 PREFIX = "SYNFER_STUDIO_"
 
@@ -26,6 +27,8 @@ class Settings(BaseModel):
         pages: Requests of open pages that may be in flight at once.
         upload_mb: Largest image or recipe a page may send, in megabytes.
         first_face: Whether a freshly opened page makes a face by itself.
+        watermark: Whether pictures get the imperceptible watermark unless a page switches it off.
+        visible_label: Whether they get a label that people can see unless a page switches it off.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +42,8 @@ class Settings(BaseModel):
     pages: int = Field(32, ge=1, le=1000)
     upload_mb: int = Field(10, ge=1, le=200)
     first_face: bool = True
+    watermark: bool = True
+    visible_label: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -56,6 +61,11 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             raise _translate(error) from error
+
+    @property
+    def marking(self) -> Marking:
+        """What is put onto pictures unless a page says otherwise."""
+        return Marking(watermark=self.watermark, label=self.visible_label)
 
     @property
     def body_bytes(self) -> int:

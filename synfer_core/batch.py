@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from synfer_core.errors import CancelledError, RequestError, SynferError
 from synfer_core.files import read_text_bytes
+from synfer_core.provenance.marking import Marking
 from synfer_core.request import Recipe
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.jsonl"
 MAX_BATCH_BYTES = 1 << 28
+_MARKED = Marking()
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def run(
     folder: Path,
     generate: Callable[[Recipe], Result],
     on_entry: Callable[[dict[str, Any]], None] = lambda entry: None,
+    marking: Marking = _MARKED,
 ) -> Summary:
     """Generate every line into `folder` and write its manifest.
 
@@ -59,6 +62,7 @@ def run(
         folder: Made if absent. Files of the same names are replaced.
         generate: Makes one result, such as ``Synthesizer.generate``.
         on_entry: Called with each manifest entry as it is written.
+        marking: What is put onto the images.
 
     Raises:
         CancelledError: From `generate`; ends the run.
@@ -68,7 +72,7 @@ def run(
     part = folder / f"{MANIFEST}.part"
     failed = 0
     with part.open("w", encoding="utf-8") as manifest:
-        for entry in _entries(lines, folder, generate):
+        for entry in _entries(lines, folder, generate, marking):
             print(json.dumps(entry, allow_nan=False), file=manifest, flush=True)
             failed += not entry["ok"]
             on_entry(entry)
@@ -88,13 +92,16 @@ def _make_folder(folder: Path) -> None:
 
 
 def _entries(
-    lines: tuple[tuple[int, bytes], ...], folder: Path, generate: Callable[[Recipe], Result]
+    lines: tuple[tuple[int, bytes], ...],
+    folder: Path,
+    generate: Callable[[Recipe], Result],
+    marking: Marking,
 ) -> Iterator[dict[str, Any]]:
     for index, line in lines:
         path = folder / f"{index:06d}.png"
         try:
             result = generate(Recipe.parse_json(line))
-            result.save_png(path)
+            result.save_png(path, marking)
         except CancelledError:
             raise
         except SynferError as error:

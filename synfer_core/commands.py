@@ -9,6 +9,7 @@ import argparse
 import importlib
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from synfer_core import batch
 from synfer_core.errors import ImageError, RequestError, SynferError
 from synfer_core.facs import EXPRESSIONS, Expression, format_facs
 from synfer_core.files import check_writable, read_text_bytes, write_whole
+from synfer_core.provenance.marking import Marking
 from synfer_core.request import SAMPLE, Recipe
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ GENERATE_EXAMPLES = """examples:
   synfer generate --text "a young woman" --facs 6C+12D+25B --out smile.png
   synfer generate --au AU12=4 --au AUL2=1.5 --identity-seed 7 --out wry.png --report wry.json
   synfer generate --text "a man" --expression fear --enrich --out fear.png
-  synfer generate --recipe recipe.json --out face.png
+  synfer generate --recipe recipe.json --out face.png --no-watermark
   synfer generate --batch recipes.jsonl --out faces/"""
 
 EDIT_OPTIONS = {
@@ -115,6 +117,7 @@ def _add_generate(subparsers: Subparsers) -> None:
         "--enrich", action="store_true", help="write the detailed prompt (see synfer enrich)"
     )
     _add_models(parser)
+    _add_marking(parser)
     _add_recipe_options(parser)
     parser.set_defaults(run=_generate)
 
@@ -180,6 +183,7 @@ def _add_edit(subparsers: Subparsers) -> None:
         help="how firmly to hold what the units do not move, 0 to 1 (1)",
     )
     _add_models(parser)
+    _add_marking(parser)
     parser.set_defaults(run=_edit)
 
 
@@ -224,6 +228,21 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
 
 
+def _add_marking(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-watermark",
+        action="store_true",
+        help="leave the pixels as they were made; the metadata says so",
+    )
+    parser.add_argument(
+        "--label", action="store_true", help="write into a corner that the image is not a photo"
+    )
+
+
+def _marking(args: argparse.Namespace) -> Marking:
+    return Marking(watermark=not args.no_watermark, label=args.label)
+
+
 def _serve(args: argparse.Namespace) -> int:
     if not 0 < args.port < 65536:
         raise RequestError("is not a port", field="--port", allowed="1 to 65535")
@@ -244,7 +263,7 @@ def _generate_one(args: argparse.Namespace) -> int:
     if args.enrich:
         recipe = _enriched(recipe)
     result = _follow(_load(args.models), recipe)
-    result.save_png(args.out)
+    result.save_png(args.out, _marking(args))
     if args.report:
         write_whole(args.report, _json_bytes(result.to_dict()))
     _print_summary(args.out, result)
@@ -261,7 +280,7 @@ def _edit(args: argparse.Namespace) -> int:
     synthesizer = _load(args.models)
     edit = synthesizer.edit(source, aus, relative=args.relative, made_by=made_by, **fields)
     result = _follow(synthesizer, edit.recipe)
-    result.save_png(args.out)
+    result.save_png(args.out, _marking(args))
     if args.report:
         write_whole(args.report, _json_bytes({**result.to_dict(), "edit": edit.to_dict()}))
     _print_summary(args.out, result)
@@ -273,22 +292,24 @@ def _edit(args: argparse.Namespace) -> int:
 
 def _source(image: str) -> tuple[Pixels | str, Recipe | None]:
     """What to edit, and the recipe that made it where it carries one."""
-    from synfer_core.faces.images import read_image
+    from synfer_core.faces.images import decode_image, read_bytes
     from synfer_core.report import carried_recipe
 
     if image.startswith(SAMPLE):
         return image, None
-    path = Path(image)
-    return read_image(path), carried_recipe(path.read_bytes())
+    data = read_bytes(Path(image))
+    return decode_image(data, image), carried_recipe(data)
 
 
 def _generate_batch(args: argparse.Namespace) -> int:
     given = [name for field, name in OPTIONS.items() if getattr(args, field) is not None]
     given += [f"--{name}" for name in ("au", "report", "enrich") if getattr(args, name)]
     if given:
-        raise RequestError("does not go with --batch", field=given[0], allowed="--out, --models")
+        allowed = "--out, --models, --no-watermark, --label"
+        raise RequestError("does not go with --batch", field=given[0], allowed=allowed)
     lines = batch.read_lines(args.batch)
-    summary = batch.run(lines, args.out, _load(args.models).generate, _print_entry)
+    generate = _load(args.models).generate
+    summary = batch.run(lines, args.out, generate, _print_entry, _marking(args))
     print(f"{summary.made} made, {summary.failed} failed: {args.out / batch.MANIFEST}")
     return 1 if summary.failed else 0
 
@@ -395,14 +416,23 @@ def _follow(synthesizer: Synthesizer, recipe: Recipe) -> Result:
 
 def _annotate(args: argparse.Namespace) -> int:
     synthesizer = _load(args.models)
-    failures: list[SynferError] = []
-    for path in args.images:
+    return for_each(
+        args.images,
+        lambda path: _print_annotation(synthesizer, path, args.label, as_json=args.json),
+        as_json=args.json,
+    )
+
+
+def for_each(images: Sequence[Path], show: Callable[[Path], None], *, as_json: bool) -> int:
+    """Show images one after another, those that cannot be read as errors; returns the exit code."""
+    failures = 0
+    for path in images:
         try:
-            _print_annotation(synthesizer, path, args.label, as_json=args.json)
+            show(path)
         except ImageError as error:
-            failures.append(error)
-            _print_failure(path, error, as_json=args.json)
-    if failures and len(args.images) == 1:
+            failures += 1
+            _print_failure(path, error, as_json=as_json)
+    if failures and len(images) == 1:
         return 2
     return 1 if failures else 0
 

@@ -13,17 +13,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from synfer_core.errors import ImageError, RequestError
 from synfer_core.facs import EXPRESSIONS, Expression, format_facs
 from synfer_core.files import write_whole
+from synfer_core.provenance.export import RECIPE_KEY, Export, pixels_sha256
+from synfer_core.provenance.marking import Marking
 from synfer_core.request import Recipe
 
-RECIPE_KEY = "synfer_recipe"
-"""Name of the PNG text chunk that holds the recipe as JSON."""
-
 Pixels = NDArray[np.uint8]
+_MARKED = Marking()
 _DAMAGE = (OSError, Image.DecompressionBombError, ValueError, SyntaxError)
 
 
@@ -256,7 +255,7 @@ class Result:
 
     Attributes:
         recipe: The recipe, with the weights' hash filled in.
-        image: (H, W, 3) uint8.
+        image: (H, W, 3) uint8, as it was made: marks go onto what is exported.
         label: FERAnno's calibrated label, where the model has FERAnno.
         readings: AU readings, one a reader.
         attention: Maps of the denoising that made the image.
@@ -279,11 +278,17 @@ class Result:
     verdict: Verdict | None = None
     reconstruction_psnr: float | None = None
 
+    @property
+    def image_sha256(self) -> str:
+        """SHA-256 of the image's RGB bytes before any mark: equal recipes, equal hash."""
+        return pixels_sha256(self.image)
+
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON, without pictures."""
         psnr = self.reconstruction_psnr
         return {
             "recipe": json.loads(self.recipe.to_json()),
+            "image_sha256": self.image_sha256,
             "label": self.label.to_dict() if self.label else None,
             "verdict": self.verdict.to_dict() if self.verdict else None,
             "asked": format_facs(self.recipe.action_units),
@@ -294,17 +299,17 @@ class Result:
             "reconstruction_psnr": None if psnr is None else round(psnr, 2),
         }
 
-    def to_png(self) -> bytes:
-        """The image as PNG with the recipe in its metadata."""
-        info = PngInfo()
-        info.add_itxt(RECIPE_KEY, self.recipe.to_json())
-        buffer = io.BytesIO()
-        Image.fromarray(self.image).save(buffer, "PNG", pnginfo=info)
-        return buffer.getvalue()
+    def export(self, marking: Marking = _MARKED) -> Export:
+        """The image as it leaves the program: marked, and with its origin."""
+        return Export.of(self.image, self.recipe, marking)
 
-    def save_png(self, path: Path) -> None:
+    def to_png(self, marking: Marking = _MARKED) -> bytes:
+        """The marked image as PNG with recipe and origin in its metadata."""
+        return self.export(marking).to_png()
+
+    def save_png(self, path: Path, marking: Marking = _MARKED) -> None:
         """Write `to_png` beside its place and rename it into place."""
-        write_whole(path, self.to_png())
+        write_whole(path, self.to_png(marking))
 
 
 def read_recipe(png: bytes) -> Recipe:
@@ -329,11 +334,16 @@ def carried_recipe(data: bytes) -> Recipe | None:
     Raises:
         RequestError: It carries one that is not valid.
     """
+    text = carried_text(data)
+    return None if text is None else Recipe.parse_json(text)
+
+
+def carried_text(data: bytes) -> str | None:
+    """The recipe in the bytes of any file as the text it stands there; None where it has none."""
     try:
-        text = _recipe_text(data)
+        return _recipe_text(data)
     except _DAMAGE:
         return None
-    return None if text is None else Recipe.parse_json(text)
 
 
 def _recipe_text(png: bytes) -> str | None:

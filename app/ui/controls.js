@@ -14,7 +14,8 @@ const draw = () => String(Math.floor(Math.random() * 2 ** 31));
 
 function read() {
   const value = {backbone: $("#backbone").value, scheduler: $("#scheduler").value,
-    guidance: {}, semantic: {}, compare: $("#compare").checked};
+    guidance: {}, semantic: {}, compare: $("#compare").checked,
+    watermark: $("#watermark").checked, visible_label: $("#visible-label").checked};
   words.forEach((field) => { value[field] = $(`#${field}`).value; });
   seeds.forEach((field) => { value[field] = $(`#${field}`).value.trim(); });
   for (const range of strengths) {

@@ -12,8 +12,10 @@ from app.ui.references import thumbs
 from app.ui.sections import details_html, edit_html, guide_html
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.models.backbone import Capabilities
+from synfer_core.provenance.marking import Marking
 from synfer_core.request import MAX_TEXT, USUAL_STRENGTH
 
+_MARKED = Marking()
 SAMPLERS = {"ddim": "DDIM", "dpm++": "DPM-Solver++"}
 
 _WHY = {
@@ -77,8 +79,10 @@ EDITS = (
 )
 
 
-def controls_html(backbones: Mapping[str, Capabilities], values: Mapping[str, Any]) -> str:
-    """The form's markup; `values` fill it where there is no script yet."""
+def controls_html(
+    backbones: Mapping[str, Capabilities], values: Mapping[str, Any], marking: Marking = _MARKED
+) -> str:
+    """The form's markup; `values` fill it where there is no script yet, `marking` its two boxes."""
     return f"""
 <section class="controls" aria-label="Words, person and fine control">
   <div class="actions">
@@ -97,6 +101,7 @@ def controls_html(backbones: Mapping[str, Capabilities], values: Mapping[str, An
     {_words_html("negative_text", "Negative prompt", "What the picture should not show", values)}
     <div class="strengths">{"".join(_strength_html(s) for s in STRENGTHS)}</div>
     <div class="pair">{_sampler_html()}{_backbone_html(backbones)}</div>
+    {_marking_html(marking)}
   </details>
   <div class="load"><button type="button" class="quiet" data-act="load">Load a recipe…</button>
     <span class="hint">or drop a recipe (JSON), or a PNG made here, anywhere on the page</span>
@@ -180,6 +185,14 @@ def _backbone_html(backbones: Mapping[str, Capabilities]) -> str:
     return f"""<div class="field" data-field="backbone" {hidden}>
   <label for="backbone">Made by</label><select id="backbone">{options}</select>
   <p class="hint" data-note></p><p class="error" data-error-for="backbone" hidden></p></div>"""
+
+
+def _marking_html(marking: Marking) -> str:
+    watermark, label = ("checked" * on for on in (marking.watermark, marking.label))
+    return f"""<label class="check"><input type="checkbox" id="watermark" {watermark}> Put an
+      invisible watermark into the picture; without it, its pixels stay as they were made</label>
+    <label class="check"><input type="checkbox" id="visible-label" {label}> Write into a corner that
+      the picture is not a photo</label>"""
 
 
 _DICE = (

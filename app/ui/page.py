@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -12,7 +13,7 @@ import gradio as gr
 from app.compare import Made, make
 from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
-from app.schemas import forms_of, page_recipe, wants_comparison
+from app.schemas import forms_of, page_recipe, wanted_marking, wants_comparison
 from app.settings import Settings
 from app.ui import controls, references, results, sliders, theme
 from app.uploads import said_label, uploaded
@@ -82,11 +83,13 @@ class Studio:
         try:
             recipe = page_recipe(panel, form, self.synthesizer.capabilities)
             compare = wants_comparison(form)
+            marking = wanted_marking(form, self.settings.marking)
+            stage = partial(results.result_value, marking=marking)
             job = self._start(page, "face", lambda: make(self.synthesizer, recipe, compare=compare))
         except SynferError as error:
             yield refused(error)
             return
-        async for update in self._show(page, "face", job, results.result_value, self._face_report):
+        async for update in self._show(page, "face", job, stage, self._face_report):
             yield update
 
     async def annotate(self, upload: object, request: gr.Request) -> AsyncIterator[Update]:
@@ -307,7 +310,9 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
             stage = _part("stage", results.stage_html(main=True, empty=empty), {"phase": "idle"})
             form = _part(
                 "controls enrich edit",
-                controls.controls_html(studio.synthesizer.capabilities, form_value),
+                controls.controls_html(
+                    studio.synthesizer.capabilities, form_value, studio.settings.marking
+                ),
                 form_value,
                 server_functions=[
                     recipe_reader(studio.settings.upload_mb),

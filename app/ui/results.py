@@ -24,6 +24,7 @@ from synfer_core.facs import (
     canonical_key,
     intensity_letter,
 )
+from synfer_core.provenance.marking import Marking
 from synfer_core.report import Annotation, AttentionMaps, AUReading, Result
 
 STAGES = {
@@ -35,6 +36,8 @@ STAGES = {
     WITHOUT: "First without guidance",
 }
 """Plain words for the stages of a run; other stages show by their own name."""
+
+_MARKED = Marking()
 
 NOTICED = 1.0
 """A unit that nobody asked for shows in the read-back from this intensity (A) on."""
@@ -118,27 +121,27 @@ def stopped_value(snapshot: Snapshot) -> dict[str, Any]:
     return {"phase": "cancelled", "status": f"Cancelled{at}."}
 
 
-def result_value(made: Made) -> dict[str, Any]:
-    """A finished face, as the stage shows it; the picture's file carries its recipe."""
+def result_value(made: Made, marking: Marking = _MARKED) -> dict[str, Any]:
+    """A finished face, marked, as the stage shows it; the picture's file carries its recipe."""
     result = made.result
     total = sum(result.seconds.values())
     return {
         "phase": "done",
-        "image": data_url(result.to_png(), "png"),
+        "image": data_url(result.to_png(marking), "png"),
         "file": file_name(result),
         "alt": _alt(result),
         "maps": overlay_choices(result.attention, result.recipe.action_units),
         "status": f"Made in {total:.1f} s",
-        **_beside(made),
+        **_beside(made, marking),
     }
 
 
-def _beside(made: Made) -> dict[str, Any]:
+def _beside(made: Made, marking: Marking) -> dict[str, Any]:
     """The picture that stands beside the finished one, with its own maps; empty without one."""
     if made.plain is not None:
         plain = made.plain
         maps = overlay_choices(plain.attention, plain.recipe.action_units)
-        beside = _picture(plain.image, _alt(plain), "Without guidance", maps)
+        beside = _picture(plain.export(marking).pixels, _alt(plain), "Without guidance", maps)
         return {"beside": beside, "name": "With guidance"}
     if made.reference is not None:
         beside = _picture(made.reference, "The face it started from", "Before", [])

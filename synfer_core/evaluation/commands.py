@@ -16,6 +16,7 @@ from synfer_core.files import check_writable, write_whole
 from synfer_core.request import USUAL_STRENGTH, SemanticOptions
 
 if TYPE_CHECKING:
+    from synfer_core.evaluation import provenance
     from synfer_core.evaluation.experts import Made
     from synfer_core.evaluation.feranno import Generated, Reader
     from synfer_core.models.backbone import Backbone
@@ -40,6 +41,7 @@ EVAL_EXAMPLES = """examples:
   synfer eval ablation --keep ablation --json ablation.json --sheet ablation.jpg
   synfer eval inversion --json inversion.json --out inversion.jpg
   synfer eval drift --json drift-figures.json
+  synfer eval provenance --json provenance.json --sheet watermark.jpg
   synfer eval sheets sheets/"""
 
 BENCH_EXAMPLES = """examples:
@@ -52,6 +54,7 @@ KINDS = ("words", "slight")
 ABLATION_ROWS = ("base", "+prompt", "+aus", "+semantic", "+paper")
 SWITCH = {"on": True, "off": False}
 SHEETS = ("random", "expressions", "aus")
+RENDER_SIZES = (128, 256)
 _STEPS = 20
 
 
@@ -87,6 +90,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     _add_ablation(parts)
     _add_inversion(parts)
     _add_drift(parts)
+    _add_provenance(parts)
     _add_sheets(parts)
 
 
@@ -275,6 +279,25 @@ def _add_drift(parts: Subparsers) -> None:
     parser.add_argument("--people", type=int, default=60, help="five renders each (%(default)s)")
     _add_json(parser)
     parser.set_defaults(run=_drift)
+
+
+def _add_provenance(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "provenance",
+        help="what the watermark outlives, whether it shows, and whether it is found unput",
+        description="Marked and unmarked pictures through compression, resizing and the like.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    parser.add_argument(
+        "--renders", type=int, default=100, help="exact, at 128 and at 256 px (%(default)s)"
+    )
+    parser.add_argument(
+        "--generated", type=int, default=30, help="by the built-in model (%(default)s)"
+    )
+    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="show marks here, enlarged")
+    _add_json(parser)
+    parser.set_defaults(run=_provenance)
 
 
 def _add_sheets(parts: Subparsers) -> None:
@@ -594,6 +617,49 @@ def _drift(args: argparse.Namespace) -> int:
     _write_json(args.json, seen.to_dict())
     print("\n".join([*seen.lines(), str(folder / FILE)]))
     return 0
+
+
+def _provenance(args: argparse.Namespace) -> int:
+    _require(args.renders >= 0, "--renders", "at least 0")
+    _require(args.generated >= 0, "--generated", "at least 0")
+    _check_targets(args.json, args.sheet)
+    from synfer_core.evaluation import provenance
+
+    trials = [provenance.trial("samples", provenance.built_in())]
+    trials += _render_trials(args) if args.renders else []
+    trials += _generated_trials(args) if args.generated else []
+    seen = provenance.Survival(tuple(trials))
+    if args.sheet:
+        write_whole(args.sheet, seen.sheet())
+    _write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
+    return 0
+
+
+def _generated_trials(args: argparse.Namespace) -> list[provenance.Trial]:
+    from synfer_core.evaluation import inversion, provenance
+    from synfer_core.evaluation.control import maker
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    plan = inversion.Plan(people=args.generated)
+    recipes = [inversion.plain_of(plan, source) for source in inversion.sources(plan)]
+    make = maker(_builtin(args.models or DEFAULT_FOLDER))
+    return [provenance.trial("generated", provenance.collect(make, recipes, _progress()))]
+
+
+def _render_trials(args: argparse.Namespace) -> list[provenance.Trial]:
+    from synfer_core.evaluation import inversion, provenance
+    from synfer_core.evaluation.control import maker
+    from synfer_core.facekit import Renderer
+    from synfer_core.models.exact import ExactBackbone
+
+    recipes = inversion.sources(inversion.Plan(people=args.renders))
+    renderer = Renderer.load()
+    makers = [maker(ExactBackbone(renderer, size)) for size in RENDER_SIZES]
+    return [
+        provenance.trial("renders", provenance.collect(make, recipes, _progress()))
+        for make in makers
+    ]
 
 
 def _builtin(folder: Path) -> BuiltinModel:

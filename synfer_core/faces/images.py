@@ -38,12 +38,20 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: See `decode_image`; also where the file cannot be read.
     """
+    return decode_image(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of an image file, of one that is too large only so many that it shows.
+
+    Raises:
+        ImageError: The file cannot be read.
+    """
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror}", field=str(path)) from error
-    return decode_image(data, str(path))
 
 
 def decode_image(data: bytes, field: str = "image") -> NDArray[np.uint8]:

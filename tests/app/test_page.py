@@ -21,6 +21,7 @@ from app.jobs import State
 from app.settings import Settings
 from app.ui.page import recipe_of
 from synfer_core import editing
+from synfer_core.provenance import reading
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 from tests.serving import Server, served
@@ -247,11 +248,31 @@ def test_locks_and_dice(light: Visit) -> None:
     assert light.recipe().identity_seed != first.identity_seed
 
 
-def test_a_recipe_goes_round_by_png_and_by_json(light: Visit, tmp_path: Path) -> None:
-    page = light.page
+def downloaded(page: sync_api.Page) -> bytes:
     with page.expect_download() as download:
         page.get_by_role("link", name="Download PNG").click()
-    content = Path(download.value.path()).read_bytes()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_the_download_is_marked_unless_the_page_says_otherwise(light: Visit) -> None:
+    page = light.page
+    marked = reading.read(downloaded(page))
+    assert marked.tag_agrees
+    page.get_by_text("Fine control").click()
+    page.get_by_label("Put an invisible watermark into the picture").uncheck()
+    page.get_by_label("Write into a corner").check()
+    light.generate()
+    plain = reading.read(downloaded(page))
+    assert not plain.watermark.found
+    assert plain.origin
+    assert marked.origin
+    assert (plain.origin.label, marked.origin.label) == ("AI-generated", "none")
+    assert plain.origin.image_sha256 == marked.origin.image_sha256
+
+
+def test_a_recipe_goes_round_by_png_and_by_json(light: Visit, tmp_path: Path) -> None:
+    page = light.page
+    content = downloaded(page)
     assert recipe_of(content).aus == {"AU6": 3.0, "AU12": 4.0, "AU25": 2.0}
     asked = recipe_of(content).model_copy(update={"text": "from a file", "seed": 2**60})
     file = tmp_path / "recipe.json"

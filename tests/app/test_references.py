@@ -36,7 +36,8 @@ def test_a_finished_face_knows_what_it_shows_and_who_it_is(synthesizer: Synthesi
     assert answer["aus"] == {"AUL4": 1.0, "AU12": 3.0}
     code, _ = conditioning.identity_code(FACE)
     np.testing.assert_allclose(answer["person"], code[0])
-    np.testing.assert_array_equal(editing.pixels_of(answer["reference"], 64), made.image)
+    shown = made.export().pixels
+    np.testing.assert_array_equal(editing.pixels_of(answer["reference"], 64), shown)
     assert answer["picture"].startswith("data:image/webp")
     edited = synthesizer.generate(Recipe(reference=answer["reference"], steps=2))
     nested = read(synthesizer, sent(edited.to_png()))

@@ -16,13 +16,14 @@ from PIL import Image
 from app.compare import Made
 from app.figures import Figures
 from app.jobs import Snapshot, State
-from app.schemas import forms_of, page_recipe, supports
+from app.schemas import forms_of, page_recipe, supports, wanted_marking
 from app.settings import Settings
 from app.ui import controls, curve, label, page, pictures, results, sliders
 from synfer_core.errors import ImageError, RequestError, UnsupportedError
 from synfer_core.faces.second_opinion import NO_FACE, PENDING, SecondOpinion
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, Expression
 from synfer_core.models.backbone import Capabilities
+from synfer_core.provenance.reading import Provenance, read
 from synfer_core.report import (
     Annotation,
     AttentionMaps,
@@ -510,3 +511,35 @@ def test_the_neutral_preset_asks_for_a_neutral_face_and_no_preset_leaves_it_to_t
     free = page_recipe({"aus": {}, "expression": None}, form, BACKBONES)
     assert free.facs is None
     assert not free.aus
+
+
+def exported(value: dict[str, Any]) -> Provenance:
+    return read(base64.b64decode(value["image"].split(",")[1]))
+
+
+def test_the_picture_is_marked_as_the_page_asks() -> None:
+    face = np.random.default_rng(0).integers(60, 200, (64, 64, 3), np.uint8)
+    made = Made(result(image=face))
+    usual = Settings().marking
+    for form, marked, words in (
+        ({}, True, "none"),
+        ({"watermark": False, "visible_label": False}, False, "none"),
+        ({"watermark": True, "visible_label": True}, True, "AI-generated"),
+        ("no form", True, "none"),
+    ):
+        found = exported(results.result_value(made, wanted_marking(form, usual)))
+        assert found.watermark.found is marked, form
+        assert found.pixels_agree
+        assert found.origin
+        assert found.origin.label == words
+        assert found.origin.image_sha256 == made.result.image_sha256
+
+
+def test_the_server_may_set_other_marks() -> None:
+    given = {"SYNFER_STUDIO_WATERMARK": "0", "SYNFER_STUDIO_VISIBLE_LABEL": "1"}
+    marking = Settings.from_env(given).marking
+    assert (marking.watermark, marking.label) == (False, True)
+    markup = controls.controls_html(BACKBONES, forms_of(recipe()).controls, marking)
+    check_markup(markup)
+    assert 'id="watermark" >' in markup
+    assert 'id="visible-label" checked>' in markup

@@ -1,0 +1,1 @@
+"""Where an image comes from: metadata, watermark and label, written and read back."""

@@ -1,0 +1,36 @@
+"""A small label that people can see, in the bottom right corner of an image."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Pixels = NDArray[np.uint8]
+
+_SHARE = 13
+"""The letters' size is this part of the image's shorter side."""
+_LEAST = 9
+"""Pixels below which letters run together."""
+_PLATE = (0, 0, 0, 170)
+
+
+def draw(image: Pixels, words: str) -> Pixels:
+    """The image with words on a dark plate; the same input gives the same output.
+
+    Args:
+        image: (H, W, 3) uint8.
+        words: One short line.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    height, width = image.shape[:2]
+    size = max(_LEAST, round(min(height, width) / _SHARE))
+    font, pad = ImageFont.load_default(size), max(2, size // 4)
+    _, top, right, bottom = font.getbbox(words)
+    plate = Image.new("RGBA", (round(right) + 2 * pad, round(bottom - top) + 2 * pad), _PLATE)
+    ImageDraw.Draw(plate).text((pad, pad - top), words, "white", font)
+    picture = Image.fromarray(image).convert("RGBA")
+    picture.alpha_composite(plate, (max(0, width - plate.width), max(0, height - plate.height)))
+    return np.array(picture.convert("RGB"))
