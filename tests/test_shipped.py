@@ -16,7 +16,11 @@ PARTS = (
     "au-directions",
     "au-reader",
     "feranno",
+    "latent-classifier",
+    "identity",
+    "attributes",
     "judge-resnet",
+    "judge-convnextv2",
 )
 
 
