@@ -94,7 +94,8 @@ class Plan:
 
 def before(name: str, present: Collection[str]) -> tuple[str, ...]:
     """The rows that a row is compared with: the nearest before it that is there, and the first."""
-    earlier, found = PARTS[name].after, []
+    earlier = PARTS[name].after
+    found: list[str] = []
     while earlier is not None:
         if earlier in present and (not found or PARTS[earlier].after is None):
             found.append(earlier)
