@@ -75,8 +75,7 @@ def pooled(net: Classifier, images: Images) -> Floats:
     """Features (N, width / 9) of images (N, S, S, 3), before the heads, mean over the places."""
     starts = range(0, len(images), _BATCH)
     parts = [net.features(to_tensor(images[i : i + _BATCH])) for i in starts]
-    found: Floats = torch.cat(parts).unflatten(1, (-1, _PLACES)).mean(-1).double().numpy()
-    return found
+    return cast(Floats, torch.cat(parts).unflatten(1, (-1, _PLACES)).mean(-1).double().numpy())
 
 
 def apart(features: Floats) -> Floats:
