@@ -16,7 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from synfer_core.errors import DataError
 from synfer_core.files import write_whole
 from synfer_core.models.backbone import Backbone, Generation
-from synfer_core.report import RECIPE_KEY, Pixels
+from synfer_core.provenance.export import RECIPE_KEY
+from synfer_core.report import Pixels
 from synfer_core.request import Recipe
 
 _SECONDS = "seconds"

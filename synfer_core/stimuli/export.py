@@ -12,7 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from synfer_core.errors import ModelError
 from synfer_core.evaluation.sheets import contact_sheet
-from synfer_core.report import RECIPE_KEY, Pixels
+from synfer_core.provenance.export import RECIPE_KEY
+from synfer_core.report import Pixels
 from synfer_core.request import Recipe
 from synfer_core.stimuli import documents, exports, table
 from synfer_core.stimuli.archive import Sink
