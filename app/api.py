@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Generator
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Header, Path, Request, Response
+from fastapi import APIRouter, FastAPI, Header, Path, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import StreamingResponse
 
@@ -39,6 +40,10 @@ _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 JobName = Annotated[str, Path(description="The job's name, as it was given when it was made.")]
 MapName = Annotated[str, Path(description="An AU key such as `AU12`, or `word:POSITION:WORD`.")]
+Watermark = Annotated[
+    bool | None,
+    Query(description="Whether to mark a made face; left out, the server's setting counts."),
+]
 LastEvent = Annotated[
     str | None, Header(description="Number of the last event that is known; later ones follow.")
 ]
@@ -199,10 +204,14 @@ class Service:
             raise BusyError("too many event streams are open", retry_after=5)
         return EventStream(self._stream(job, after), headers=_UNBUFFERED)
 
-    def image(self, job_id: JobName) -> PNG:
-        """The picture as PNG. A face that was made carries its recipe in the metadata."""
+    def image(self, job_id: JobName, watermark: Watermark = None) -> PNG:
+        """The picture as PNG. A face that was made carries recipe and origin in its metadata."""
         made = self._result(job_id)
-        return PNG(made.to_png() if isinstance(made, Result) else png(made.image))
+        if not isinstance(made, Result):
+            return PNG(png(made.image))
+        usual = self.settings.marking
+        marking = usual if watermark is None else replace(usual, watermark=watermark)
+        return PNG(made.to_png(marking))
 
     def report(self, job_id: JobName) -> dict[str, Any]:
         """The recipe, the label, the verdict, the AU readings and the seconds, as JSON."""

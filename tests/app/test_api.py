@@ -96,6 +96,10 @@ def photo(value: int = 90) -> bytes:
     return png(np.full((64, 64, 3), value, np.uint8))
 
 
+def pixels(png: bytes) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(png)))
+
+
 def test_the_description_names_every_route_and_resolves(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     assert set(document["paths"]) == {
@@ -237,7 +241,9 @@ def test_a_job_from_making_to_collecting(client: httpx.Client, synthesizer: Synt
     assert image.headers["content-type"] == "image/png"
     expected = synthesizer.generate(Recipe.parse(recipe))
     assert read_recipe(image.content) == expected.recipe
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(image.content))), expected.image)
+    assert np.array_equal(pixels(image.content), expected.export().pixels)
+    plain = client.get(f"/jobs/{job}/image", params={"watermark": False})
+    assert np.array_equal(pixels(plain.content), expected.image)
     report = client.get(f"/jobs/{job}/report").json()
     assert {**report, "seconds": 0} == {**json.loads(json.dumps(expected.to_dict())), "seconds": 0}
 
@@ -408,7 +414,7 @@ def test_an_image_is_read(client: httpx.Client, synthesizer: Synthesizer) -> Non
         "/annotate", files={"image": ("a.png", face.to_png())}, data={"label": "sadness"}
     )
     read = answer.json()
-    expected = synthesizer.annotate(face.image, "sadness")
+    expected = synthesizer.annotate(pixels(face.to_png()), "sadness")
     facts = {name: read[name] for name in expected.to_dict()}
     assert facts == json.loads(json.dumps(expected.to_dict()))
     assert read["attention"] == list(expected.attention.maps)

@@ -101,7 +101,7 @@ def test_fifty_jobs_from_eight_clients_at_once(server: Server, synthesizer: Synt
         for number, face in user.faces.items():
             assert face.recipe == synthesizer.check(recipe_of(number)) == read_recipe(face.png)
             pictures.add(decode_image(face.png).tobytes())
-        first = synthesizer.generate(recipe_of(user.numbers[0])).image
+        first = synthesizer.generate(recipe_of(user.numbers[0])).export().pixels
         assert np.array_equal(decode_image(user.faces[user.numbers[0]].png), first)
     assert len(pictures) == JOBS - CLIENTS, "each got the face it asked for"
 
