@@ -419,7 +419,7 @@ def test_an_image_is_read(client: httpx.Client, synthesizer: Synthesizer) -> Non
     assert facts == json.loads(json.dumps(expected.to_dict()))
     assert read["attention"] == list(expected.attention.maps)
     picture = Image.open(io.BytesIO(client.get(f"/jobs/{read['job']}/image").content))
-    assert np.array_equal(np.asarray(picture), face.image)
+    assert np.array_equal(np.asarray(picture), pixels(face.to_png()))
     assert client.get(f"/jobs/{read['job']}/report").json() == facts
     overlay = client.get(f"/jobs/{read['job']}/attention/{read['attention'][0]}")
     assert overlay.headers["content-type"] == "image/png"
