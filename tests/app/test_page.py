@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from PIL import Image
@@ -21,6 +21,7 @@ from app.jobs import State
 from app.settings import Settings
 from app.ui.page import recipe_of
 from synfer_core import editing
+from synfer_core.models.denoiser import Denoiser
 from synfer_core.provenance import reading
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
@@ -183,6 +184,19 @@ def test_light_and_dark(light: Visit) -> None:
     assert page.evaluate("document.body.classList.contains('dark')"), "the choice is kept"
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step takes a tenth of a second, so that a run outlasts the hand that stops it."""
+    forward = Denoiser.forward
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.1)
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(Denoiser, "forward", slowly)
+
+
+@pytest.mark.usefixtures("unhurried")
 def test_cancel_by_escape_and_by_button(light: Visit) -> None:
     page = light.page
     page.get_by_text("Fine control").click()
@@ -358,6 +372,7 @@ def test_guidance_is_compared_from_one_seed(light: Visit) -> None:
     sync_api.expect(page.locator("#studio-stage .beside")).to_be_hidden()
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_cancel_stops_both_runs_of_a_comparison(light: Visit) -> None:
     page = light.page
     page.get_by_text("Reach an expression").click()
@@ -502,6 +517,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_closed_page_stops_its_run(browser: sync_api.Browser, url: str, server: Server) -> None:
     visit = Visit(browser, url, WIDE, "light")
     visit.wait("done")
