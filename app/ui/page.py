@@ -15,7 +15,7 @@ from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
 from app.schemas import forms_of, page_recipe, wanted_marking, wants_comparison
 from app.settings import Settings
-from app.ui import controls, references, results, sliders, theme
+from app.ui import controls, references, results, sliders, stimuli, theme
 from app.uploads import said_label, uploaded
 from synfer_core.enrichment import enrich_recipe
 from synfer_core.errors import RequestError, SynferError
@@ -286,6 +286,9 @@ def build(studio: Studio) -> gr.Blocks:
                 _studio_tab(page, studio, notice)
             with gr.Tab("Annotate"):
                 _annotate_tab(studio, notice)
+            with gr.Tab("Stimuli"):
+                sets = stimuli.Stimuli(studio.synthesizer, studio.queue, studio.settings)
+                stimuli.tab(page, sets, notice, _part)
         page.unload(studio.leave)
     page.queue(
         api_open=False,

@@ -176,7 +176,9 @@ def datasheet(record: Record) -> str:
         "Labels": _labels(),
         "Treatment": f"{_framed(record)} {_matched(record)}",
         "Identity": " ".join(part for part in (_same_person(record), record.note) if part),
-        "Images flagged for drift": _listed(record.flagged),
+        "Images flagged for drift": _listed(record.flagged)
+        if record.values("identity_drift")
+        else "Not measured.",
         "Images that could not be made": _listed(
             [f"{f.stimulus.file}: {f.error}" for f in record.failures]
         ),
@@ -194,9 +196,8 @@ def _composition(record: Record) -> str:
     spec = record.plan.spec
     seeds = ", ".join(str(person.seed) for person in spec.identities)
     return (
-        f"{len(record.rows):,} images: {len(spec.identities)} identities (seeds {seeds}), each "
-        f"neutral and in {len(spec.apexes)} expressions or action units at {len(spec.percents)} "
-        f"intensities. {_shown(record)}"
+        f"{len(record.rows):,} images of {len(spec.identities)} identities (seeds {seeds}). "
+        f"{_shown(record)}"
     )
 
 

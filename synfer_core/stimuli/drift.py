@@ -70,7 +70,9 @@ class Threshold:
         missed = np.searchsorted(np.sort(same), values) / len(same)
         confused = 1 - np.searchsorted(np.sort(different), values) / len(different)
         best = int(np.abs(missed - confused).argmin())
-        value, below, above = (round(float(v[best]), 4) for v in (values, missed, confused))
+        # All between two values that occur parts the pairs alike: the middle leaves room.
+        between = values[max(best - 1, 0) : best + 1].mean()
+        value, below, above = (round(float(v), 4) for v in (between, missed[best], confused[best]))
         return cls(value, below, above, len(same), len(different), reader_sha256)
 
     def save(self, path: Path) -> None:

@@ -105,7 +105,7 @@ class Sheet:
         rows = [(n, name) for n in range(1, len(spec.identities) + 1) for name in spec.apexes]
         return contact_sheet(
             [list(self._continuum(*row)) for row in rows],
-            row_names=[f"{subject:03d} {name}" for subject, name in rows],
+            row_names=[f"{subject} {name}" for subject, name in rows],
             column_names=[NEUTRAL, *(f"{percent} %" for percent in spec.percents)],
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -234,10 +235,12 @@ def _check_shown(spec: StimulusSet) -> None:
             allowed="the other seven",
         )
     check_unique(list(spec.expressions), "expressions")
-    check_unique([canonical_key(key) for key in spec.action_units], "action_units")
+    with _named("action_units"):
+        check_unique([canonical_key(key) for key in spec.action_units], "action_units")
     for name, facs in spec.mixes.items():
-        if not parse_facs(facs):
-            raise RequestError("moves nothing", field=f"mixes.{name}", allowed="such as 6C+12D")
+        with _named(f"mixes.{name}"):
+            if not parse_facs(facs):
+                raise RequestError("moves nothing", allowed="such as 6C+12D")
     if _READ_AS_NOTHING & {name.lower() for name in spec.mixes}:
         raise RequestError("is no name that tables keep", field="mixes", allowed="another name")
     names = [*spec.expressions, *map(canonical_key, spec.action_units), *spec.mixes, "neutral"]
@@ -246,6 +249,16 @@ def _check_shown(spec: StimulusSet) -> None:
         raise RequestError(
             "nothing to show", field="expressions", allowed="expressions, action_units or mixes"
         )
+
+
+@contextmanager
+def _named(field: str) -> Iterator[None]:
+    """Errors about AUs name a recipe's field: here they are about a field of the specification."""
+    try:
+        yield
+    except RequestError as error:
+        where = f"{error.field}: " if error.field and error.field != field else ""
+        raise type(error)(where + error.message, field=field, allowed=error.allowed) from error
 
 
 def _check_steps(spec: StimulusSet) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -539,3 +540,34 @@ def test_a_closed_page_stops_its_run(browser: sync_api.Browser, url: str, server
 def test_the_report_is_valid_json_to_copy(light: Visit) -> None:
     text = light.page.locator("#recipe-json").text_content() or ""
     assert json.loads(text)["weights_sha256"]
+
+
+def test_a_stimulus_set_is_built_cancelled_and_saved(light: Visit) -> None:
+    page = light.page
+    page.get_by_role("tab", name="Stimuli").click()
+    status = page.locator(".set-stage .status")
+    page.get_by_label("People").fill("3, 5")
+    sync_api.expect(page.locator(".set .count")).to_contain_text("10 images: 2 ")
+    page.get_by_label("Luminance").select_option("histogram")
+    page.get_by_role("button", name="Build the set").click()
+    wrong = page.locator('[data-error-for="treatment.match"]')
+    sync_api.expect(wrong).to_contain_text("greyscale: true")
+    page.get_by_label("Greyscale").check()
+    page.get_by_label("Level the eyes").uncheck()
+    page.get_by_role("button", name="Build the set").click()
+    sync_api.expect(status).to_contain_text("of 10")
+    page.locator("#set-stimuli").get_by_role("button", name="Cancel").click()
+    sync_api.expect(status).to_contain_text("Cancelled", timeout=20_000)
+
+    page.get_by_label("Steps of intensity").select_option("100")
+    page.get_by_label("People").fill("3")
+    page.get_by_role("button", name="Build the set").click()
+    sync_api.expect(status).to_contain_text("3 images", timeout=60_000)
+    sync_api.expect(page.locator(".set-stage .sheet img")).to_be_visible()
+    sync_api.expect(page.locator(".set-stage .notes")).to_contain_text("no identity reader")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download ZIP").click()
+    assert download.value.suggested_filename == "untitled-stimulus-set.zip"
+    with zipfile.ZipFile(download.value.path()) as file:
+        assert file.testzip() is None
+        assert len([n for n in file.namelist() if n.startswith("images/")]) == 3

@@ -42,7 +42,7 @@ def test_the_threshold_is_where_errors_are_equal() -> None:
 
 def test_shares_of_errors_are_counted() -> None:
     found = Threshold.between(np.array([0.1, 0.7, 0.8, 0.9]), np.array([0.0, 0.2, 0.3, 0.75]), "x")
-    assert (found.value, found.missed, found.confused) == (0.7, 0.25, 0.25)
+    assert (found.value, found.missed, found.confused) == (0.5, 0.25, 0.25)
 
 
 def test_a_threshold_needs_both_kinds() -> None:

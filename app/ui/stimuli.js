@@ -1,0 +1,85 @@
+// The form of a stimulus set. props.value has the shape of a specification; people and mixes are
+// text, and so is the seed, because a browser's numbers end at 2**53.
+const $ = (selector) => element.querySelector(selector);
+const fields = [...element.querySelectorAll("[data-set]")];
+const ticks = [...element.querySelectorAll("[data-list]")];
+const NUMBERS = ["step", "treatment.size", "treatment.background"];
+const ALIGN = {true: "eyes", false: "none"};
+
+function get(value, field) {
+  return field.split(".").reduce((part, name) => part?.[name], value);
+}
+
+function put(value, field, what) {
+  const names = field.split("."), last = names.pop();
+  names.reduce((part, name) => (part[name] ??= {}), value)[last] = what;
+}
+
+function of(control) {
+  const field = control.dataset.set;
+  if (field === "treatment.align") return ALIGN[control.checked];
+  if (control.type === "checkbox") return control.checked;
+  if (NUMBERS.includes(field)) return control.value === "" ? null : Number(control.value);
+  return control.value.trim();
+}
+
+function read() {
+  const value = {expressions: [], action_units: []};
+  fields.forEach((control) => put(value, control.dataset.set, of(control)));
+  ticks.filter((tick) => tick.checked).forEach((tick) => value[tick.dataset.list].push(tick.value));
+  return value;
+}
+
+function paint(value) {
+  for (const control of fields) {
+    const known = get(value, control.dataset.set);
+    if (control.dataset.set === "treatment.align") control.checked = known === "eyes";
+    else if (control.type === "checkbox") control.checked = Boolean(known);
+    else if (known !== undefined || control.tagName !== "SELECT") control.value = known ?? "";
+  }
+  ticks.forEach((tick) => { tick.checked = value[tick.dataset.list].includes(tick.value); });
+  $("#set-recipe-backbone").closest(".field").hidden = $("#set-recipe-backbone").length < 2;
+  count();
+}
+
+function people(text) {
+  return text.split(/[,;\s]+/).filter(Boolean).reduce((sum, word) => {
+    const range = word.match(/^(\d+)(?:-(\d+))?$/);
+    return sum + (range ? Number(range[2] ?? range[1]) - Number(range[1]) + 1 : NaN);
+  }, 0);
+}
+
+function count() {
+  const value = read();
+  const mixes = value.mixes.split("\n").filter((line) => line.trim()).length;
+  const shown = value.expressions.length + value.action_units.length + mixes;
+  const who = people(value.identities), steps = 100 / value.step;
+  const images = who * (1 + shown * steps);
+  $(".count").textContent = images > 0 && shown
+    ? `${images.toLocaleString("en")} images: ${who} × (neutral + ${shown} × ${steps} steps)` : "";
+  $(".fine .state").textContent = shown > value.expressions.length
+    ? `${shown - value.expressions.length} in use` : "";
+}
+
+function busy(running) {
+  $("[data-act=build]").disabled = running;
+  $("[data-act=cancel]").disabled = !running;
+}
+
+element.addEventListener("input", (event) => {
+  window.synfer.settle(event.target);
+  count();
+});
+element.addEventListener("click", (event) => {
+  const act = event.target.closest("button")?.dataset.act;
+  if (act === "build") {
+    props.value = read();
+    busy(true);
+    document.querySelector("#set-sheet").scrollIntoView({block: "nearest"});
+    trigger("build");
+  }
+  if (act === "cancel") trigger("cancel");
+});
+document.addEventListener("synfer:set", (event) => busy(event.detail === "running"));
+watch("value", () => paint(props.value));
+paint(props.value);

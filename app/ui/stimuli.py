@@ -1,0 +1,449 @@
+"""The tab for stimulus sets: a form, its progress, a contact sheet and a ZIP file.
+
+A set is made by a thread of its own, image by image through the device's queue, so that others get
+their turn between two images. The ZIP file has no name on the disk and goes to the page in parts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import re
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import gradio as gr
+
+from app.jobs import BusyError, JobQueue, State
+from app.settings import Settings
+from app.ui.pictures import data_url
+from app.ui.stimuli_form import form_html, stage_html
+from synfer_core.errors import (
+    CancelledError,
+    DependencyError,
+    RequestError,
+    SynferError,
+    WeightsError,
+)
+from synfer_core.faces.landmarks import explain, shared_landmarker
+from synfer_core.report import Result
+from synfer_core.request import Recipe
+from synfer_core.stimuli.archive import zipped
+from synfer_core.stimuli.export import Sheet, export
+from synfer_core.stimuli.making import Making, Step
+from synfer_core.stimuli.plan import Plan
+from synfer_core.stimuli.record import Record
+from synfer_core.stimuli.spec import StimulusSet
+from synfer_core.stimuli.store import MemoryStore
+from synfer_core.stimuli.tools import Tools
+from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
+
+MAX_IMAGES = 1000
+"""Images of a set that the page builds; the command line takes more."""
+
+MAX_BUILDERS = 2
+"""Sets that are built at once; more are told to come back."""
+
+PART_BYTES = 1 << 20
+FIRST: Mapping[str, Any] = {
+    "identities": "1, 2",
+    "expressions": ["happiness", "anger"],
+    "action_units": [],
+    "mixes": "",
+    "step": 50,
+    "recipe": {"text": "plain background", "seed": "0"},
+    "treatment": {"align": "eyes", "crop": "oval", "greyscale": False, "match": "mean_sd"},
+    "files": {"template": StimulusSet.model_fields["files"].default.template, "view": "front"},
+    "about": {"title": "", "authors": "", "purpose": "", "licence": "Apache-2.0"},
+}
+"""What a freshly opened form is set to."""
+
+_SHEET_SECONDS = 3.0
+_CANCELLED = "The set was cancelled."
+_SEEDS = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
+_serial = itertools.count()
+
+Value = dict[str, Any]
+
+
+def spec_of(form: object) -> StimulusSet:
+    """The specification that the page's form describes.
+
+    Raises:
+        RequestError: Names the first field that is wrong and what is allowed there.
+    """
+    if not isinstance(form, Mapping):
+        raise RequestError("the page sent no settings; reload it", field="identities")
+    values = {name: value for name, value in form.items() if value not in (None, "")}
+    values["identities"] = _seeds(str(form.get("identities", "")))
+    values["mixes"] = _mixes(str(form.get("mixes", "")))
+    values["recipe"] = _shared(form.get("recipe"))
+    if isinstance(form.get("about"), Mapping):
+        values["about"] = {k: v for k, v in form["about"].items() if v != ""}
+    return StimulusSet.parse(values)
+
+
+def _seeds(text: str) -> list[int]:
+    """Seeds as typed: numbers and ranges such as ``1, 2, 5-8``."""
+    seeds: list[int] = []
+    for word in re.split(r"[,;\s]+", text.strip()):
+        match = _SEEDS.fullmatch(word)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not 0 <= last - first < MAX_IMAGES:
+            allowed = "numbers and ranges, such as 1, 2, 5-8"
+            raise RequestError(f"cannot read {word[:30]!r}", field="identities", allowed=allowed)
+        seeds += range(first, last + 1)
+    return seeds
+
+
+def _mixes(text: str) -> dict[str, str]:
+    """Mixes as typed, one a line: a name and its FACS string."""
+    mixes: dict[str, str] = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, equals, facs = (part.strip() for part in line.partition("="))
+        if not equals or name in mixes:
+            allowed = "one a line, each name once, such as smirk = R12C+R14B"
+            raise RequestError(f"cannot read {line[:40]!r}", field="mixes", allowed=allowed)
+        mixes[name] = facs
+    return mixes
+
+
+def _shared(recipe: object) -> dict[str, Any]:
+    """What all images share; the seed is text, because a browser's numbers end at 2**53."""
+    values = dict(recipe) if isinstance(recipe, Mapping) else {}
+    seed = str(values.get("seed", "0")).strip()
+    if not (seed.isascii() and seed.isdigit() and len(seed) <= 19):
+        raise RequestError("is not a whole number", field="recipe.seed", allowed="0 to 2^63-1")
+    return {**values, "seed": int(seed)}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished set.
+
+    Attributes:
+        record: What is known of it.
+        file: The open ZIP file.
+        size: Its bytes.
+        sheet: The contact sheet, a JPEG.
+    """
+
+    record: Record
+    file: IO[bytes]
+    size: int
+    sheet: bytes
+
+
+class Build:
+    """One set in the making, in a thread of its own.
+
+    Args:
+        plan: What to make.
+        synthesizer: Makes the images.
+        queue: The queue of its device.
+        settings: Where the weights are.
+    """
+
+    def __init__(self, plan: Plan, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
+        self.plan, self.synthesizer, self.queue = plan, synthesizer, queue
+        self.folder = settings.models or DEFAULT_FOLDER
+        self.owner = f"stimuli {secrets.token_urlsafe(8)}"
+        self.step: Step | None = None
+        self.sheet: bytes | None = None
+        self.outcome: Built | SynferError | None = None
+        self.cancelled = False
+        self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
+        self._sheet, self._drawn = Sheet(plan), time.monotonic()
+        self._places = {stimulus.file: stimulus for stimulus in plan.stimuli}
+        self._thread = threading.Thread(target=self._run, name="synfer-stimuli", daemon=True)
+
+    async def follow(self) -> AsyncIterator[None]:
+        """Start it, and ring at each change, until the end."""
+        self._thread.start()
+        while self._thread.is_alive():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), timeout=1.0)
+            self._bell.clear()
+            yield
+
+    def cancel(self) -> None:
+        """Stop within one denoising step."""
+        self.cancelled = True
+        self.queue.cancel_owner(self.owner)
+
+    def _run(self) -> None:
+        try:
+            self.outcome = self._export()
+        except SynferError as error:
+            self.outcome = error
+        finally:
+            self.queue.forget(self.owner)
+            self._ring()
+
+    def _export(self) -> Built:
+        making = Making(self.plan, self._tools(), MemoryStore())
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(tempfile.TemporaryFile())
+            with zipped(file) as sink:
+                record = export(making, sink, self._watch)
+            if self.cancelled:
+                raise CancelledError(_CANCELLED)
+            stack.pop_all()  # it stays open until the page leaves
+        return Built(record, file, file.tell(), self._sheet.draw())
+
+    def _tools(self) -> Tools:
+        align = self.plan.spec.treatment.align
+        if align == "eyes":
+            _need_landmarker()
+        return Tools.of(self.synthesizer, self.folder, align, self._generate)
+
+    def _generate(self, recipe: Recipe) -> Result:
+        """Called in the thread: one image, through the queue.
+
+        Raises:
+            CancelledError: The set was cancelled.
+        """
+        return asyncio.run_coroutine_threadsafe(self._queued(recipe), self._loop).result()
+
+    async def _queued(self, recipe: Recipe) -> Result:
+        while not self.cancelled:
+            try:
+                job = self.queue.submit(lambda: self.synthesizer.stream(recipe), owner=self.owner)
+            except BusyError:
+                await asyncio.sleep(1.0)
+                continue
+            async for snapshot in self.queue.follow(job):
+                last = snapshot
+            self.queue.forget(self.owner)
+            if last.error:
+                raise last.error
+            if last.state is State.DONE:
+                result: Result = last.result
+                return result
+            break
+        raise CancelledError(_CANCELLED)
+
+    def _watch(self, step: Step) -> None:
+        """Called in the thread after each image."""
+        if self.cancelled:
+            raise CancelledError(_CANCELLED)
+        if step.image is not None:
+            self._sheet.put(self._places[step.file], step.image)
+        now = time.monotonic()
+        if now - self._drawn > max(_SHEET_SECONDS, step.total / 20) or step.done == 1:
+            self.sheet, self._drawn = self._sheet.draw(), now
+        self.step = step
+        self._ring()
+
+    def _ring(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed
+            self._loop.call_soon_threadsafe(self._bell.set)
+
+
+def _need_landmarker() -> None:
+    """Raises:
+    RequestError: Eyes cannot be found on this machine; says why in words for a page.
+    """
+    try:
+        shared_landmarker()
+    except (DependencyError, WeightsError) as error:
+        why, remedy = explain(error)
+        allowed = f"without alignment. {remedy.rstrip('.')}"
+        raise RequestError(why, field="treatment.align", allowed=allowed) from error
+
+
+class Stimuli:
+    """The tab's events, for one synthesizer and its queue.
+
+    Args:
+        synthesizer: Makes the images.
+        queue: The queue of its device.
+        settings: The server's limits.
+    """
+
+    def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
+        self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
+        self._building: dict[str, Build] = {}
+        self._built: dict[str, tuple[str, Built]] = {}
+
+    async def build(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
+        """Build a set; yields values for the tab's stage and for the notice."""
+        page = str(request.session_hash)
+        try:
+            build = self._start(page, form)
+        except SynferError as error:
+            yield _stopped("Nothing was built; the reason is given on the page."), _told(error)
+            return
+        yield _progress(build), None
+        try:
+            async for _ in build.follow():
+                yield _progress(build), gr.skip()
+            yield self._ended(page, build)
+        finally:
+            build.cancel()
+            if self._building.get(page) is build:
+                del self._building[page]
+            self._close_unkept(page, build.outcome)
+
+    def cancel(self, request: gr.Request) -> None:
+        """Stop what this page builds."""
+        if build := self._building.get(str(request.session_hash)):
+            build.cancel()
+
+    def leave(self, request: gr.Request) -> None:
+        """The page was closed: stop its work and drop its set."""
+        self.cancel(request)
+        self._drop(str(request.session_hash))
+
+    def _close_unkept(self, page: str, outcome: object) -> None:
+        """Close the file of a set that came when the page had left or wanted another."""
+        kept = self._built.get(page)
+        if isinstance(outcome, Built) and not (kept and kept[1] is outcome):
+            outcome.file.close()
+
+    def _drop(self, page: str) -> None:
+        """Forget a page's finished set."""
+        _, built = self._built.pop(page, ("", None))
+        if built:
+            built.file.close()
+
+    def read_part(self, wanted: object) -> dict[str, Any]:
+        """A part of a finished ZIP file, as the page asks for it: a token and where to start."""
+        token = wanted.get("token") if isinstance(wanted, Mapping) else None
+        at = wanted.get("at") if isinstance(wanted, Mapping) else None
+        for known, built in self._built.values():
+            if isinstance(token, str) and secrets.compare_digest(token, known):
+                return {"data": base64.b64encode(_part(built, at)).decode()}
+        error = RequestError("The set is not here any more; build it again.")
+        return {"error": error.to_dict()}
+
+    def _start(self, page: str, form: object) -> Build:
+        """The page's newest build, in place of what it had.
+
+        Raises:
+            RequestError: A field of the form is wrong.
+            SynferError: Others are building sets.
+        """
+        plan = Plan.of(spec_of(form))
+        if len(plan.stimuli) > MAX_IMAGES:
+            allowed = f"at most {MAX_IMAGES:,} here; synfer stimuli takes more"
+            raise RequestError(f"{len(plan.stimuli):,} images", field="identities", allowed=allowed)
+        self.synthesizer.check(plan.stimuli[0].recipe)
+        if old := self._building.pop(page, None):
+            old.cancel()
+        if len(self._building) >= MAX_BUILDERS:
+            others = f"{len(self._building)} other sets"
+            raise SynferError(f"The studio is building {others}. Try again in some minutes.")
+        self._drop(page)
+        build = self._building[page] = Build(plan, self.synthesizer, self.queue, self.settings)
+        return build
+
+    def _ended(self, page: str, build: Build) -> tuple[Any, Any]:
+        """What the tab shows of a build that has ended."""
+        outcome = build.outcome
+        if isinstance(outcome, Built) and self._building.get(page) is build:
+            token = secrets.token_urlsafe(16)
+            self._built[page] = token, outcome
+            return _done(token, outcome), None
+        if isinstance(outcome, Built | CancelledError):
+            return _stopped("Cancelled; nothing was kept."), None
+        error = outcome or SynferError("Something went wrong; the server's log has the details.")
+        return _stopped("No set was built; the reason is given on the page."), _told(error)
+
+
+def _part(built: Built, at: object) -> bytes:
+    built.file.seek(at if isinstance(at, int) and at >= 0 else 0)
+    return built.file.read(PART_BYTES)
+
+
+def _stamped(value: Value) -> Value:
+    """The value made unlike the last one, for a page does not notice an equal one."""
+    return {**value, "serial": next(_serial)}
+
+
+def _told(error: SynferError) -> Value:
+    return _stamped(error.to_dict())
+
+
+def _stopped(status: str) -> Value:
+    return _stamped({"phase": "stopped", "status": status})
+
+
+def _progress(build: Build) -> Value:
+    step, sheet = build.step, build.sheet
+    build.sheet = None
+    value: Value = {"phase": "running", "sheet": data_url(sheet, "jpeg") if sheet else None}
+    if step is None:
+        return _stamped({**value, "status": "Starting", "done": 0, "total": 1})
+    what = "Making" if step.stage == "making" else "Matching and writing"
+    left = f": {step.left}" if step.left else ""
+    status = f"{what} image {step.done} of {step.total}{left}"
+    return _stamped({**value, "status": status, "done": step.done, "total": step.total})
+
+
+def _done(token: str, built: Built) -> Value:
+    record = built.record
+    return _stamped(
+        {
+            "phase": "done",
+            "status": f"{len(record.rows):,} images, {built.size / 1e6:.1f} MB",
+            "sheet": data_url(built.sheet, "jpeg"),
+            "token": token,
+            "bytes": built.size,
+            "file": f"{_slug(record.plan.spec.about.title)}.zip",
+            "notes": _notes(record),
+        }
+    )
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:60] or "stimuli"
+
+
+def _notes(record: Record) -> list[str]:
+    """What the user should know of a finished set."""
+    notes = [f"{failure.stimulus.file} is missing: {failure.error}" for failure in record.failures]
+    if record.flagged:
+        notes.append(f"The person drifts in: {', '.join(record.flagged)}.")
+    elif record.values("identity_drift"):
+        notes.append(
+            "Nobody drifts: the identity similarity is "
+            f"{record.span('identity_similarity', 2)}, the threshold "
+            f"{record.span('identity_threshold', 2)}."
+        )
+    return [*notes, record.note] if record.note else notes
+
+
+def tab(page: gr.Blocks, stimuli: Stimuli, notice: gr.HTML, part: Callable[..., gr.HTML]) -> None:
+    """The tab's parts and events.
+
+    Args:
+        page: The page it is on.
+        stimuli: Its events.
+        notice: Where errors go.
+        part: Makes a part of the page from script, markup and value.
+    """
+
+    def read_part(wanted: object) -> dict[str, Any]:  # Gradio marks it, which no method allows
+        return stimuli.read_part(wanted)
+
+    with gr.Row(elem_id="stimuli"):
+        with gr.Column(elem_id="stimuli-left"):
+            markup = form_html(stimuli.synthesizer.capabilities)
+            form = part("stimuli", markup, dict(FIRST), "set")
+        with gr.Column(elem_id="stimuli-right"):
+            start = {"phase": "idle", "status": ""}
+            stage = part("sheet", stage_html(), start, "set", server_functions=[read_part])
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    form.build(
+        stimuli.build, inputs=[form], outputs=[stage, notice], trigger_mode="multiple", **quiet
+    )
+    form.cancel(stimuli.cancel, queue=False, **quiet)
+    page.unload(stimuli.leave)

@@ -1,0 +1,193 @@
+"""The tab for stimulus sets, without a browser: its form, its thread and its ZIP file."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import threading
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+
+from app.jobs import JobQueue
+from app.settings import Settings
+from app.ui import stimuli
+from app.ui.stimuli import FIRST, Stimuli, spec_of
+from app.ui.stimuli_form import form_html, stage_html
+from synfer_core.errors import RequestError
+from synfer_core.report import Progress
+from synfer_core.stimuli.spec import StimulusSet
+from synfer_core.synthesizer import Synthesizer
+from tests.app.test_ui import BACKBONES, check_markup
+
+SMALL: dict[str, Any] = {
+    **FIRST,
+    "identities": "4",
+    "expressions": ["anger"],
+    "step": 100,
+    "recipe": {"text": "", "seed": "3", "steps": 2},
+    "treatment": {"align": "none", "crop": "oval", "greyscale": True, "match": "none"},
+    "about": {"title": "Angry people!"},
+}
+
+
+@pytest.fixture
+def queue() -> Iterator[JobQueue]:
+    one = JobQueue(waiting=2)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def tab(synthesizer: Synthesizer, queue: JobQueue, reading_folder: Any) -> Iterator[Stimuli]:
+    one = Stimuli(synthesizer, queue, Settings(models=reading_folder))
+    yield one
+    one.leave(visitor())
+
+
+def visitor(page: str = "p") -> gr.Request:
+    return cast(gr.Request, SimpleNamespace(session_hash=page))
+
+
+async def walk(updates: AsyncIterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    return [update async for update in updates]
+
+
+def zip_of(tab: Stimuli, value: dict[str, Any]) -> bytes:
+    data = b""
+    while len(data) < value["bytes"]:
+        part = tab.read_part({"token": value["token"], "at": len(data)})
+        data += base64.b64decode(part["data"])
+    return data
+
+
+def test_a_form_becomes_a_specification() -> None:
+    spec = spec_of(
+        {
+            **FIRST,
+            "identities": "1, 7-9",
+            "mixes": "smirk = R12C+R14B\n\npout=18D\n",
+            "recipe": {"text": "plain background", "seed": str(2**60)},
+        }
+    )
+    assert [person.seed for person in spec.identities] == [1, 7, 8, 9]
+    assert spec.mixes == {"smirk": "R12C+R14B", "pout": "18D"}
+    assert spec.recipe["seed"] == 2**60
+    assert spec.about.title == "Untitled stimulus set"
+    assert isinstance(spec_of(FIRST), StimulusSet)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"identities": ""}, "identities"),
+        ({"identities": "1, x"}, "identities"),
+        ({"identities": "9-3"}, "identities"),
+        ({"identities": "1-999999999"}, "identities"),
+        ({"mixes": "smirk"}, "mixes"),
+        ({"mixes": "a = 12C\na = 14C"}, "mixes"),
+        ({"mixes": "a = 12Z"}, "mixes.a"),
+        ({"expressions": []}, "expressions"),
+        ({"recipe": {"seed": "many"}}, "recipe.seed"),
+        ({"hat": 1}, "hat"),
+    ],
+)
+def test_what_is_wrong_in_the_form_is_named(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        spec_of({**FIRST, **change})
+    assert caught.value.field == field
+    with pytest.raises(RequestError):
+        spec_of(None)
+
+
+def test_the_markup_is_whole_and_every_field_has_a_place() -> None:
+    for markup in (form_html(BACKBONES), stage_html()):
+        check_markup(markup)
+    for field in ("identities", "step", "treatment.crop", "files.template", "about.licence"):
+        assert f'data-set="{field}"' in form_html(BACKBONES)
+        assert f'data-error-for="{field}"' in form_html(BACKBONES)
+
+
+def test_a_set_is_built_and_fetched_in_parts(tab: Stimuli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stimuli, "PART_BYTES", 1000)
+    updates = asyncio.run(walk(tab.build(SMALL, visitor())))
+    value, notice = updates[-1]
+    assert notice is None
+    assert (value["phase"], value["file"]) == ("done", "angry-people.zip")
+    assert any("identity reader" in note for note in value["notes"])
+    assert updates[0][0]["status"] == "Starting"
+    with zipfile.ZipFile(io.BytesIO(zip_of(tab, value))) as file:
+        assert file.testzip() is None
+        names = file.namelist()
+    assert [n for n in names if n.startswith("images/")] == [
+        "images/001_neutral_000_front.png",
+        "images/001_anger_100_front.png",
+    ]
+    assert {"stimuli.csv", "conditions.csv", "methods.md", "datasheet.md"} < set(names)
+    assert tab.queue.jobs() == (), "nothing of it is kept in the queue"
+
+
+def test_a_set_goes_with_its_page_and_with_the_next_set(tab: Stimuli) -> None:
+    first, _ = asyncio.run(walk(tab.build(SMALL, visitor())))[-1]
+    second, _ = asyncio.run(walk(tab.build(SMALL, visitor())))[-1]
+    assert "error" in tab.read_part({"token": first["token"], "at": 0})
+    assert "data" in tab.read_part({"token": second["token"], "at": 0})
+    tab.leave(visitor("other"))
+    assert "data" in tab.read_part({"token": second["token"], "at": "x"})
+    tab.leave(visitor())
+    assert "error" in tab.read_part({"token": second["token"], "at": 0})
+    assert "error" in tab.read_part(None)
+
+
+def test_errors_are_told_and_nothing_starts(tab: Stimuli) -> None:
+    [(value, notice)] = asyncio.run(walk(tab.build({**SMALL, "identities": "x"}, visitor())))
+    assert (value["phase"], notice["field"]) == ("stopped", "identities")
+    many = {**SMALL, "identities": "1-501"}
+    [(_, notice)] = asyncio.run(walk(tab.build(many, visitor())))
+    assert "at most 1,000 here" in notice["allowed"]
+
+
+def test_missing_eyes_are_told_beside_the_choice(tab: Stimuli) -> None:
+    wanted = {**SMALL, "treatment": {"align": "eyes"}}
+    value, notice = asyncio.run(walk(tab.build(wanted, visitor())))[-1]
+    assert (value["phase"], notice["field"]) == ("stopped", "treatment.align")
+
+
+def test_cancelling_stops_the_set(tab: Stimuli) -> None:
+    async def run() -> list[tuple[Any, Any]]:
+        updates = []
+        slow = {**SMALL, "recipe": {"seed": "0", "steps": 100}}
+        async for update in tab.build(slow, visitor()):
+            updates.append(update)
+            tab.cancel(visitor())
+        return updates
+
+    value, notice = asyncio.run(run())[-1]
+    assert (value["status"], notice) == ("Cancelled; nothing was kept.", None)
+    assert tab.queue.jobs() == ()
+
+
+def test_a_full_queue_is_waited_for(tab: Stimuli, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = threading.Event()
+
+    def block() -> Iterator[Progress]:
+        yield Progress(0, 1, "waiting")
+        assert free.wait(20)
+
+    jobs = [tab.queue.submit(block, owner="other") for _ in range(3)]
+    threading.Timer(0.5, free.set).start()
+    value, _ = asyncio.run(walk(tab.build(SMALL, visitor())))[-1]
+    assert value["phase"] == "done"
+    assert len(jobs) == 3
+
+
+def test_only_so_many_sets_are_built_at_once(tab: Stimuli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stimuli, "MAX_BUILDERS", 0)
+    [(value, notice)] = asyncio.run(walk(tab.build(SMALL, visitor())))
+    assert value["phase"] == "stopped"
+    assert "other sets" in notice["message"]
