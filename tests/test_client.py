@@ -84,7 +84,7 @@ def test_a_face_is_made_as_it_would_be_here(
     face = client.generate(SMILE, events.append)
     expected = synthesizer.generate(SMILE)
     assert face.recipe == expected.recipe == read_recipe(face.png)
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(face.png))), expected.image)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(face.png))), expected.export().pixels)
     assert face.report["asked"] == "12D"
     face.save_png(tmp_path / "face.png")
     assert (tmp_path / "face.png").read_bytes() == face.png

@@ -105,7 +105,7 @@ def test_equal_edits_give_equal_pixels_alone_and_in_a_batch(
     numbered = tuple(enumerate(line.encode() for line in lines))
     assert batch.run(numbered, tmp_path, synthesizer.generate).failed == 0
     for name in ("000001.png", "000002.png"):
-        assert (np.asarray(Image.open(tmp_path / name)) == alone.image).all()
+        assert (np.asarray(Image.open(tmp_path / name)) == alone.export().pixels).all()
 
 
 def test_a_deeper_start_leaves_less_of_the_reference(

@@ -21,11 +21,12 @@ from typing import IO, Any
 
 import gradio as gr
 
-from app.jobs import BusyError, JobQueue, State
+from app.jobs import JobQueue, State
 from app.settings import Settings
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
 from synfer_core.errors import (
+    BusyError,
     CancelledError,
     DependencyError,
     RequestError,
