@@ -7,6 +7,7 @@ U-Net. The pixel classifier has as many parameters as FERAnno. Their weights do 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,7 +36,7 @@ RIVALS: tuple[Rival, ...] = ("pixels", "random-unet")
 
 _KIND = "feranno-pixels"
 _FILE = "feranno.safetensors"
-_ROUNDS = 12
+_LANE = 8
 
 
 class Reader(Protocol):
@@ -113,16 +114,21 @@ def parameters(net: nn.Module) -> int:
 def equal_size(count: int) -> ClassifierConfig:
     """A ResNet of the judges' proportions with about `count` parameters.
 
-    Parameters grow about as the square of the widths, so a few corrections of the scale find it.
+    Parameters grow about as the square of the widths; the closest of those around it is taken.
+    Widths are multiples of 8: for others oneDNN's convolutions on CPUs write beyond their memory
+    when they go backwards.
     """
     base = ClassifierConfig("resnet")
-    scale, found = 1.0, [(abs(_size(base) - count), base)]
-    for _ in range(_ROUNDS):
-        widths = tuple(max(2, round(w * scale)) for w in base.widths)
-        config = replace(base, widths=widths)
-        found.append((abs(_size(config) - count), config))
-        scale *= (count / _size(config)) ** 0.5
-    return min(found, key=lambda pair: pair[0])[1]
+    scale = (count / _size(base)) ** 0.5
+    near = [_lanes(w * scale) for w in base.widths]
+    configs = [replace(base, widths=widths) for widths in itertools.product(*near)]
+    return min(configs, key=lambda config: abs(_size(config) - count))
+
+
+def _lanes(width: float) -> tuple[int, ...]:
+    """Widths that may stand for one."""
+    below = int(width / _LANE)
+    return tuple(_LANE * n for n in {max(1, below), below + 1})
 
 
 def _size(config: ClassifierConfig) -> int:
