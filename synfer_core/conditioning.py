@@ -11,9 +11,9 @@ from torch import Tensor
 
 from synfer_core.enrichment import class_phrase
 from synfer_core.errors import RequestError
+from synfer_core.facekit.action_units import scored_slots
 from synfer_core.facekit.captions import attributes_in
 from synfer_core.facekit.identity import CODE_SIZE, IDENTITY_GROUPS, sample_code
-from synfer_core.facs import to_slots
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.denoiser import Context, Denoiser
 from synfer_core.models.text import TextEncoder, TextStates
@@ -100,8 +100,7 @@ def condition(
     fields = ("text" if recipe.enriched_text is None else "enriched_text", "negative_text")
     states = encoder([prompt_of(recipe), recipe.negative_text], fields=fields)
     codes, known = identity_code(recipe)
-    slots = torch.tensor([to_slots(recipe.action_units)])
-    au = adapter(slots, torch.tensor([recipe.au_scale if sets_aus(recipe) else 0.0]))
+    au = adapter(au_target(recipe), torch.tensor([recipe.au_scale if sets_aus(recipe) else 0.0]))
     full, empty = (_row(states, i, denoiser, codes, known) for i in (0, 1))
     return Conditions(
         full=Context(full.tokens, full.mask, au),
@@ -109,6 +108,11 @@ def condition(
         has_aus=sets_aus(recipe),
         words=states.words[0],
     )
+
+
+def au_target(recipe: Recipe) -> Tensor:
+    """The AUs that the image is to show, (1, 36) in 0-1; see `action_units.scored_slots`."""
+    return torch.tensor([scored_slots(recipe.action_units)])
 
 
 def _row(

@@ -35,6 +35,7 @@ from torch.nn import functional as F
 
 from synfer_core import decoding, denoising, samples
 from synfer_core.errors import RequestError, UnsupportedError
+from synfer_core.facekit.action_units import scored_slots
 from synfer_core.faces.images import decode_image, read_image
 from synfer_core.facs import (
     MAX_INTENSITY,
@@ -160,7 +161,7 @@ def shown_aus(recipe: Recipe, directions: AUDirections, clean: Tensor) -> Tensor
     """(1, 36) AUs in 0-1 that a recipe's reference shows, read off its latents if not known."""
     known = known_aus(recipe)
     if known is not None:
-        return torch.tensor([to_slots(known)])
+        return torch.tensor([scored_slots(known)])
     return directions.read(clean).clamp(0, 1)
 
 

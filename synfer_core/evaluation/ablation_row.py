@@ -20,7 +20,8 @@ from synfer_core.evaluation.control_parts import unit
 from synfer_core.evaluation.estimates import Estimate, bootstrap_many, jackknife
 from synfer_core.evaluation.features import Space
 from synfer_core.evaluation.gauges import Gauges, Images
-from synfer_core.facs import EXPRESSIONS, MAX_INTENSITY, PROTOTYPES, to_slots
+from synfer_core.facekit.action_units import scored_slots
+from synfer_core.facs import EXPRESSIONS, MAX_INTENSITY, PROTOTYPES
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -28,7 +29,7 @@ Rows = NDArray[np.int64]
 SHOWN = len(EXPRESSIONS)
 _NEUTRAL = EXPRESSIONS.index("neutral")
 _MOVED = [i for i in range(SHOWN) if i != _NEUTRAL]
-_ASKED = np.array([to_slots(PROTOTYPES[name]) for name in EXPRESSIONS]) * MAX_INTENSITY
+_ASKED = np.array([scored_slots(PROTOTYPES[name]) for name in EXPRESSIONS]) * MAX_INTENSITY
 
 
 @dataclass(frozen=True)

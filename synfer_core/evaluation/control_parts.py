@@ -31,7 +31,8 @@ from synfer_core.evaluation.gauges import (
     both_sides,
     mediapipe_units,
 )
-from synfer_core.facs import AU_SLOTS, EXPRESSIONS
+from synfer_core.facekit.action_units import scored_slots
+from synfer_core.facs import AU_SLOTS, EXPRESSIONS, MAX_INTENSITY
 from synfer_core.models.attributes import CLASSES, UNKNOWN
 from synfer_core.report import Pixels
 from synfer_core.request import Recipe
@@ -51,6 +52,12 @@ _MEDIAPIPE = np.array([UNITS.index(key) for key in MEDIAPIPE_UNITS])
 def people_of(recipes: Sequence[Recipe]) -> Rows:
     """(N,) identity seeds."""
     return np.array([recipe.identity_seed for recipe in recipes])
+
+
+def scored_units(recipe: Recipe) -> Floats:
+    """The same as FACS would score a face that did it: a dropped jaw also parts the lips (25)."""
+    slots = np.array([scored_slots(recipe.action_units)])
+    return both_sides(slots * MAX_INTENSITY)[0]
 
 
 def _make(make: Make, recipes: Sequence[Recipe]) -> Images:
@@ -112,25 +119,30 @@ class Mixes:
 
     @property
     def asked(self) -> Floats:
-        """(N, 22) intensities asked for, `UNITS` order."""
+        """(N, 22) intensities asked for, `UNITS` order; drawn independently of each other."""
         return np.array([asked_units(recipe) for recipe in self.recipes])
+
+    @property
+    def scored(self) -> Floats:
+        """(N, 22) the same as FACS scores them: AU25 is at least what the jaw and lips show."""
+        return np.array([scored_units(recipe) for recipe in self.recipes])
 
     def agreement(self, draws: int) -> Agreement:
         """The AU reader's figures of the 22 units; median and least over DISFA's twelve."""
-        return agree.agreement(self.people, self.asked, self.read, _DISFA, draws=draws)
+        return agree.agreement(self.people, self.scored, self.read, _DISFA, draws=draws)
 
     def mediapipe_agreement(self, draws: int) -> Agreement | None:
         """MediaPipe's figures of `MEDIAPIPE_UNITS`; None if it found nobody."""
         seen = np.isfinite(self.mediapipe).all(1)
         if not seen.any():
             return None
-        asked, measured = self.asked[seen][:, _MEDIAPIPE], self.mediapipe[seen]
+        asked, measured = self.scored[seen][:, _MEDIAPIPE], self.mediapipe[seen]
         every = np.arange(len(MEDIAPIPE_UNITS))
         return agree.agreement(self.people[seen], asked, measured, every, draws=draws)
 
     def median(self, draws: int) -> Estimate:
         """Median over DISFA's twelve of Spearman's correlation."""
-        asked, read = self.asked[:, _DISFA], self.read[:, _DISFA]
+        asked, read = self.scored[:, _DISFA], self.read[:, _DISFA]
         return agree.median_spearman(self.people, asked, read, draws=draws)
 
     def crosstalk(self) -> Floats:

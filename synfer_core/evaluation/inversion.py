@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from synfer_core import decoding, editing, guidance
 from synfer_core.evaluation import control_plan
 from synfer_core.evaluation.agreement import spearman
-from synfer_core.evaluation.control_parts import people_of, unit
-from synfer_core.evaluation.control_plan import DISFA, UNITS, asked_units
+from synfer_core.evaluation.control_parts import people_of, scored_units, unit
+from synfer_core.evaluation.control_plan import DISFA, UNITS
 from synfer_core.evaluation.estimates import DRAWS, Estimate, bootstrap, bootstrap_many
 from synfer_core.evaluation.gauges import Gauges, Images, both_sides
 from synfer_core.evaluation.sheets import contact_sheet
@@ -266,8 +266,8 @@ class Edits:
 
     @property
     def asked(self) -> Floats:
-        """(N, 22) intensities asked for."""
-        return np.array([asked_units(target) for target in self.targets])
+        """(N, 22) intensities asked for, as FACS scores them."""
+        return np.array([scored_units(target) for target in self.targets])
 
     def spearman(self, draws: int) -> dict[str, Estimate]:
         """Median over DISFA's twelve by way of making, and how far edits lie below plain images."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from synfer_core.facs import ACTION_UNITS, AU_SLOTS
+from synfer_core.facs import ACTION_UNITS, AU_SLOTS, to_slots
 
 SIDES = ("_L", "_R")
 ANY_LIPS_PART = 0.15
@@ -54,6 +54,31 @@ SHAPES_OF: Mapping[int, Mapping[str, float]] = MappingProxyType(
     }
 )
 """Shape weights of each AU at full intensity; ``*`` stands for the side the AU acts on."""
+
+LIP_GAPS: Mapping[str, float] = MappingProxyType(
+    {
+        "jawOpen": 4.1914,
+        "mouthClose": -5.3932,
+        "mouthFunnel": 1.5699,
+        "mouthLowerDown": 0.4225,
+        "mouthUpperUp": 0.5067,
+        "noseSneer": 0.4578,
+        "mouthShrugLower": -0.9266,
+        "mouthShrugUpper": 0.6615,
+        "mouthRollLower": -0.3565,
+        "mouthRollUpper": 0.2290,
+        "mouthPucker": -0.1873,
+        "mouthPress": -0.1579,
+        "mouthDimple": -0.1148,
+        "cheekRaiser": 0.0276,
+        "cheekSquint": 0.0276,
+        "mouthStretch": -0.0258,
+        "mouthFrown": -0.0171,
+        "mouthSmile": -0.0137,
+    }
+)
+"""How far each shape (of each side) parts the lips, as a share of a full AU25; shapes are linear,
+so anybody's lips part alike. Measured on the pack's mesh, which tests compare."""
 
 _CORNER_SHAPES = ("mouthSmile", "mouthStretch", "mouthDimple")
 _CORNER_CAP = 1.35
@@ -166,6 +191,27 @@ def _cap_lip_corners(weights: dict[str, float], side: str) -> None:
         for name in names:
             if name in weights:
                 weights[name] *= _CORNER_CAP / total
+
+
+def scored_slots(aus: Mapping[str, float]) -> tuple[float, ...]:
+    """What a coder would score if a face did just this: the units asked for, and the lips' part.
+
+    A dropped jaw (26, 27), a funnel (22) or a raised upper lip (9, 10) part the lips, and FACS
+    scores 25 whenever they are parted. Every training label says so, so a model is asked in the
+    same way.
+
+    Args:
+        aus: Valid AUs, intensities 0-5.
+
+    Returns:
+        Intensities 0-1, one for each of `AU_SLOTS`.
+    """
+    slots = to_slots(aus)
+    gap = sum(
+        weight * LIP_GAPS.get(name.removesuffix("_L").removesuffix("_R"), 0.0)
+        for name, weight in shape_weights(slots).items()
+    )
+    return label_lips_part(slots, gap)
 
 
 def label_lips_part(slots: Sequence[float], gap_share: float) -> tuple[float, ...]:

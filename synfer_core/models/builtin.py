@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from synfer_core import decoding, denoising, editing, guidance, semantic
-from synfer_core.conditioning import Conditions, condition, sets_aus
+from synfer_core.conditioning import Conditions, au_target, condition, sets_aus
 from synfer_core.editing import Layout
 from synfer_core.errors import RequestError, UnsupportedError, WeightsError
-from synfer_core.facs import ACTION_UNITS, AU_SLOTS, slots_of, to_slots
+from synfer_core.facs import ACTION_UNITS, AU_SLOTS, slots_of
 from synfer_core.guidance import Denoise
 from synfer_core.models import au_adapter, au_directions, codec, denoiser, guides
 from synfer_core.models.attention import Recorder
@@ -187,7 +187,7 @@ class BuiltinModel:
             start = step.latents
             yield Progress(step.index, 2 * steps, "inverting")
         back = decoding.decode(self.codec, editing.round_trip(denoise, start, recipe))
-        target = torch.tensor([to_slots(recipe.action_units)])
+        target = au_target(recipe)
         change = target - shown if sets_aus(recipe) else None
         keep = 1.0 if recipe.keep is None else recipe.keep
         held = editing.held_places(self.directions, clean, change, keep)
@@ -238,7 +238,7 @@ class BuiltinModel:
         if layout is not None:
             strength = editing.LEAVING * recipe.guidance.au
             denoise = editing.leaving(denoise, self.denoiser, layout.source, strength)
-        target = torch.tensor([to_slots(recipe.action_units)])
+        target = au_target(recipe)
         return guidance.au_steering(denoise, self.directions, target, STEERING * recipe.au_scale)
 
     @property

@@ -89,8 +89,8 @@ def test_two_units_taken_for_each_other_are_found() -> None:
 
 def test_a_unit_that_drags_another_along_is_found() -> None:
     figures = run(Painter(strong=("AU27", "AU18")), "aus").to_dict()
-    worst = figures["crosstalk"]["worst"][0]
-    assert (worst["asked"], worst["moved"], worst["inevitable"]) == ("AU27", "AU18", False)
+    worst = next(pair for pair in figures["crosstalk"]["worst"] if not pair["inevitable"])
+    assert (worst["asked"], worst["moved"]) == ("AU27", "AU18")
     assert worst["share"] > 0.5
 
 

@@ -6,6 +6,7 @@ from synfer_core.facekit.action_units import (
     SHAPES_OF,
     by_side,
     label_lips_part,
+    scored_slots,
     shape_weights,
 )
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS, to_slots, validate_aus
@@ -77,3 +78,18 @@ def test_lips_part_label_rises_to_the_gap() -> None:
     assert label_lips_part(slots, -0.3) == slots
     strong = to_slots({"AU25": 5.0})
     assert label_lips_part(strong, 0.5) == strong
+
+
+def test_a_dropped_jaw_parts_the_lips_unless_they_are_pressed() -> None:
+    index = AU_SLOTS.index("AU25")
+
+    def lips(**aus: float) -> float:
+        return 5 * scored_slots(validate_aus(aus))[index]
+
+    assert lips(AU26=1) == pytest.approx(1.76, abs=0.01)
+    assert lips(AU26=4) == 5
+    assert lips(AU26=4, AU24=4) == 0
+    assert lips(AU10=2, AU25=1) == pytest.approx(3.1, abs=0.1)
+    assert lips(AU1=5, AU12=5) == 0
+    assert lips(AU25=2) == 2
+    assert scored_slots({"AUL12": 3.0}) == to_slots({"AUL12": 3.0})

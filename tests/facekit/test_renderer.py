@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from synfer_core.errors import RequestError
+from synfer_core.facekit.action_units import scored_slots
 from synfer_core.facekit.derive import masculinity_direction
 from synfer_core.facekit.identity import draw_identity
 from synfer_core.facekit.masculinity import MASCULINITY
@@ -14,7 +15,7 @@ from synfer_core.facekit.palette import HAIR_STYLES
 from synfer_core.facekit.regions import au_region
 from synfer_core.facekit.renderer import Renderer
 from synfer_core.facekit.scene import Pose, Scene, sample_scene, scene_for
-from synfer_core.facs import AU_SLOTS
+from synfer_core.facs import ACTION_UNITS, AU_SLOTS
 
 SIZE = 64
 
@@ -92,6 +93,15 @@ def test_lips_that_part_are_labelled(renderer: Renderer) -> None:
     assert full[index] == 1
     smile = frontal({"AU12": 3.0})
     assert renderer.labels(smile) == smile.aus
+
+
+def test_lips_part_by_table_as_on_the_mesh(renderer: Renderer) -> None:
+    rng = np.random.default_rng(0)
+    for person in range(40):
+        drawn = rng.uniform(0, 5, len(ACTION_UNITS)) * (rng.random(len(ACTION_UNITS)) < 0.3)
+        aus = {unit.key: float(v) for unit, v in zip(ACTION_UNITS.values(), drawn, strict=True)}
+        on_mesh = renderer.labels(frontal(aus, identity=person))
+        assert scored_slots(aus) == pytest.approx(on_mesh, abs=0.002)
 
 
 def test_turning_the_head_moves_the_face(renderer: Renderer) -> None:
