@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from synfer_core.evaluation.control_plan import asked_classes, person_of
 from synfer_core.evaluation.gauges import Gauges
+from synfer_core.facekit.action_units import scored_slots
 from synfer_core.facekit.identity import identity_code
 from synfer_core.faces.blendshapes import GAUGES, JAW_DROP, JAW_GAIN, JAW_OFFSET, JAW_SHAPE
 from synfer_core.faces.landmarks import Face
-from synfer_core.facekit.action_units import scored_slots
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, slots_of
 from synfer_core.models.attributes import CLASSES
 from synfer_core.models.backbone import Capabilities, Generation
@@ -65,7 +65,8 @@ class Painter:
         return flat.reshape(SIZE, SIZE, 3)
 
     def _slots(self, recipe: Recipe) -> NDArray[np.float64]:
-        slots = np.zeros(len(AU_SLOTS)) if self.deaf else np.array(scored_slots(recipe.action_units))
+        shown = {} if self.deaf else recipe.action_units
+        slots = np.array(scored_slots(shown))
         named = dict(zip(AU_SLOTS, slots, strict=True))
         if self.swap:
             a, b = self.swap
