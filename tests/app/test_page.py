@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright import sync_api
 
@@ -571,3 +572,24 @@ def test_a_stimulus_set_is_built_cancelled_and_saved(light: Visit) -> None:
     with zipfile.ZipFile(download.value.path()) as file:
         assert file.testzip() is None
         assert len([n for n in file.namelist() if n.startswith("images/")]) == 3
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    browser: sync_api.Browser, url: str, size: sync_api.ViewportSize, scheme: Scheme
+) -> None:
+    visit = Visit(browser, url, size, scheme)
+    visit.wait("done")
+    found = {}
+    for name in visit.page.get_by_role("tab").all_inner_texts():
+        visit.page.get_by_role("tab", name=name, exact=True).click()
+        report = Axe().run(visit.page).response
+        found[name] = [
+            f"{v['id']}: {node['target']} {node['failureSummary']}"
+            for v in report["violations"]
+            if v["impact"] in ("serious", "critical")
+            for node in v["nodes"]
+        ]
+    visit.context.close()
+    assert not any(found.values()), "\n".join(f"{k}: {line}" for k in found for line in found[k])
