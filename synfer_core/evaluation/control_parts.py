@@ -56,8 +56,8 @@ def people_of(recipes: Sequence[Recipe]) -> Rows:
 
 def scored_units(recipe: Recipe) -> Floats:
     """The same as FACS would score a face that did it: a dropped jaw also parts the lips (25)."""
-    slots = np.array([scored_slots(recipe.action_units)])
-    return both_sides(slots * MAX_INTENSITY)[0]
+    slots = np.array([scored_slots(recipe.action_units)], np.float32)
+    return both_sides(slots * MAX_INTENSITY).reshape(-1)
 
 
 def _make(make: Make, recipes: Sequence[Recipe]) -> Images:
