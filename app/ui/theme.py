@@ -8,6 +8,8 @@ import gradio as gr
 from gradio.themes.utils import colors
 
 _HERE = Path(__file__).parent
+# In the order of their rules: the studio's own first, then one for each part that needs more.
+_STYLES = ("studio",)
 # Plain names: Gradio asks its server for a file of every font named otherwise.
 _FONT = ("system-ui", "sans-serif")
 _MONO = ("ui-monospace", "monospace")
@@ -38,12 +40,13 @@ def script(*names: str) -> str:
 def head(upload_bytes: int) -> str:
     """What goes into the page's head: the style sheet and what the scripts share.
 
-    The style sheet comes this way because Gradio repeats one given as `css` with longer selectors,
+    The style sheets come this way because Gradio repeats one given as `css` with longer selectors,
     which upsets the order of its rules.
     """
     shared = _read("page.js").replace("__UPLOAD_BYTES__", str(upload_bytes))
+    styles = "\n".join(_read(f"{name}.css") for name in _STYLES)
     scheme = '<meta name="color-scheme" content="light dark">'
-    return f"{scheme}<style>{_read('studio.css')}</style><script>{shared}</script>"
+    return f"{scheme}<style>{styles}</style><script>{shared}</script>"
 
 
 def _read(name: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from playwright import sync_api
 
+from app.settings import Settings
 from synfer_core.faces.landmarks import VARIABLE
 from synfer_core.files import cache_folder
 from synfer_core.models import classifier, feranno, latent_classifier
@@ -18,6 +21,8 @@ from synfer_core.models.classifier import Classifier, ClassifierConfig
 from synfer_core.models.feranno import FERAnno, FERAnnoConfig, Probe
 from synfer_core.models.latent_classifier import LatentClassifier, LatentClassifierConfig
 from synfer_core.synthesizer import Synthesizer
+from tests.app.browsing import CHROMIUM, WIDE, Visit, write_figures
+from tests.serving import Server, served
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,3 +66,43 @@ def synthesizer(reading_folder: Path) -> Synthesizer:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SYNFER_FACEKIT", raising=False)
         return Synthesizer.load(reading_folder)
+
+
+@pytest.fixture(scope="module")
+def server(synthesizer: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    measured = write_figures(tmp_path_factory.mktemp("measured"), synthesizer)
+    with served(synthesizer, Settings(upload_mb=2, models=measured)) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def url(server: Server) -> str:
+    return server.url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--headless=new"]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def visit(request: pytest.FixtureRequest, browser: sync_api.Browser, url: str) -> Iterator[Visit]:
+    one = Visit(browser, url, WIDE, request.param)
+    one.wait("done")
+    one.first_face = time.monotonic() - one.opened
+    yield one
+    one.context.close()
+    assert one.troubles == []
+
+
+@pytest.fixture
+def light(browser: sync_api.Browser, url: str) -> Iterator[Visit]:
+    one = Visit(browser, url, WIDE, "light")
+    one.wait("done")
+    yield one
+    one.context.close()
+    assert one.troubles == []

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import math
-import os
 import re
-import shutil
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -20,127 +16,14 @@ from PIL import Image
 from playwright import sync_api
 
 from app.jobs import State
-from app.settings import Settings
 from app.ui.page import recipe_of
 from synfer_core import editing
 from synfer_core.models.denoiser import Denoiser
 from synfer_core.provenance import reading
-from synfer_core.request import Recipe
-from synfer_core.synthesizer import Synthesizer
-from tests.serving import Server, served
+from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, crowding
+from tests.serving import Server
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-    # Gradio's queue keeps statistics in ways that pandas is about to drop.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
-
-Scheme = Literal["light", "dark"]
-WIDE = sync_api.ViewportSize(width=1440, height=900)
-NARROW = sync_api.ViewportSize(width=390, height=844)
-
-
-@pytest.fixture(scope="module")
-def server(synthesizer: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    measured = write_figures(tmp_path_factory.mktemp("measured"), synthesizer)
-    with served(synthesizer, Settings(upload_mb=2, models=measured)) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def url(server: Server) -> str:
-    return server.url
-
-
-def write_figures(folder: Path, synthesizer: Synthesizer) -> Path:
-    """A small ``figures.json`` for these weights: a good, a fair and a poor unit."""
-    weights = synthesizer.check(Recipe.parse({"aus": {"AU12": 1.0}})).weights_sha256
-    control = {
-        "weights_sha256": weights,
-        "images": 300,
-        "aus": {
-            "AU6": {"spearman": {"value": 0.55, "low": 0.4, "high": 0.6}, "reader_r": 0.9},
-            "AU12": {"spearman": {"value": 0.86, "low": 0.8, "high": 0.9}, "reader_r": 0.95},
-            "AU25": {"spearman": {"value": 0.21, "low": 0.1, "high": 0.3}, "reader_r": 0.88},
-        },
-    }
-    feranno = {"weights_sha256": weights, "accuracy": 0.9, "ece": 0.04}
-    (folder / "figures.json").write_text(json.dumps({"control": control, "feranno": feranno}))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--headless=new"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
-
-
-def crowding() -> float:
-    """How many times slower other work makes this machine, at least 1."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
-class Visit:
-    """One open page, with what it said and asked for on the way."""
-
-    def __init__(
-        self, browser: sync_api.Browser, url: str, size: sync_api.ViewportSize, scheme: Scheme
-    ):
-        self.context = browser.new_context(viewport=size, color_scheme=scheme)
-        self.page = self.context.new_page()
-        self.troubles: list[str] = []
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("request", lambda request: self._asked(request.url, url))
-        self.opened, self.first_face = time.monotonic(), math.inf
-        self.page.goto(url)
-
-    def _heard(self, message: sync_api.ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.troubles.append(message.text)
-
-    def _asked(self, address: str, url: str) -> None:
-        if not address.startswith((url, "data:", "blob:")):
-            self.troubles.append(f"outside request: {address}")
-
-    def wait(self, phase: str) -> None:
-        self.page.wait_for_selector(f"body[data-phase={phase}]", timeout=30_000)
-
-    def generate(self) -> None:
-        self.page.keyboard.press("Control+Enter")
-        self.wait("done")
-
-    def recipe(self) -> Recipe:
-        return Recipe.parse_json(self.page.locator("#recipe-json").text_content() or "")
-
-    def slide(self, key: str, value: float) -> None:
-        self.page.locator(f'[data-key="{key}"] input').fill(str(value))
-
-    def facs(self, text: str) -> None:
-        sync_api.expect(self.page.locator("#facs")).to_have_value(text)
-
-
-@pytest.fixture(params=["light", "dark"])
-def visit(request: pytest.FixtureRequest, browser: sync_api.Browser, url: str) -> Iterator[Visit]:
-    one = Visit(browser, url, WIDE, request.param)
-    one.wait("done")
-    one.first_face = time.monotonic() - one.opened
-    yield one
-    one.context.close()
-    assert one.troubles == []
-
-
-@pytest.fixture
-def light(browser: sync_api.Browser, url: str) -> Iterator[Visit]:
-    one = Visit(browser, url, WIDE, "light")
-    one.wait("done")
-    yield one
-    one.context.close()
-    assert one.troubles == []
+pytestmark = IN_A_BROWSER
 
 
 def test_the_main_walk(visit: Visit) -> None:
