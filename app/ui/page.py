@@ -11,9 +11,9 @@ from typing import Any
 import gradio as gr
 
 from app.compare import Made, make
+from app.drafts import Drafts, Wanted
 from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
-from app.live import Drafts, Wanted
 from app.schemas import (
     forms_of,
     page_recipe,

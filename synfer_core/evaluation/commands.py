@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synfer_core.errors import RequestError, WeightsError
+from synfer_core.facs import MAX_INTENSITY, canonical_key
 from synfer_core.files import check_writable, write_whole
 from synfer_core.request import USUAL_STRENGTH, SemanticOptions
 
@@ -47,6 +48,7 @@ EVAL_EXAMPLES = """examples:
 BENCH_EXAMPLES = """examples:
   synfer bench latency --json latency.json
   synfer bench latency --no-peer
+  synfer bench live --json live.json
   synfer bench render --seconds 20"""
 
 CONTROL_PARTS = ("aus", "one-sided", "words", "identity", "presets")
@@ -409,6 +411,26 @@ def _add_bench(subparsers: Subparsers) -> None:
     )
     _add_json(latency)
     latency.set_defaults(run=_latency)
+    live = parts.add_parser(
+        "live",
+        help="seconds from a slider's move to its draft, and what the draft shows of it",
+        description="Seconds from a slider's move to its draft, and what the draft shows of it.",
+        epilog=BENCH_EXAMPLES,
+    )
+    _add_models(live)
+    live.add_argument("--people", type=int, default=3, help="how many (%(default)s)")
+    live.add_argument(
+        "--units", nargs="+", metavar="AU12", help="action units to move (DISFA's twelve)"
+    )
+    live.add_argument(
+        "--intensities",
+        nargs="+",
+        type=float,
+        metavar="X",
+        help="where each goes, 0 to 5 (1 2.25 3.5 5)",
+    )
+    _add_json(live)
+    live.set_defaults(run=_live)
     render = parts.add_parser(
         "render",
         help="renders a second and core",
@@ -812,6 +834,23 @@ def _latency(args: argparse.Namespace) -> int:
         print(f"  {name}: {stage['seconds']:.3f} s, {stage['share']:.0%}")
     if figures["peer"]:
         print(f"Stable Diffusion 1.5-sized peer: {figures['peer_image_seconds']:.0f} s")
+    return 0
+
+
+def _live(args: argparse.Namespace) -> int:
+    _require(args.people > 0, "--people", "at least 1")
+    _check_targets(args.json)
+    from synfer_core.evaluation import live
+
+    given = {name: getattr(args, name) for name in ("units", "intensities") if getattr(args, name)}
+    plan = live.Plan(args.people, **given)
+    for value in plan.intensities:
+        _require(0 <= value <= MAX_INTENSITY, "--intensities", "0 to 5")
+    for unit in plan.units:
+        canonical_key(unit)
+    figures = live.measure(_load(args.models), plan, tell=_progress()).to_dict()
+    _write_json(args.json, figures)
+    print("\n".join(live.lines(figures)))
     return 0
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from playwright import sync_api
 
 from app.settings import Settings
-from synfer_core.models.denoiser import Denoiser
 from synfer_core.synthesizer import Synthesizer
-from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Visit
+from tests.app.browsing import IN_A_BROWSER, Visit
 from tests.serving import Server, served
 
 pytestmark = IN_A_BROWSER
@@ -40,13 +36,15 @@ def grab(visit: Visit, key: str) -> tuple[float, float, float]:
 def test_a_drag_shows_drafts_and_letting_go_refines(light: Visit, server: Server) -> None:
     page = light.page
     first = face(light)
-    
+
     left, width, y = grab(light, "AU4")
     page.mouse.move(left + 8, y)
     page.mouse.down()
     for step in range(1, 41):
         page.mouse.move(left + 8 + step * (width - 16) / 40, y)
-    page.wait_for_function("old => document.querySelector('#studio-stage .face').src !== old", arg=first)
+    page.wait_for_function(
+        "old => document.querySelector('#studio-stage .face').src !== old", arg=first
+    )
     print(face(light)[:40], page.evaluate("document.body.dataset.phase"))
     page.mouse.up()
     light.wait("done")
