@@ -50,16 +50,10 @@ def make(
     synthesizer.check(recipe)
     plain = None
     if compare and recipe.guidance.semantic:
-        plain = yield from _followed(synthesizer, without(recipe), run=0, runs=2)
+        plain = yield from _followed(synthesizer, recipe.unguided(), run=0, runs=2)
     runs = 1 if plain is None else 2
     made = yield from _followed(synthesizer, recipe, run=runs - 1, runs=runs)
     yield Made(made, plain, _reference(made))
-
-
-def without(recipe: Recipe) -> Recipe:
-    """The recipe with semantic guidance off; the weights' hash would name the classifier."""
-    guidance = recipe.guidance.model_copy(update={"semantic": 0.0})
-    return recipe.model_copy(update={"guidance": guidance, "weights_sha256": None})
 
 
 def _reference(made: Result) -> Pixels | None:

@@ -30,7 +30,7 @@ _NEEDS = {
 }
 _WHEN = set(SemanticOptions.model_fields) - {"classifier", "acts_on"}
 """Options of semantic guidance that have no control on the page; carried like `CARRIED`."""
-_PAGE_ONLY = ("compare", "semantic_when", "watermark", "visible_label")
+_PAGE_ONLY = ("compare", "semantic_when", "watermark", "visible_label", "turn", "refines")
 """What the form holds beside a recipe's fields."""
 
 
@@ -80,6 +80,17 @@ def page_recipe(panel: object, controls: object, backbones: Mapping[str, Capabil
 def wants_comparison(controls: object) -> bool:
     """Whether the page asks for the face without guidance too."""
     return isinstance(controls, Mapping) and controls.get("compare") is True
+
+
+def turn_of(controls: object) -> int:
+    """The page's count of slider values, by which it knows drafts apart; 0 where it keeps none."""
+    turn = controls.get("turn") if isinstance(controls, Mapping) else None
+    return turn if isinstance(turn, int) else 0
+
+
+def refines(controls: object) -> bool:
+    """Whether the page shows a draft of the face it asks for."""
+    return isinstance(controls, Mapping) and controls.get("refines") is True
 
 
 def wanted_marking(controls: object, usual: Marking) -> Marking:

@@ -27,6 +27,7 @@ class Settings(BaseModel):
         pages: Requests of open pages that may be in flight at once.
         upload_mb: Largest image or recipe a page may send, in megabytes.
         first_face: Whether a freshly opened page makes a face by itself.
+        live: Whether pages may follow a slider with drafts.
         watermark: Whether pictures get the imperceptible watermark unless a page switches it off.
         visible_label: Whether they get a label that people can see unless a page switches it off.
     """
@@ -42,6 +43,7 @@ class Settings(BaseModel):
     pages: int = Field(32, ge=1, le=1000)
     upload_mb: int = Field(10, ge=1, le=200)
     first_face: bool = True
+    live: bool = True
     watermark: bool = True
     visible_label: bool = False
 

@@ -192,6 +192,11 @@ class Recipe(BaseModel):
         """The AUs asked for (0-5), whichever of `aus` and `facs` gave them."""
         return parse_facs(self.facs) if self.facs is not None else dict(self.aus)
 
+    def unguided(self) -> Self:
+        """The recipe with semantic guidance off; the weights' hash would name the classifier."""
+        guidance = self.guidance.model_copy(update={"semantic": 0.0})
+        return self.model_copy(update={"guidance": guidance, "weights_sha256": None})
+
     @classmethod
     def parse(cls, data: object) -> Self:
         """A recipe from a JSON object.

@@ -15,12 +15,13 @@ from typing import Any, Self
 
 from synfer_core import conditioning, editing
 from synfer_core.annotation import Annotator, Readings
+from synfer_core.drafts import Draft, draft_of
 from synfer_core.editing import Edit
 from synfer_core.errors import UnsupportedError
 from synfer_core.faces.align import prepare
 from synfer_core.facs import Expression
 from synfer_core.models import exact
-from synfer_core.models.backbone import Backbone, Capabilities, Generation
+from synfer_core.models.backbone import Backbone, Capabilities, Drafting, Generation
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.report import Annotation, Pixels, Progress, Result
 from synfer_core.request import Recipe
@@ -95,6 +96,23 @@ class Synthesizer:
         *_, result = self.stream(recipe)
         assert isinstance(result, Result)
         return result
+
+    def draft(self, recipe: Recipe) -> Iterator[Progress | Draft]:
+        """Make one image in a few steps, unread; the last item is the `Draft`. Closing cancels.
+
+        Raises:
+            RequestError: The recipe's backbone is unknown, refuses it, or makes no drafts.
+        """
+        backbone = self._backbone(recipe)
+        if not isinstance(backbone, Drafting):
+            raise UnsupportedError(
+                f"{recipe.backbone!r} makes no drafts",
+                field="backbone",
+                allowed=", ".join(name for name, b in self.capabilities.items() if b.drafts),
+            )
+        recipe = backbone.check(draft_of(recipe))
+        for item in backbone.draft(recipe):
+            yield item if isinstance(item, Progress) else Draft(recipe, item.image)
 
     def annotate(self, image: Pixels, label: Expression | None = None) -> Annotation:
         """Read label, AUs and attention off an image (H, W, 3) uint8.

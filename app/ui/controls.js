@@ -7,6 +7,7 @@ const choices = [...element.querySelectorAll("[data-choice]")];
 const CARRIED = {identity_code: "a person given as a code", size: "a picture size",
   semantic_when: "when and how long guidance acts", reference_aus: "what it shows"};
 let carried = {};
+let refines = false;  // whether the run that was started last is to replace a draft of its face
 const painters = [], readers = [];  // of the scripts that share this scope
 
 const locked = (field) => $(`[data-lock=${field}]`).getAttribute("aria-pressed") === "true";
@@ -14,7 +15,7 @@ const draw = () => String(Math.floor(Math.random() * 2 ** 31));
 
 function read() {
   const value = {backbone: $("#backbone").value, scheduler: $("#scheduler").value,
-    guidance: {}, semantic: {}, compare: $("#compare").checked,
+    refines, guidance: {}, semantic: {}, compare: $("#compare").checked,
     watermark: $("#watermark").checked, visible_label: $("#visible-label").checked};
   words.forEach((field) => { value[field] = $(`#${field}`).value; });
   seeds.forEach((field) => { value[field] = $(`#${field}`).value.trim(); });
@@ -98,13 +99,18 @@ function limit() {
   document.dispatchEvent(new CustomEvent("synfer:backbone", {detail: facts}));
 }
 
+function run(refining) {
+  refines = refining;
+  keep();
+  window.synfer.phase("waiting");
+  trigger("generate");
+}
+
 function generate() {
   document.activeElement?.blur?.();
   seeds.filter((f) => !locked(f)).forEach((field) => { $(`#${field}`).value = draw(); });
-  keep();
-  window.synfer.phase("waiting");
+  run(false);
   document.querySelector("#studio-stage").scrollIntoView({block: "start"});
-  trigger("generate");
 }
 
 const busy = () => ["waiting", "running"].includes(document.body.dataset.phase);

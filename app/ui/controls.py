@@ -80,15 +80,27 @@ EDITS = (
 
 
 def controls_html(
-    backbones: Mapping[str, Capabilities], values: Mapping[str, Any], marking: Marking = _MARKED
+    backbones: Mapping[str, Capabilities],
+    values: Mapping[str, Any],
+    marking: Marking = _MARKED,
+    *,
+    live: bool = True,
 ) -> str:
-    """The form's markup; `values` fill it where there is no script yet, `marking` its two boxes."""
+    """The form's markup.
+
+    Args:
+        backbones: What there is to choose from.
+        values: Fill the fields where there is no script yet.
+        marking: What the two boxes on marks start with.
+        live: Whether the server follows sliders with drafts.
+    """
     return f"""
 <section class="controls" aria-label="Words, person and fine control">
   <div class="actions">
     <button type="button" class="primary" data-act="generate"><span>Generate</span><kbd>Ctrl ↵</kbd>
     </button>
     <button type="button" data-act="cancel" disabled>Cancel<kbd>Esc</kbd></button>
+    {_LIVE if live else ""}
   </div>
   {_words_html("text", "Prompt", "Who it is, and what the picture looks like", values, _ENRICH)}
   {details_html(values)}
@@ -119,11 +131,17 @@ def backbone_facts(backbone: Capabilities) -> dict[str, Any]:
         "name": backbone.name,
         "title": backbone.title,
         "units": [str(unit.number) for unit in units],
+        "drafts": backbone.drafts,
         "sides": [str(unit.number) for unit in sided],
         "cannot": {f: f"{backbone.title} {_WHY[f]}." for f in sorted(fields) if f in _WHY},
     }
 
 
+_LIVE = (
+    '<button type="button" class="switch" role="switch" aria-checked="true" data-act="live" '
+    'title="Moving a slider shows a quick draft; letting go makes the face in full"><i></i>Live'
+    "</button>"
+)
 _PERSON_HELP = "The same number is the same person in every expression. Empty: anyone."
 _SEED_HELP = "The same number gives the same picture again."
 

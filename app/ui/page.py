@@ -11,9 +11,17 @@ from typing import Any
 import gradio as gr
 
 from app.compare import Made, make
+from app.drafts import Drafts, Wanted
 from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
-from app.schemas import forms_of, page_recipe, wanted_marking, wants_comparison
+from app.schemas import (
+    forms_of,
+    page_recipe,
+    refines,
+    turn_of,
+    wanted_marking,
+    wants_comparison,
+)
 from app.settings import Settings
 from app.ui import controls, references, results, sliders, stimuli, theme
 from app.uploads import said_label, uploaded
@@ -73,6 +81,7 @@ class Studio:
         self.queue = queue
         self.settings = settings
         self.figures = Figures.load(settings.models or DEFAULT_FOLDER)
+        self.drafts = Drafts(synthesizer, queue)
         self._newest: dict[str, Job] = {}
 
     async def generate(
@@ -89,8 +98,25 @@ class Studio:
         except SynferError as error:
             yield refused(error)
             return
-        async for update in self._show(page, "face", job, stage, self._face_report):
+        self.drafts.stop(page)
+        progress = partial(results.progress_value, previews=not refines(form))
+        async for update in self._show(page, "face", job, stage, self._face_report, progress):
             yield update
+
+    async def draft(self, panel: object, form: object, request: gr.Request) -> dict[str, Any]:
+        """Make a draft in place of what this page has running; a value for the stage.
+
+        What is wrong with a form is told by the run that follows when the hand lets go.
+        """
+        page, turn = _page(request), turn_of(form)
+        try:
+            recipe = page_recipe(panel, form, self.synthesizer.capabilities)
+            job = self.drafts.ask(page, Wanted(turn, recipe))
+        except SynferError:
+            return _stamped({"phase": "draft", "turn": turn})
+        if old := self._newest.pop(f"{page} face", None):
+            self.queue.cancel(old)
+        return _stamped(results.draft_value(await self.drafts.outcome(job), turn))
 
     async def annotate(self, upload: object, request: gr.Request) -> AsyncIterator[Update]:
         """Read an uploaded image; yields values for its stage, report and notice."""
@@ -112,6 +138,7 @@ class Studio:
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its results."""
+        self.drafts.stop(_page(request))
         self.queue.forget(_page(request))
 
     def _start(self, page: str, kind: str, work: Any) -> Job:
@@ -127,7 +154,13 @@ class Studio:
         return job
 
     async def _show(
-        self, page: str, kind: str, job: Job, stage: Shown, report: Report
+        self,
+        page: str,
+        kind: str,
+        job: Job,
+        stage: Shown,
+        report: Report,
+        progress: Shown = results.progress_value,
     ) -> AsyncIterator[Update]:
         """What the page shows of a job, until its end or until the page has a newer one.
 
@@ -138,7 +171,7 @@ class Studio:
             async for snapshot in self.queue.follow(job):
                 if self._newest.get(name) is not job:
                     return
-                yield update_of(snapshot, stage, report)
+                yield update_of(snapshot, stage, report, progress)
             if snapshot.state is State.DONE:
                 made = snapshot.result
                 opinion = await asyncio.to_thread(second_opinion, made.image, PATIENCE)
@@ -171,7 +204,7 @@ Update = tuple[Any, Any, Any]
 """Values for a tab's stage, its report, and the notice."""
 
 Shown = Callable[[Any], dict[str, Any]]
-"""What the stage shows of what a job made."""
+"""What the stage shows of what a job made, or of a job that goes on."""
 
 Report = Callable[[Any, SecondOpinion], str]
 """The report's markup, from what a job made and what MediaPipe says of it."""
@@ -184,10 +217,12 @@ def _stamped(value: dict[str, Any]) -> dict[str, Any]:
     return {**value, "serial": next(_serial)}
 
 
-def update_of(snapshot: Snapshot, stage: Shown, report: Report) -> Update:
+def update_of(
+    snapshot: Snapshot, stage: Shown, report: Report, progress: Shown = results.progress_value
+) -> Update:
     """What the page shows of a job; MediaPipe has not spoken yet."""
     if snapshot.state is not State.DONE:
-        return _unfinished(snapshot)
+        return _unfinished(snapshot, progress)
     return _stamped(stage(snapshot.result)), report(snapshot.result, PENDING), None
 
 
@@ -196,13 +231,13 @@ def refused(error: SynferError) -> Update:
     return _stamped({"phase": "failed", "status": ""}), gr.skip(), _stamped(error.to_dict())
 
 
-def _unfinished(snapshot: Snapshot) -> Update:
+def _unfinished(snapshot: Snapshot, progress: Shown) -> Update:
     if snapshot.error:
         stage, notice = results.stopped_value(snapshot), _stamped(snapshot.error.to_dict())
         return _stamped(stage), gr.skip(), notice
     if snapshot.state.final:
         return _stamped(results.stopped_value(snapshot)), gr.skip(), None
-    return _stamped(results.progress_value(snapshot)), gr.skip(), gr.skip()
+    return _stamped(progress(snapshot)), gr.skip(), gr.skip()
 
 
 def recipe_of(content: bytes) -> Recipe:
@@ -310,11 +345,15 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
             )
         with gr.Column(elem_id="centre"):
             empty = "The first face is on its way." if studio.settings.first_face else ""
-            stage = _part("stage", results.stage_html(main=True, empty=empty), {"phase": "idle"})
+            markup = results.stage_html(main=True, empty=empty)
+            stage = _part("stage regions", markup, {"phase": "idle"})
             form = _part(
-                "controls enrich edit",
+                "controls enrich edit live",
                 controls.controls_html(
-                    studio.synthesizer.capabilities, form_value, studio.settings.marking
+                    studio.synthesizer.capabilities,
+                    form_value,
+                    studio.settings.marking,
+                    live=studio.settings.live,
                 ),
                 form_value,
                 server_functions=[
@@ -328,6 +367,14 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
             report = _report("report", waiting)
     making = {"inputs": [panel, form], "outputs": [stage, report, notice], **_QUIET}
     form.generate(studio.generate, trigger_mode="multiple", **making)
+    form.draft(
+        studio.draft,
+        inputs=[panel, form],
+        outputs=[stage],
+        queue=False,
+        trigger_mode="multiple",
+        **_QUIET,
+    )
     form.cancel(studio.cancel, queue=False, **_QUIET)
     if studio.settings.first_face:
         page.load(studio.generate, **making)

@@ -14,6 +14,7 @@ from app.compare import WITHOUT, Made
 from app.figures import Figures
 from app.jobs import Snapshot, State
 from app.ui.curve import guidance_html
+from app.ui.face_map import regions_html
 from app.ui.label import label_html, vote_html
 from app.ui.pictures import data_url, heat_url, preview_url
 from app.ui.trust import trust_html
@@ -97,20 +98,47 @@ def _unit_label(key: str) -> str:
     return f"{key.removeprefix('AU')} {unit.name.capitalize()}"
 
 
-def progress_value(snapshot: Snapshot) -> dict[str, Any]:
-    """A run that goes on, as the stage shows it."""
+def progress_value(snapshot: Snapshot, *, previews: bool = True) -> dict[str, Any]:
+    """A run that goes on, as the stage shows it.
+
+    Args:
+        snapshot: Where it is.
+        previews: Whether to show what the face will be; a draft of it says more.
+    """
     if snapshot.state is State.QUEUED:
-        ahead = snapshot.ahead - 1
-        others = f"{ahead} other{'s' * (ahead != 1)} first" if ahead > 0 else "next in line"
-        return {"phase": "waiting", "status": f"Waiting: {others}"}
+        return {"phase": "waiting", "status": waiting_words(snapshot)}
     if snapshot.progress is None:
         return {"phase": "running", "status": "Starting"}
     now = snapshot.progress
     words = STAGES.get(now.stage, now.stage.capitalize())
     value = {"phase": "running", "step": now.step, "total": now.total, "image": None}
-    if now.preview is not None:
+    if previews and now.preview is not None:
         value["image"] = preview_url(now.preview)
     return {**value, "status": f"{words}: step {now.step} of {now.total}"}
+
+
+def waiting_words(snapshot: Snapshot) -> str:
+    """How many go first."""
+    ahead = snapshot.ahead - 1
+    others = f"{ahead} other{'s' * (ahead != 1)} first" if ahead > 0 else "next in line"
+    return f"Waiting: {others}"
+
+
+def draft_value(snapshot: Snapshot, turn: int) -> dict[str, Any]:
+    """A draft, as the stage shows it.
+
+    Args:
+        snapshot: How its job ended, or that it waits for others.
+        turn: The slider value that was asked for; one that came later may have been made.
+    """
+    value = {"phase": "draft", "turn": turn, "image": None, "waits": False, "status": ""}
+    if snapshot.state is State.QUEUED:
+        return {**value, "waits": True, "status": waiting_words(snapshot)}
+    if snapshot.state is not State.DONE:
+        return value
+    made = snapshot.result
+    image = preview_url(made.draft.image)
+    return {**value, "turn": made.turn, "image": image, "alt": "Draft of a synthetic face"}
 
 
 def stopped_value(snapshot: Snapshot) -> dict[str, Any]:
@@ -421,12 +449,13 @@ _EDIT = '<button type="button" class="quiet" data-act="edit" hidden>Edit this fa
 def stage_html(*, main: bool, empty: str) -> str:
     """The stage's markup; scripts fill it."""
     overlays = "Where it acted" if main else "Where the reader looked"
-    edit = _EDIT if main else ""
+    edit, regions = (_EDIT, regions_html()) if main else ("", "")
     return f"""
 <figure class="stage" data-phase="idle" {"data-main" if main else ""}>
   <div class="frames"><div class="frame"><div class="empty"><p>{escape(empty)}</p></div>
-    <img class="face" alt="" hidden><img class="heat" alt="" hidden>
-    <span class="name" hidden></span><div class="progress"><i></i></div></div>
+    <img class="face" alt="" hidden><img class="heat" alt="" hidden>{regions}
+    <span class="name" hidden></span><span class="draft-mark" hidden>Draft</span>
+    <div class="progress"><i></i></div></div>
   <div class="frame beside" hidden><img class="face" alt=""><img class="heat" alt="" hidden>
     <span class="name"></span></div></div>
   <figcaption><span class="status" role="status" aria-live="polite"></span>{edit}

@@ -111,6 +111,7 @@ async function readFacs() {
   if (answer.error) return;
   set({aus: answer.aus, facs: null});
   paint(props.value);
+  hand("set");
 }
 
 function moved() {
@@ -128,14 +129,20 @@ function apply(change) {
   writeFacs();
 }
 
+// What the hand does: "move", "release" and "step" (by keyboard) at a slider, or "set" (a preset).
+const hand = (what) => document.dispatchEvent(new CustomEvent("synfer:hand", {detail: what}));
+let held = false;
+element.addEventListener("pointerdown", (event) => { held = event.target.type === "range"; });
+
 element.addEventListener("input", (event) => {
   const track = event.target.closest(".track");
-  if (track) { show(track, Number(event.target.value)); moved(); }
+  if (track) { show(track, Number(event.target.value)); moved(); hand("move"); }
   if (event.target === facsBox) { facsTurn += 1; set({facs: facsBox.value}); }
 });
 element.addEventListener("change", (event) => {
   if (event.target === facsBox) readFacs();
   if (event.target === target) set({expression: target.value || null});
+  if (event.target.type === "range") { hand(held ? "release" : "step"); held = false; }
 });
 facsBox.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) readFacs();
@@ -143,7 +150,9 @@ facsBox.addEventListener("keydown", (event) => {
 element.addEventListener("click", (event) => {
   const preset = event.target.closest(".preset");
   if (preset) apply({aus: JSON.parse(preset.dataset.aus), expression: preset.dataset.expression});
-  if (event.target.closest("[data-act=clear]")) apply({aus: {}, expression: null});
+  const clear = event.target.closest("[data-act=clear]");
+  if (clear) apply({aus: {}, expression: null});
+  if (preset || clear) hand("set");
   const button = event.target.closest(".split");
   if (button) toggleSides(button.closest(".au"));
 });
@@ -155,6 +164,16 @@ function toggleSides(unit) {
   else show(both, Math.max(value(left), value(right)));
   split(unit, on);
   moved();
+}
+
+// A region of the face was chosen: its sliders come into sight, the first under the keyboard.
+function bring({group, side}) {
+  const region = element.querySelector(`[data-region=${group}]`);
+  region.open = true;
+  const tracks = [...region.querySelectorAll(".track:not([hidden])")];
+  const own = tracks.find((track) => track.dataset.key.startsWith(`AU${side}`));
+  region.scrollIntoView({block: "start"});
+  input(own || tracks[0]).focus({preventScroll: true});
 }
 
 function limit(backbone) {
@@ -170,6 +189,7 @@ function limit(backbone) {
 }
 
 document.addEventListener("synfer:backbone", (event) => limit(event.detail));
+document.addEventListener("synfer:reach", (event) => bring(event.detail));
 document.addEventListener("synfer:recipe", (event) => apply(event.detail.panel));
 if (window.matchMedia("(max-width: 820px)").matches)
   element.querySelectorAll(".region").forEach((region) => { region.open = false; });

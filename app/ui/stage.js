@@ -7,6 +7,7 @@ const main = element.querySelector("[data-main]") !== null;
 const FEW = 6, MORE = "more";  // words offered at once
 const beside = $(".beside"), other = beside.querySelector(".heat");
 let finished = null, chosen = "";
+let drafted = null, turn = 0;  // a draft newer than what is finished, and the newest draft's number
 
 function picture(value) {
   face.hidden = !value.image;
@@ -68,16 +69,48 @@ function done(value) {
   if (value.file) { link.href = value.image; link.download = value.file; }
 }
 
+// A draft's picture is neither the file to download nor the one that the maps are of.
+function mark(on) {
+  element.firstElementChild.classList.toggle("drafted", on);
+  $(".draft-mark").hidden = !on;
+  $(".overlay").inert = on;
+}
+
+function draft(value) {
+  element.firstElementChild.dataset.phase = "draft";
+  heat.hidden = true;
+  if (value.status || value.image) $(".status").textContent = value.status || "Draft";
+  if (value.image && value.turn > turn) {
+    turn = value.turn;
+    drafted = value;
+    compare(null);
+    picture(value);
+    mark(true);
+  }
+  window.synfer.phase("draft");
+  document.dispatchEvent(new CustomEvent("synfer:drafted", {detail: value}));
+}
+
+function stopped() {
+  const latest = drafted || finished;
+  if (!latest) return;
+  picture(latest);
+  mark(Boolean(drafted));
+  if (!drafted) choose(chosen);
+}
+
 function paint(value) {
+  if (value.phase === "draft") return draft(value);
   const running = value.phase === "waiting" || value.phase === "running";
   $(".progress").style.setProperty("--at", `${100 * (value.total ? value.step / value.total : 0)}%`);
   element.firstElementChild.dataset.phase = value.phase;
   heat.hidden = running || !chosen;
   $(".status").textContent = value.status || "";
-  compare(running ? null : value.phase === "done" ? value : finished);
-  if (value.phase === "done") { picture(value); done(value); }
-  else if (running) { if (value.image) picture(value); }
-  else if (finished) { picture(finished); choose(chosen); }
+  compare(running || drafted && value.phase !== "done" ? null
+    : value.phase === "done" ? value : finished);
+  if (value.phase === "done") { drafted = null; mark(false); picture(value); done(value); }
+  else if (running) { if (value.image) { picture(value); mark(false); } }
+  else stopped();
   if (main) window.synfer.phase(value.phase);
 }
 

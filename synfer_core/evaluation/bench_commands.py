@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from synfer_core.evaluation import options
+from synfer_core.facs import MAX_INTENSITY, canonical_key
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   synfer bench latency --json latency.json
   synfer bench latency --no-peer
+  synfer bench live --json live.json
   synfer bench render --seconds 20"""
 
 
@@ -35,6 +37,26 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     options.add_json(latency)
     latency.set_defaults(run=_latency)
+    live = parts.add_parser(
+        "live",
+        help="seconds from a slider's move to its draft, and what the draft shows of it",
+        description="Seconds from a slider's move to its draft, and what the draft shows of it.",
+        epilog=EXAMPLES,
+    )
+    options.add_models(live)
+    live.add_argument("--people", type=int, default=3, help="how many (%(default)s)")
+    live.add_argument(
+        "--units", nargs="+", metavar="AU12", help="action units to move (DISFA's twelve)"
+    )
+    live.add_argument(
+        "--intensities",
+        nargs="+",
+        type=float,
+        metavar="X",
+        help="where each goes, 0 to 5 (1 2.25 3.5 5)",
+    )
+    options.add_json(live)
+    live.set_defaults(run=_live)
     render = parts.add_parser(
         "render",
         help="renders a second and core",
@@ -63,6 +85,23 @@ def _latency(args: argparse.Namespace) -> int:
         print(f"  {name}: {stage['seconds']:.3f} s, {stage['share']:.0%}")
     if figures["peer"]:
         print(f"Stable Diffusion 1.5-sized peer: {figures['peer_image_seconds']:.0f} s")
+    return 0
+
+
+def _live(args: argparse.Namespace) -> int:
+    options.require(args.people > 0, "--people", "at least 1")
+    options.check_targets(args.json)
+    from synfer_core.evaluation import live
+
+    given = {name: getattr(args, name) for name in ("units", "intensities") if getattr(args, name)}
+    plan = live.Plan(args.people, **given)
+    for value in plan.intensities:
+        options.require(0 <= value <= MAX_INTENSITY, "--intensities", "0 to 5")
+    for unit in plan.units:
+        canonical_key(unit)
+    figures = live.measure(options.load(args.models), plan, tell=options.progress()).to_dict()
+    options.write_json(args.json, figures)
+    print("\n".join(live.lines(figures)))
     return 0
 
 

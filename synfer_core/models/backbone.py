@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from synfer_core.report import AttentionMaps, GuidancePoint, Pixels, Progress
 from synfer_core.request import Recipe
@@ -25,6 +25,7 @@ class Capabilities:
         semantic: Whether there is a classifier that semantic guidance can follow.
         guides: Those classifiers, as recipes name them.
         editing: Whether it can start from a face instead of noise.
+        drafts: Whether it is `Drafting`: quick enough to follow a hand that moves a slider.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Capabilities:
     semantic: bool = False
     guides: tuple[str, ...] = ()
     editing: bool = False
+    drafts: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,3 +76,11 @@ class Backbone(Protocol):
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Make the image step by step; the last item is the `Generation`."""
+
+
+@runtime_checkable
+class Drafting(Protocol):
+    """A backbone that can leave out all but the picture."""
+
+    def draft(self, recipe: Recipe) -> Iterator[Progress | Generation]:
+        """Make the image step by step without previews and attention maps."""

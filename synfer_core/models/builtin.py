@@ -92,6 +92,7 @@ class BuiltinModel:
             semantic=bool(self.readers),
             guides=tuple(self.readers),
             editing=True,
+            drafts=True,
         )
 
     def check(self, recipe: Recipe) -> Recipe:
@@ -147,9 +148,15 @@ class BuiltinModel:
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Denoise step by step; the last item is the image with its attention maps."""
+        return self._stream(recipe, Recorder(self.denoiser.config.latent_size))
+
+    def draft(self, recipe: Recipe) -> Iterator[Progress | Generation]:
+        """The same pixels without previews and attention maps."""
+        return self._stream(recipe, None)
+
+    def _stream(self, recipe: Recipe, recorder: Recorder | None) -> Iterator[Progress | Generation]:
         recipe = editing.with_person(recipe)
         conditions = condition(recipe, self.encoder, self.denoiser, self.adapter)
-        recorder = Recorder(self.denoiser.config.latent_size)
         curve: list[GuidancePoint] = []
         decode = partial(decoding.decode, self.codec)
         latents = denoising.initial_noise(recipe.seed, self.latent_shape)
@@ -162,10 +169,10 @@ class BuiltinModel:
         denoise = self._guided(recipe, conditions, recorder, curve.append, layout)
         for step in denoising.sample(denoise, latents, recipe.scheduler, recipe.steps, last=steps):
             latents = step.latents
-            wanted = step.index % PREVIEW_EVERY == 1 and step.index < steps
+            wanted = recorder is not None and step.index % PREVIEW_EVERY == 1 and step.index < steps
             preview = decode(step.clean) if wanted else None
             yield Progress(before + step.index, before + steps, "denoising", preview)
-        attention = attention_maps(recorder, conditions, recipe)
+        attention = attention_maps(recorder, conditions, recipe) if recorder else AttentionMaps()
         yield Generation(decode(latents), attention, latents, tuple(curve), psnr)
 
     @torch.no_grad()
@@ -210,7 +217,7 @@ class BuiltinModel:
         self,
         recipe: Recipe,
         conditions: Conditions,
-        recorder: Recorder,
+        recorder: Recorder | None,
         told: Callable[[GuidancePoint], None],
         layout: Layout | None,
     ) -> Denoise:
@@ -224,7 +231,11 @@ class BuiltinModel:
         return denoise if layout is None else layout.holding(denoise)
 
     def _guide(
-        self, recipe: Recipe, recorder: Recorder, layout: Layout | None, conditions: Conditions
+        self,
+        recipe: Recipe,
+        recorder: Recorder | None,
+        layout: Layout | None,
+        conditions: Conditions,
     ) -> Denoise:
         denoise = guidance.classifier_free(
             self.denoiser,

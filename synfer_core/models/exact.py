@@ -46,6 +46,7 @@ class ExactBackbone:
             guidance=False,
             attention=False,
             steps=False,
+            drafts=True,
         )
 
     def check(self, recipe: Recipe) -> Recipe:
@@ -79,6 +80,10 @@ class ExactBackbone:
         )
         image = self.renderer.render(scene, recipe.size or self.image_size)
         yield Generation(image, AttentionMaps())
+
+    def draft(self, recipe: Recipe) -> Iterator[Progress | Generation]:
+        """Render once: the exact image is a draft already."""
+        return self.stream(recipe)
 
 
 def person_of(recipe: Recipe) -> int | Identity:

@@ -75,7 +75,7 @@ class Visit:
             self.troubles.append(f"outside request: {address}")
 
     def wait(self, phase: str) -> None:
-        self.page.wait_for_selector(f"body[data-phase={phase}]", timeout=30_000)
+        self.page.wait_for_selector(f"body[data-phase={phase}]", timeout=30_000 * crowding())
 
     def generate(self) -> None:
         self.page.keyboard.press("Control+Enter")

@@ -71,7 +71,7 @@ def synthesizer(reading_folder: Path) -> Synthesizer:
 @pytest.fixture(scope="module")
 def server(synthesizer: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     measured = write_figures(tmp_path_factory.mktemp("measured"), synthesizer)
-    with served(synthesizer, Settings(upload_mb=2, models=measured)) as one:
+    with served(synthesizer, Settings(upload_mb=2, models=measured, live=False)) as one:
         yield one
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.compare import WITHOUT, Made, make, without
+from app.compare import WITHOUT, Made, make
 from synfer_core.errors import RequestError
 from synfer_core.report import Progress
 from synfer_core.request import Recipe
@@ -32,13 +32,13 @@ def test_two_runs_of_one_seed_count_their_steps_on(synthesizer: Synthesizer) -> 
     assert made.plain.recipe.model_dump(exclude={"guidance", "weights_sha256"}) == (
         made.result.recipe.model_dump(exclude={"guidance", "weights_sha256"})
     )
-    alone = synthesizer.generate(without(GUIDED)).image
+    alone = synthesizer.generate(GUIDED.unguided()).image
     np.testing.assert_array_equal(made.plain.image, alone)
 
 
 def test_one_run_where_there_is_nothing_to_compare(synthesizer: Synthesizer) -> None:
     assert last(synthesizer, GUIDED, compare=False).plain is None
-    assert last(synthesizer, without(GUIDED), compare=True).plain is None
+    assert last(synthesizer, GUIDED.unguided(), compare=True).plain is None
 
 
 def test_a_recipe_that_is_refused_makes_nothing(synthesizer: Synthesizer) -> None:

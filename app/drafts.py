@@ -1,0 +1,113 @@
+"""Live drafts: each page has one job under way at most, and the newest value in one slot.
+
+A draft goes through the one queue of its device. While it waits there for others, newer values
+take its place in the slot, so that what is made in the end is the newest; nothing queues up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from app.jobs import Job, JobQueue, Snapshot, State
+from synfer_core.drafts import Draft
+from synfer_core.report import Progress
+from synfer_core.request import Recipe
+from synfer_core.synthesizer import Synthesizer
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A value of the sliders.
+
+    Attributes:
+        turn: The page's own count of them.
+        recipe: What they ask for.
+    """
+
+    turn: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """What a draft's job made, and for which value."""
+
+    turn: int
+    draft: Draft
+
+
+class Slot:
+    """One value that waits to be made; newer ones replace it until it is taken."""
+
+    def __init__(self, value: Wanted):
+        self._value = value
+        self._taken = False
+        self._lock = threading.Lock()
+
+    def replace(self, value: Wanted) -> bool:
+        """Put a newer value in; False, and no effect, once the old one has been taken."""
+        with self._lock:
+            if self._taken:
+                return False
+            self._value = value
+            return True
+
+    def take(self) -> Wanted:
+        """The newest value; from here on it is being made."""
+        with self._lock:
+            self._taken = True
+            return self._value
+
+
+class Drafts:
+    """The drafts of all pages.
+
+    Args:
+        synthesizer: Makes them.
+        queue: The queue of its device.
+    """
+
+    def __init__(self, synthesizer: Synthesizer, queue: JobQueue):
+        self._synthesizer, self._queue = synthesizer, queue
+        self._pages: dict[str, tuple[Slot, Job]] = {}
+
+    def ask(self, page: str, value: Wanted) -> Job:
+        """The job that makes a page's newest value: one that still waits, or a new one.
+
+        A draft of an older value that is being made is given up; it is the page that decides when
+        to ask for a newer one.
+
+        Raises:
+            BusyError: The queue is full.
+        """
+        slot, job = self._pages.get(page, (None, None))
+        if slot and job and not job.state.final and slot.replace(value):
+            return job
+        self.stop(page)
+        slot = Slot(value)
+        job = self._queue.submit(lambda: self._work(slot), owner=page)
+        self._pages[page] = slot, job
+        return job
+
+    def stop(self, page: str) -> None:
+        """Give up what is being made or waits for a page."""
+        _, job = self._pages.pop(page, (None, None))
+        if job:
+            self._queue.cancel(job)
+
+    async def outcome(self, job: Job) -> Snapshot:
+        """How a draft ended; or, after about a second, that it still waits for others."""
+        seen = 0
+        async for snapshot in self._queue.follow(job):
+            seen += 1
+            if snapshot.state is State.QUEUED and seen > 1:
+                return snapshot
+        self._queue.drop(job)  # it was for this page's eyes only; others' results stay collectable
+        return snapshot
+
+    def _work(self, slot: Slot) -> Generator[Progress | Drafted, None, None]:
+        value = slot.take()
+        for item in self._synthesizer.draft(value.recipe):
+            yield item if isinstance(item, Progress) else Drafted(value.turn, item)
