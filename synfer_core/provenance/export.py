@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,13 +39,13 @@ class Export:
 
     Attributes:
         pixels: (H, W, 3) uint8, marked.
-        recipe: What made it.
         origin: What its metadata says.
+        recipe: What made it.
     """
 
     pixels: Pixels
-    recipe: Recipe
     origin: Origin
+    recipe: Recipe
 
     @classmethod
     def of(cls, image: Pixels, recipe: Recipe, marking: Marking) -> Export:
@@ -53,23 +54,40 @@ class Export:
         The label comes first, so that the watermark lies in the picture as it is seen.
         """
         origin = metadata.origin_of(recipe, pixels_sha256(image))
-        if marking.label:
-            words = WORDS[metadata.source_type(recipe)]
-            image, origin = label.draw(image, words), replace(origin, label=words)
-        if marking.watermark and watermark.fits(image):
-            assert origin.recipe_sha256 is not None
-            image = watermark.embed(image, tag_of(origin.recipe_sha256))
-            origin = replace(origin, watermark=watermark.NAME)
-        return cls(image, recipe, replace(origin, pixels_sha256=pixels_sha256(image)))
+        return cls(*mark(image, origin, marking), recipe=recipe)
 
     def to_png(self) -> bytes:
         """The picture as PNG with recipe and origin in its metadata."""
-        info = PngInfo()
-        info.add_itxt(RECIPE_KEY, self.recipe.to_json())
-        info.add_itxt(metadata.XMP_KEY, metadata.to_xmp(self.origin))
-        buffer = io.BytesIO()
-        Image.fromarray(self.pixels).save(buffer, "PNG", pnginfo=info)
-        return buffer.getvalue()
+        return png(self.pixels, self.origin, {RECIPE_KEY: self.recipe.to_json()})
+
+
+def mark(image: Pixels, origin: Origin, marking: Marking) -> tuple[Pixels, Origin]:
+    """An image (H, W, 3) uint8 with its marks, and its origin with what was done to it.
+
+    Args:
+        image: As it was made.
+        origin: With its source type and the hash of its recipe.
+        marking: What is put onto it.
+    """
+    assert origin.recipe_sha256 is not None
+    if marking.label:
+        words = WORDS[origin.source_type or ""]
+        image, origin = label.draw(image, words), replace(origin, label=words)
+    if marking.watermark and watermark.fits(image):
+        image = watermark.embed(image, tag_of(origin.recipe_sha256))
+        origin = replace(origin, watermark=watermark.NAME)
+    return image, replace(origin, pixels_sha256=pixels_sha256(image))
+
+
+def png(image: Pixels, origin: Origin, texts: Mapping[str, str]) -> bytes:
+    """An image as PNG with texts and its origin in the metadata."""
+    info = PngInfo()
+    for key, text in texts.items():
+        info.add_itxt(key, text)
+    info.add_itxt(metadata.XMP_KEY, metadata.to_xmp(origin))
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
 
 
 def pixels_sha256(image: Pixels) -> str:

@@ -211,7 +211,7 @@ class StimulusSet(_Part):
         Raises:
             RequestError: It cannot be read, repeats a key, or is no specification.
         """
-        return cls.parse(_yaml(read_text_bytes(path, "SPEC")))
+        return cls.parse(parse_yaml(read_text_bytes(path, "SPEC")))
 
 
 def check_unique(values: Iterable[Hashable], field: str) -> None:
@@ -319,7 +319,12 @@ _LOADER: Any = type("_Loader", (yaml.SafeLoader,), {})
 _LOADER.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
 
 
-def _yaml(data: bytes) -> object:
+def parse_yaml(data: bytes) -> object:
+    """What a YAML or JSON text holds.
+
+    Raises:
+        RequestError: It is neither, or repeats a key.
+    """
     try:
         return yaml.load(data, _LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError) as error:
