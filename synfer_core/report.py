@@ -324,7 +324,11 @@ def read_recipe(png: bytes) -> Recipe:
     except _DAMAGE as error:
         raise ImageError(f"cannot be read: {error}", field="image", allowed="a PNG file") from error
     if text is None:
-        raise RequestError("the image carries no recipe", field="image")
+        raise RequestError(
+            "this picture carries no recipe: it was not made here, or a program that saved it anew "
+            "left its metadata out",
+            field="image",
+        )
     return Recipe.parse_json(text)
 
 

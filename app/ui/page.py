@@ -15,13 +15,15 @@ from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
 from app.schemas import forms_of, page_recipe, wanted_marking, wants_comparison
 from app.settings import Settings
-from app.ui import controls, references, results, sliders, stimuli, theme
+from app.ui import controls, grids, history, references, results, sliders, stimuli, theme
+from app.ui.kept import compare_recipes
 from app.uploads import said_label, uploaded
 from synfer_core.enrichment import enrich_recipe
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.faces.images import decode_image
 from synfer_core.faces.second_opinion import PENDING, SecondOpinion, second_opinion
 from synfer_core.facs import PROTOTYPES, Expression
+from synfer_core.grids.sheet import read_grid
 from synfer_core.models.backbone import Capabilities
 from synfer_core.report import Annotation, Progress, read_recipe
 from synfer_core.request import Recipe
@@ -43,7 +45,7 @@ _HEADER = """
 </button></header><p class="error notice" role="alert" hidden></p>"""
 
 _DROP = f"""
-<div class="dropper"><button type="button" class="drop"><b>Drop a face here</b>
+<div class="dropper" data-takes-files><button type="button" class="drop"><b>Drop a face here</b>
 <span>or click to choose a file, or paste one</span></button>
 <input type="file" accept="image/*" hidden aria-label="Image">
 <p class="error" data-error-for="image" hidden></p>
@@ -215,16 +217,26 @@ def recipe_of(content: bytes) -> Recipe:
         ImageError: A PNG cannot be read.
     """
     png = content.startswith(b"\x89PNG")
+    if not png and b"\0" in content:
+        raise RequestError(
+            "is a file of another kind", field="recipe", allowed="a PNG made here, or JSON"
+        )
     recipe = read_recipe(content) if png else Recipe.parse_json(content)
     return recipe.model_copy(update={"weights_sha256": None})
 
 
 def recipe_reader(limit_mb: int) -> Callable[[object], dict[str, Any]]:
-    """What the page calls with a recipe's file; answers values for its forms, or an error."""
+    """What the page calls with a recipe's file; answers values for its forms, or an error.
+
+    A sheet of a grid answers values for the form of grids.
+    """
 
     def read_recipe(upload: object) -> dict[str, Any]:
         try:
-            forms = forms_of(recipe_of(uploaded(upload, limit_mb)))
+            content = uploaded(upload, limit_mb)
+            if grid := read_grid(content):
+                return {"grid": grids.form_of(grid)}
+            forms = forms_of(recipe_of(content))
         except SynferError as error:
             return {"error": {**error.to_dict(), "field": "recipe"}}
         return {"panel": forms.panel, "controls": forms.controls}
@@ -281,6 +293,7 @@ def build(studio: Studio) -> gr.Blocks:
     ) as page:
         gr.HTML(html_template=_HEADER, elem_id="masthead", apply_default_css=False)
         notice = _part("notice", "<span></span>", None)
+        _part("compare", history.compare_html(), None, server_functions=[compare_recipes])
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Studio"):
                 _studio_tab(page, studio, notice)
@@ -289,6 +302,9 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Stimuli"):
                 sets = stimuli.Stimuli(studio.synthesizer, studio.queue, studio.settings)
                 stimuli.tab(page, sets, notice, _part)
+            with gr.Tab("Grids"):
+                rows = grids.Grids(studio.synthesizer, studio.queue, studio.settings)
+                grids.tab(page, rows, notice, _part, first_forms(studio.synthesizer))
         page.unload(studio.leave)
     page.queue(
         api_open=False,
@@ -311,8 +327,9 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
         with gr.Column(elem_id="centre"):
             empty = "The first face is on its way." if studio.settings.first_face else ""
             stage = _part("stage", results.stage_html(main=True, empty=empty), {"phase": "idle"})
+            _part("history", history.history_html(), None)
             form = _part(
-                "controls enrich edit",
+                "controls enrich edit undo",
                 controls.controls_html(
                     studio.synthesizer.capabilities, form_value, studio.settings.marking
                 ),

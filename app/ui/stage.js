@@ -68,6 +68,12 @@ function done(value) {
   if (value.file) { link.href = value.image; link.download = value.file; }
 }
 
+// The history hears of a finished face.
+function tell(value) {
+  if (main && value.recipe)
+    document.dispatchEvent(new CustomEvent("synfer:made", {detail: value}));
+}
+
 function paint(value) {
   const running = value.phase === "waiting" || value.phase === "running";
   $(".progress").style.setProperty("--at", `${100 * (value.total ? value.step / value.total : 0)}%`);
@@ -75,7 +81,7 @@ function paint(value) {
   heat.hidden = running || !chosen;
   $(".status").textContent = value.status || "";
   compare(running ? null : value.phase === "done" ? value : finished);
-  if (value.phase === "done") { picture(value); done(value); }
+  if (value.phase === "done") { picture(value); done(value); tell(value); }
   else if (running) { if (value.image) picture(value); }
   else if (finished) { picture(finished); choose(chosen); }
   if (main) window.synfer.phase(value.phase);

@@ -145,7 +145,9 @@ def _key(key: str, field: str) -> str:
 def _check_value(axis: Axis, value: Value, field: str) -> None:
     """Try one value in a recipe that would take any other value of its kind."""
     if axis.kind == "expression" and value not in EXPRESSIONS:
-        raise RequestError(f"{value!r} is no expression", field=field, allowed=", ".join(EXPRESSIONS))
+        raise RequestError(
+            f"{value!r} is no expression", field=field, allowed=", ".join(EXPRESSIONS)
+        )
     fields = {"aus": {"AU12": value}} if axis.kind == "intensity" else axis.fields(value)
     try:
         Recipe.parse({"expression": "happiness", **fields})

@@ -170,7 +170,9 @@ def _check_pair(rows: Axis, columns: Axis) -> None:
                 allowed="an AU key such as AU12; none beside units without an intensity",
             )
     if rows.kind == columns.kind and rows.kind not in ("units", "intensity"):
-        raise RequestError(f"is {rows.kind} as the rows are", field="columns.kind", allowed="another")
+        raise RequestError(
+            f"is {rows.kind} as the rows are", field="columns.kind", allowed="another"
+        )
     _check_muscles(rows, columns)
 
 
@@ -182,7 +184,9 @@ def _check_muscles(rows: Axis, columns: Axis) -> None:
             if set(slots_of(one)) & set(slots_of(other)) and not (both_lists and one == other):
                 field = "columns.values" if columns.kind == "units" else "columns.unit"
                 raise RequestError(
-                    f"{other} moves what {one} of the rows moves", field=field, allowed="other units"
+                    f"{other} moves what {one} of the rows moves",
+                    field=field,
+                    allowed="other units",
                 )
 
 
