@@ -36,6 +36,7 @@ function build({rows, columns}) {
     return line;
   }));
   $("table").style.setProperty("--columns", columns.names.length);
+  $("table").style.setProperty("--rows", rows.names.length);
 }
 
 function place(tile) {

@@ -184,5 +184,4 @@ element.addEventListener("keydown", (event) => {
 });
 find.addEventListener("input", show);
 document.addEventListener("synfer:made", (event) => { if (event.detail.recipe) ready.then(() => add(event.detail)); });
-fold(!window.matchMedia("(max-width: 820px)").matches);
 const ready = openBase().then(show);

@@ -27,10 +27,10 @@ _FORTH = (
 def history_html() -> str:
     """The strip of faces; its script fills it."""
     return f"""
-<section class="controls history" aria-label="History" data-most="{MOST}"
+<section class="controls history folded" aria-label="History" data-most="{MOST}"
   data-bytes="{MEGABYTES}e6">
   <div class="history-head">
-    <button type="button" class="quiet fold" aria-expanded="true" aria-controls="history-body">
+    <button type="button" class="quiet fold" aria-expanded="false" aria-controls="history-body">
       History <span class="state"></span></button>
     <input type="text" class="find" placeholder="Search: 12C, anger, seed 7" autocomplete="off"
       aria-label="Search the history by words, action unit, expression or seed">

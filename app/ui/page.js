@@ -36,6 +36,8 @@ window.synfer = {
     slot.textContent = window.synfer.sentence(error);
     slot.hidden = false;
     slot.classList.toggle("note", error.kind === "note");
+    clearTimeout(window.synfer.fading);
+    if (error.kind === "note") window.synfer.fading = setTimeout(() => { slot.hidden = true; }, 8000);
     slot.closest("details")?.setAttribute("open", "");
     const control = slot.closest(".field, .au")?.querySelector("input, textarea, select");
     control?.setAttribute("aria-invalid", "true");
