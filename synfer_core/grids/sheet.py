@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from synfer_core.errors import RequestError
 from synfer_core.grids.spec import Grid
 from synfer_core.provenance import label, metadata
-from synfer_core.provenance.export import WORDS, mark, pixels_sha256, png
+from synfer_core.provenance.export import WORDS, mark, pixels_sha256, png, tag_of
 from synfer_core.provenance.marking import Marking
 from synfer_core.provenance.metadata import Origin
 from synfer_core.report import carried_text
@@ -52,8 +52,13 @@ def to_png(grid: Grid, faces: Mapping[int, Face], marking: Marking) -> bytes:
         grid: What it shows.
         faces: By the cell's index, all of one size, one at least; missing ones stay blank.
         marking: What is put onto it.
+
+    Raises:
+        RequestError: There is no face.
     """
-    origin = _origin(grid, faces)
+    text = grid.to_json()
+    sha256 = metadata.text_sha256(text)
+    origin = _origin(sha256, faces)
     shown = {index: face.image for index, face in faces.items()}
     if marking.label:
         words = WORDS[origin.source_type or ""]
@@ -61,17 +66,19 @@ def to_png(grid: Grid, faces: Mapping[int, Face], marking: Marking) -> bytes:
         origin = replace(origin, label=words)
     sheet = draw(grid, shown)
     origin = replace(origin, image_sha256=pixels_sha256(sheet))
-    marked, origin = mark(sheet, origin, replace(marking, label=False))
-    return png(marked, origin, {GRID_KEY: grid.to_json()})
+    marked, origin = mark(sheet, origin, tag_of(sha256), replace(marking, label=False))
+    return png(marked, origin, {GRID_KEY: text})
 
 
-def _origin(grid: Grid, faces: Mapping[int, Face]) -> Origin:
+def _origin(sha256: str, faces: Mapping[int, Face]) -> Origin:
     """As of its faces; the weights' hash stands there where one made them all."""
     weights = {face.recipe.weights_sha256 for face in faces.values()}
+    if not faces:
+        raise RequestError("no face was made", field="SPEC", allowed="one face at least")
     origin = metadata.origin_of(next(iter(faces.values())).recipe, "")
     return replace(
         origin,
-        recipe_sha256=metadata.text_sha256(grid.to_json()),
+        recipe_sha256=sha256,
         weights_sha256=weights.pop() if len(weights) == 1 else None,
     )
 
@@ -92,12 +99,7 @@ def draw(grid: Grid, images: Mapping[int, Pixels]) -> Pixels:
     Args:
         grid: What it shows.
         images: (S, S, 3) by the cell's index, all of one size, one at least.
-
-    Raises:
-        RequestError: There is none.
     """
-    if not images:
-        raise RequestError("no face was made", field="SPEC", allowed="one face at least")
     side = next(iter(images.values())).shape[0]
     paper = _Paper.of(grid, side)
     for cell in grid.cells:

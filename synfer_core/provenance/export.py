@@ -54,27 +54,28 @@ class Export:
         The label comes first, so that the watermark lies in the picture as it is seen.
         """
         origin = metadata.origin_of(recipe, pixels_sha256(image))
-        return cls(*mark(image, origin, marking), recipe=recipe)
+        tag = tag_of(metadata.text_sha256(recipe.to_json()))
+        return cls(*mark(image, origin, tag, marking), recipe=recipe)
 
     def to_png(self) -> bytes:
         """The picture as PNG with recipe and origin in its metadata."""
         return png(self.pixels, self.origin, {RECIPE_KEY: self.recipe.to_json()})
 
 
-def mark(image: Pixels, origin: Origin, marking: Marking) -> tuple[Pixels, Origin]:
+def mark(image: Pixels, origin: Origin, tag: int, marking: Marking) -> tuple[Pixels, Origin]:
     """An image (H, W, 3) uint8 with its marks, and its origin with what was done to it.
 
     Args:
         image: As it was made.
-        origin: With its source type and the hash of its recipe.
+        origin: With its source type.
+        tag: What the watermark says: `tag_of` the hash of what made it.
         marking: What is put onto it.
     """
-    assert origin.recipe_sha256 is not None
     if marking.label:
         words = WORDS[origin.source_type or ""]
         image, origin = label.draw(image, words), replace(origin, label=words)
     if marking.watermark and watermark.fits(image):
-        image = watermark.embed(image, tag_of(origin.recipe_sha256))
+        image = watermark.embed(image, tag)
         origin = replace(origin, watermark=watermark.NAME)
     return image, replace(origin, pixels_sha256=pixels_sha256(image))
 

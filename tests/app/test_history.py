@@ -55,10 +55,15 @@ def test_files_that_hold_no_recipe_are_told_apart() -> None:
     assert sent(plain)["controls"]["text"] == "a smile"
     assert "another kind" in sent(b"\xff\xd8\xff\xe0\x00\x10JFIF")["error"]["message"]
     assert "JSON" in sent(b"{")["error"]["message"]
-    grid = {"kind": "seed", "values": [1]}
-    assert "error" in sent(
-        Grid.parse({"rows": grid, "columns": {**grid, "kind": "steps"}}).to_json().encode()
-    )
+
+
+def test_the_sheet_of_a_grid_brings_its_form() -> None:
+    axis = {"kind": "seed", "values": [1, 2]}
+    grid = Grid.parse({"rows": axis, "columns": {**axis, "kind": "steps"}})
+    face = Face(np.full((64, 64, 3), 90, np.uint8), grid.cells[0].recipe)
+    form = sent(to_png(grid, {0: face}, PLAIN))["grid"]
+    assert form["rows"] == {"kind": "seed", "values": "1, 2", "unit": "", "intensity": ""}
+    assert form["base"]["controls"]["seed"] == "0"
 
 
 BRIGHTEST = """e => Math.max(...e.getContext('2d').getImageData(0, 0, 64, 64).data

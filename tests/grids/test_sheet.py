@@ -68,5 +68,5 @@ def test_marks_can_be_left_out_and_the_label_is_on_the_faces() -> None:
 
 def test_no_sheet_without_a_face_and_no_grid_in_other_files() -> None:
     with pytest.raises(RequestError):
-        draw(GRID, {})
+        to_png(GRID, {}, PLAIN)
     assert read_grid(b"no picture") is None
