@@ -1,6 +1,6 @@
 // Undo and redo of the settings, in one scope with controls.js. A state is both forms; changes that
 // follow within a moment, such as the way of a slider, count as one.
-const PAUSE = 400, DEEPEST = 200;
+const PAUSE = 400, DEEPEST = 100;
 const past = [], future = [];
 let present = null, pause = null;
 

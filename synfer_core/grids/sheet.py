@@ -26,6 +26,7 @@ GRID_KEY = "synfer_grid"
 """Name of the PNG text chunk that holds the specification as JSON."""
 
 Pixels = NDArray[np.uint8]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _GAP, _PAD = 4, 10
 _PAPER, _INK, _SOFT, _EMPTY = "white", "#20272b", "#566067", "#ebebeb"
 _LETTERS = 9
@@ -132,7 +133,7 @@ class _Paper:
         font = ImageFont.load_default(max(11, side // _LETTERS))
         rows = [_wrapped(name, side, font) for name in grid.rows.names]
         columns = [_wrapped(name, side, font) for name in grid.columns.names]
-        line = _height(["x"], font)
+        line = round(font.getbbox("Ag")[3]) + 2
         head = _width([grid.rows.title, *(text for name in rows for text in name)], font)
         left = head + 2 * _PAD
         top = 3 * _PAD + line * (1 + max(map(len, columns)))
@@ -164,7 +165,7 @@ class _Paper:
         corner: tuple[int, int],
         lines: Sequence[str],
         height: int,
-        font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+        font: Font,
         *,
         centred: bool,
     ) -> None:
@@ -173,9 +174,7 @@ class _Paper:
             self.brush.text((x, corner[1] + number * height), text, _INK, font)
 
 
-def _wrapped(
-    text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
-) -> list[str]:
+def _wrapped(text: str, width: int, font: Font) -> list[str]:
     """The text in lines that are no wider, as far as words allow."""
     lines: list[str] = []
     for word in text.split():
@@ -186,9 +185,5 @@ def _wrapped(
     return lines
 
 
-def _width(lines: Sequence[str], font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
+def _width(lines: Sequence[str], font: Font) -> int:
     return max(round(font.getbbox(text)[2]) for text in lines)
-
-
-def _height(lines: Sequence[str], font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
-    return len(lines) * round(font.getbbox("Ag")[3] + 2)
