@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from synfer_core.errors import RequestError
 from synfer_core.facs import slots_of
-from synfer_core.files import read_text_bytes
 from synfer_core.grids.axis import USUAL_INTENSITY, Axis, Value, check_axis
 from synfer_core.request import Recipe
-from synfer_core.stimuli.spec import parse_yaml, refusal
+from synfer_core.stimuli.spec import Specification
 
 MAX_CELLS = 400
 """Cells of one grid."""
@@ -37,7 +35,7 @@ class Cell:
     recipe: Recipe
 
 
-class Grid(BaseModel):
+class Grid(Specification):
     """Faces in rows and columns: a base recipe with two things changed.
 
     Attributes:
@@ -45,8 +43,6 @@ class Grid(BaseModel):
         rows, columns: What changes. Both may be ``units`` (each pair together) or ``intensity``
             of two units; else the two are of different kinds.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     version: Literal[1] = 1
     base: Recipe = Field(default_factory=Recipe)
@@ -106,38 +102,6 @@ class Grid(BaseModel):
             name = axis.names[place]
             words.append(name if axis.kind in ("units", "expression") else f"{axis.title} {name}")
         return ", ".join(words)
-
-    @classmethod
-    def parse(cls, data: object) -> Self:
-        """A grid from a mapping.
-
-        Raises:
-            RequestError: Names the first field that is wrong and what is allowed there.
-        """
-        if not isinstance(data, Mapping):
-            raise RequestError("a specification is a mapping of fields", field="SPEC")
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise refusal(error, cls) from error
-
-    @classmethod
-    def parse_text(cls, data: bytes) -> Self:
-        """A grid from JSON or YAML.
-
-        Raises:
-            RequestError: It is neither, repeats a key, or is no grid.
-        """
-        return cls.parse(parse_yaml(data))
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """A grid from a JSON or YAML file.
-
-        Raises:
-            RequestError: It cannot be read, or is no grid.
-        """
-        return cls.parse_text(read_text_bytes(path, "SPEC"))
 
     def to_json(self) -> str:
         """The grid as one line of JSON; `parse_text` gives an equal one back."""
