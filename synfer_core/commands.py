@@ -116,8 +116,8 @@ def _add_generate(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--enrich", action="store_true", help="write the detailed prompt (see synfer enrich)"
     )
-    _add_models(parser)
-    _add_marking(parser)
+    add_models(parser)
+    add_marking(parser)
     _add_recipe_options(parser)
     parser.set_defaults(run=_generate)
 
@@ -182,8 +182,8 @@ def _add_edit(subparsers: Subparsers) -> None:
         metavar="N",
         help="how firmly to hold what the units do not move, 0 to 1 (1)",
     )
-    _add_models(parser)
-    _add_marking(parser)
+    add_models(parser)
+    add_marking(parser)
     parser.set_defaults(run=_edit)
 
 
@@ -220,15 +220,17 @@ def _add_annotate(subparsers: Subparsers) -> None:
         metavar="NAME",
         help="what the images are said to show; FERAnno and the experts vote on it",
     )
-    _add_models(parser)
+    add_models(parser)
     parser.set_defaults(run=_annotate)
 
 
-def _add_models(parser: argparse.ArgumentParser) -> None:
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the weights."""
     parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
 
 
-def _add_marking(parser: argparse.ArgumentParser) -> None:
+def add_marking(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how pictures are marked."""
     parser.add_argument(
         "--no-watermark",
         action="store_true",
@@ -239,7 +241,8 @@ def _add_marking(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _marking(args: argparse.Namespace) -> Marking:
+def wanted_marking(args: argparse.Namespace) -> Marking:
+    """How the options of `add_marking` want pictures marked."""
     return Marking(watermark=not args.no_watermark, label=args.label)
 
 
@@ -263,7 +266,7 @@ def _generate_one(args: argparse.Namespace) -> int:
     if args.enrich:
         recipe = _enriched(recipe)
     result = _follow(_load(args.models), recipe)
-    result.save_png(args.out, _marking(args))
+    result.save_png(args.out, wanted_marking(args))
     if args.report:
         write_whole(args.report, _json_bytes(result.to_dict()))
     _print_summary(args.out, result)
@@ -280,7 +283,7 @@ def _edit(args: argparse.Namespace) -> int:
     synthesizer = _load(args.models)
     edit = synthesizer.edit(source, aus, relative=args.relative, made_by=made_by, **fields)
     result = _follow(synthesizer, edit.recipe)
-    result.save_png(args.out, _marking(args))
+    result.save_png(args.out, wanted_marking(args))
     if args.report:
         write_whole(args.report, _json_bytes({**result.to_dict(), "edit": edit.to_dict()}))
     _print_summary(args.out, result)
@@ -309,7 +312,7 @@ def _generate_batch(args: argparse.Namespace) -> int:
         raise RequestError("does not go with --batch", field=given[0], allowed=allowed)
     lines = batch.read_lines(args.batch)
     generate = _load(args.models).generate
-    summary = batch.run(lines, args.out, generate, _print_entry, _marking(args))
+    summary = batch.run(lines, args.out, generate, _print_entry, wanted_marking(args))
     print(f"{summary.made} made, {summary.failed} failed: {args.out / batch.MANIFEST}")
     return 1 if summary.failed else 0
 
@@ -348,10 +351,19 @@ def _action_units(terms: list[str]) -> dict[str, float]:
     return aus
 
 
+def check_png(out: Path) -> None:
+    """Refuse a target ``--out`` that is no PNG or cannot be written.
+
+    Raises:
+        RequestError: Names the option.
+    """
+    if out.suffix.lower() != ".png":
+        raise RequestError(f"{out.name} is not a PNG name", field="--out", allowed="*.png")
+    check_writable(out, "--out")
+
+
 def _check_targets(args: argparse.Namespace) -> None:
-    if args.out.suffix.lower() != ".png":
-        raise RequestError(f"{args.out.name} is not a PNG name", field="--out", allowed="*.png")
-    check_writable(args.out, "--out")
+    check_png(args.out)
     if args.report:
         check_writable(args.report, "--report")
 

@@ -320,11 +320,15 @@ def read_recipe(png: bytes) -> Recipe:
         RequestError: There is no recipe in it, or it is not valid.
     """
     try:
-        text = _recipe_text(png)
+        text = _text(png, RECIPE_KEY)
     except _DAMAGE as error:
         raise ImageError(f"cannot be read: {error}", field="image", allowed="a PNG file") from error
     if text is None:
-        raise RequestError("the image carries no recipe", field="image")
+        raise RequestError(
+            "this picture carries no recipe: it was not made here, or a program that saved it anew "
+            "left its metadata out",
+            field="image",
+        )
     return Recipe.parse_json(text)
 
 
@@ -338,16 +342,19 @@ def carried_recipe(data: bytes) -> Recipe | None:
     return None if text is None else Recipe.parse_json(text)
 
 
-def carried_text(data: bytes) -> str | None:
-    """The recipe in the bytes of any file as the text it stands there; None where it has none."""
+def carried_text(data: bytes, key: str = RECIPE_KEY) -> str | None:
+    """What the bytes of any file carry under a PNG text chunk's name, by default the recipe.
+
+    None where there is no such text, or no PNG.
+    """
     try:
-        return _recipe_text(data)
+        return _text(data, key)
     except _DAMAGE:
         return None
 
 
-def _recipe_text(png: bytes) -> str | None:
+def _text(png: bytes, key: str) -> str | None:
     with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
         image.load()
-        text = getattr(image, "text", {}).get(RECIPE_KEY)
+        text = getattr(image, "text", {}).get(key)
     return None if text is None else str(text)

@@ -29,7 +29,13 @@ function read() {
   return Object.assign(value, carried, ...readers.map((reader) => reader()));
 }
 
-const keep = () => { props.value = read(); };
+const keep = () => { props.value = read(); tellControls(); };
+
+// The other parts of the page hear of the settings.
+function tellControls() {
+  window.synfer.controls = props.value;
+  document.dispatchEvent(new CustomEvent("synfer:controls", {detail: props.value}));
+}
 
 function showStrength(range, value) {
   range.value = value;
@@ -117,14 +123,24 @@ const busy = () => ["waiting", "running"].includes(document.body.dataset.phase);
 const cancel = () => { if (busy()) trigger("cancel"); };
 const onStudio = () => element.offsetParent !== null;
 
-async function load(file) {
+async function load(file, told = "") {
   const answer = await window.synfer.read(file, server.read_recipe);
   if (answer.error) return window.synfer.complain(answer.error);
-  window.synfer.complain(answer.note ? {message: answer.note, kind: "note"} : null);
+  if (answer.grid) {
+    window.synfer.spec = answer.grid;
+    window.synfer.tab("Grids");
+    window.synfer.complain({message: "The settings of a grid are loaded", kind: "note"});
+    return document.dispatchEvent(new CustomEvent("synfer:spec", {detail: answer.grid}));
+  }
+  window.synfer.tab("Studio");
+  window.synfer.complain(told ? {message: told, kind: "note"} : null);
   paint(answer.controls);
   keep();
   document.dispatchEvent(new CustomEvent("synfer:recipe", {detail: answer}));
 }
+
+// A drop belongs to the part of the page that asks for files, where one is in sight.
+const taken = () => [...document.querySelectorAll("[data-takes-files]")].some((e) => e.checkVisibility());
 
 element.addEventListener("input", (event) => {
   window.synfer.settle(event.target);
@@ -160,12 +176,15 @@ document.addEventListener("keydown", (event) => {
     generate();
   }
 });
-document.addEventListener("dragover", (event) => { if (onStudio()) event.preventDefault(); });
+document.addEventListener("dragover", (event) => { if (!taken()) event.preventDefault(); });
 document.addEventListener("drop", (event) => {
-  if (!onStudio() || !event.dataTransfer?.files.length) return;
+  if (taken() || !event.dataTransfer?.files.length) return;
   event.preventDefault();
   load(event.dataTransfer.files[0]);
 });
+document.addEventListener("synfer:load", (event) => load(
+  new File([event.detail.recipe], "recipe.json"),
+  `Loaded: ${event.detail.title}. Generate makes this face again`));
 document.addEventListener("synfer:panel", showGuide);
 document.addEventListener("synfer:phase", () => {
   $("[data-act=cancel]").disabled = !busy();
@@ -174,4 +193,5 @@ document.addEventListener("synfer:phase", () => {
 queueMicrotask(() => {
   watch("value", () => paint(props.value));
   paint(props.value);
+  tellControls();
 });

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from app.schemas import supports, unsupported_fields
+from app.ui.history import undo_html
 from app.ui.references import thumbs
 from app.ui.sections import details_html, edit_html, guide_html
 from synfer_core.facs import ACTION_UNITS
@@ -101,6 +102,7 @@ def controls_html(
     </button>
     <button type="button" data-act="cancel" disabled>Cancel<kbd>Esc</kbd></button>
     {_LIVE if live else ""}
+    {undo_html()}
   </div>
   {_words_html("text", "Prompt", "Who it is, and what the picture looks like", values, _ENRICH)}
   {details_html(values)}

@@ -2,6 +2,7 @@
 window.synfer = {
   limit: __UPLOAD_BYTES__,
   backbone: null,
+  pace: null,  // seconds that a step of the last face took
 
   phase(name) {
     document.body.dataset.phase = name;
@@ -29,10 +30,14 @@ window.synfer = {
     const banner = document.querySelector(".notice");
     banner.hidden = true;
     if (!error) return;
-    const slot = (error.field && window.synfer.slot(error.field)) || banner;
+    const found = error.field && window.synfer.slot(error.field);
+    const inSight = found && (found.closest("[role=tabpanel]")?.checkVisibility() ?? true);
+    const slot = inSight ? found : banner;
     slot.textContent = window.synfer.sentence(error);
     slot.hidden = false;
     slot.classList.toggle("note", error.kind === "note");
+    clearTimeout(window.synfer.fading);
+    if (error.kind === "note") window.synfer.fading = setTimeout(() => { slot.hidden = true; }, 8000);
     slot.closest("details")?.setAttribute("open", "");
     const control = slot.closest(".field, .au")?.querySelector("input, textarea, select");
     control?.setAttribute("aria-invalid", "true");
@@ -57,6 +62,13 @@ window.synfer = {
     return then({name: file.name, data: url.slice(url.indexOf(",") + 1)});
   },
 
+  // Show a tab by its name.
+  tab(name) {
+    const one = [...document.querySelectorAll("#tabs [role=tab]")]
+      .find((tab) => tab.textContent.trim() === name);
+    if (one?.getAttribute("aria-selected") !== "true") one?.click();
+  },
+
   theme(name) {
     const dark = name === "dark", body = document.body;
     if (body.classList.contains("dark") !== dark) body.classList.toggle("dark", dark);
@@ -65,6 +77,8 @@ window.synfer = {
       button.setAttribute("aria-pressed", String(dark)));
   },
 };
+
+document.addEventListener("synfer:made", (event) => { window.synfer.pace = event.detail.pace; });
 
 (() => {
   const asked = new URLSearchParams(location.search).get("__theme");

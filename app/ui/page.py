@@ -23,13 +23,15 @@ from app.schemas import (
     wants_comparison,
 )
 from app.settings import Settings
-from app.ui import controls, references, results, sliders, stimuli, theme
+from app.ui import controls, grids, history, references, results, sliders, stimuli, theme
+from app.ui.kept import compare_recipes
 from app.uploads import said_label, uploaded
 from synfer_core.enrichment import enrich_recipe
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.faces.images import decode_image
 from synfer_core.faces.second_opinion import PENDING, SecondOpinion, second_opinion
 from synfer_core.facs import PROTOTYPES, Expression
+from synfer_core.grids.sheet import read_grid
 from synfer_core.models.backbone import Capabilities
 from synfer_core.report import Annotation, Progress, read_recipe
 from synfer_core.request import Recipe
@@ -51,7 +53,7 @@ _HEADER = """
 </button></header><p class="error notice" role="alert" hidden></p>"""
 
 _DROP = f"""
-<div class="dropper"><button type="button" class="drop"><b>Drop a face here</b>
+<div class="dropper" data-takes-files><button type="button" class="drop"><b>Drop a face here</b>
 <span>or click to choose a file, or paste one</span></button>
 <input type="file" accept="image/*" hidden aria-label="Image">
 <p class="error" data-error-for="image" hidden></p>
@@ -250,16 +252,26 @@ def recipe_of(content: bytes) -> Recipe:
         ImageError: A PNG cannot be read.
     """
     png = content.startswith(b"\x89PNG")
+    if not png and b"\0" in content:
+        raise RequestError(
+            "is a file of another kind", field="recipe", allowed="a PNG made here, or JSON"
+        )
     recipe = read_recipe(content) if png else Recipe.parse_json(content)
     return recipe.model_copy(update={"weights_sha256": None})
 
 
 def recipe_reader(limit_mb: int) -> Callable[[object], dict[str, Any]]:
-    """What the page calls with a recipe's file; answers values for its forms, or an error."""
+    """What the page calls with a recipe's file; answers values for its forms, or an error.
+
+    A sheet of a grid answers values for the form of grids.
+    """
 
     def read_recipe(upload: object) -> dict[str, Any]:
         try:
-            forms = forms_of(recipe_of(uploaded(upload, limit_mb)))
+            content = uploaded(upload, limit_mb)
+            if grid := read_grid(content):
+                return {"grid": grids.form_of(grid)}
+            forms = forms_of(recipe_of(content))
         except SynferError as error:
             return {"error": {**error.to_dict(), "field": "recipe"}}
         return {"panel": forms.panel, "controls": forms.controls}
@@ -316,6 +328,7 @@ def build(studio: Studio) -> gr.Blocks:
     ) as page:
         gr.HTML(html_template=_HEADER, elem_id="masthead", apply_default_css=False)
         notice = _part("notice", "<span></span>", None)
+        _part("compare", history.compare_html(), None, server_functions=[compare_recipes])
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Studio"):
                 _studio_tab(page, studio, notice)
@@ -324,6 +337,9 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Stimuli"):
                 sets = stimuli.Stimuli(studio.synthesizer, studio.queue, studio.settings)
                 stimuli.tab(page, sets, notice, _part)
+            with gr.Tab("Grids"):
+                rows = grids.Grids(studio.synthesizer, studio.queue, studio.settings)
+                grids.tab(page, rows, notice, _part, first_forms(studio.synthesizer))
         page.unload(studio.leave)
     page.queue(
         api_open=False,
@@ -347,8 +363,9 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
             empty = "The first face is on its way." if studio.settings.first_face else ""
             markup = results.stage_html(main=True, empty=empty)
             stage = _part("stage regions", markup, {"phase": "idle"})
+            _part("history", history.history_html(), None)
             form = _part(
-                "controls enrich edit live",
+                "controls enrich edit live undo",
                 controls.controls_html(
                     studio.synthesizer.capabilities,
                     form_value,

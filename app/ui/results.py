@@ -15,6 +15,7 @@ from app.figures import Figures
 from app.jobs import Snapshot, State
 from app.ui.curve import guidance_html
 from app.ui.face_map import regions_html
+from app.ui.kept import kept_value
 from app.ui.label import label_html, vote_html
 from app.ui.pictures import data_url, heat_url, preview_url
 from app.ui.trust import trust_html
@@ -160,6 +161,7 @@ def result_value(made: Made, marking: Marking = _MARKED) -> dict[str, Any]:
         "alt": _alt(result),
         "maps": overlay_choices(result.attention, result.recipe.action_units),
         "status": f"Made in {total:.1f} s",
+        **kept_value(result),
         **_beside(made, marking),
     }
 

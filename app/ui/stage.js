@@ -99,6 +99,12 @@ function stopped() {
   if (!drafted) choose(chosen);
 }
 
+// The history hears of a finished face.
+function tell(value) {
+  if (main && value.recipe)
+    document.dispatchEvent(new CustomEvent("synfer:made", {detail: value}));
+}
+
 function paint(value) {
   if (value.phase === "draft") return draft(value);
   const running = value.phase === "waiting" || value.phase === "running";
@@ -108,8 +114,13 @@ function paint(value) {
   $(".status").textContent = value.status || "";
   compare(running || drafted && value.phase !== "done" ? null
     : value.phase === "done" ? value : finished);
-  if (value.phase === "done") { drafted = null; mark(false); picture(value); done(value); }
-  else if (running) { if (value.image) { picture(value); mark(false); } }
+  if (value.phase === "done") {
+    drafted = null;
+    mark(false);
+    picture(value);
+    done(value);
+    tell(value);
+  } else if (running) { if (value.image) { picture(value); mark(false); } }
   else stopped();
   if (main) window.synfer.phase(value.phase);
 }

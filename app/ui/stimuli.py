@@ -21,12 +21,13 @@ from typing import IO, Any
 
 import gradio as gr
 
-from app.jobs import JobQueue, State
+from app.jobs import JobQueue, Snapshot, State
 from app.settings import Settings
+from app.turns import in_turn
+from app.ui import typed
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
 from synfer_core.errors import (
-    BusyError,
     CancelledError,
     DependencyError,
     RequestError,
@@ -68,7 +69,6 @@ FIRST: Mapping[str, Any] = {
 
 _SHEET_SECONDS = 3.0
 _CANCELLED = "The set was cancelled."
-_SEEDS = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
 _serial = itertools.count()
 
 Value = dict[str, Any]
@@ -83,25 +83,12 @@ def spec_of(form: object) -> StimulusSet:
     if not isinstance(form, Mapping):
         raise RequestError("the page sent no settings; reload it", field="identities")
     values = {name: value for name, value in form.items() if value not in (None, "")}
-    values["identities"] = _seeds(str(form.get("identities", "")))
+    values["identities"] = typed.seeds(str(form.get("identities", "")), "identities")
     values["mixes"] = _mixes(str(form.get("mixes", "")))
     values["recipe"] = _shared(form.get("recipe"))
     if isinstance(form.get("about"), Mapping):
         values["about"] = {k: v for k, v in form["about"].items() if v != ""}
     return StimulusSet.parse(values)
-
-
-def _seeds(text: str) -> list[int]:
-    """Seeds as typed: numbers and ranges such as ``1, 2, 5-8``."""
-    seeds: list[int] = []
-    for word in re.split(r"[,;\s]+", text.strip()):
-        match = _SEEDS.fullmatch(word)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not 0 <= last - first < MAX_IMAGES:
-            allowed = "numbers and ranges, such as 1, 2, 5-8"
-            raise RequestError(f"cannot read {word[:30]!r}", field="identities", allowed=allowed)
-        seeds += range(first, last + 1)
-    return seeds
 
 
 def _mixes(text: str) -> dict[str, str]:
@@ -214,21 +201,18 @@ class Build:
         return asyncio.run_coroutine_threadsafe(self._queued(recipe), self._loop).result()
 
     async def _queued(self, recipe: Recipe) -> Result:
-        while not self.cancelled:
-            try:
-                job = self.queue.submit(lambda: self.synthesizer.stream(recipe), owner=self.owner)
-            except BusyError:
-                await asyncio.sleep(1.0)
-                continue
-            async for snapshot in self.queue.follow(job):
+        turn = in_turn(self.queue, lambda: self.synthesizer.stream(recipe), self.owner)
+        last: Snapshot | None = None
+        async with contextlib.aclosing(turn):
+            async for snapshot in turn:
+                if self.cancelled:
+                    raise CancelledError(_CANCELLED)
                 last = snapshot
-            self.queue.forget(self.owner)
-            if last.error:
-                raise last.error
-            if last.state is State.DONE:
-                result: Result = last.result
-                return result
-            break
+        if last and last.error:
+            raise last.error
+        if last and last.state is State.DONE:
+            result: Result = last.result
+            return result
         raise CancelledError(_CANCELLED)
 
     def _watch(self, step: Step) -> None:

@@ -7,6 +7,7 @@ written or shown for download, and are a function of picture, recipe and marking
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,13 +37,13 @@ class Export:
 
     Attributes:
         pixels: (H, W, 3) uint8, marked.
-        recipe: What made it.
         origin: What its metadata says.
+        recipe: What made it.
     """
 
     pixels: Pixels
-    recipe: Recipe
     origin: Origin
+    recipe: Recipe
 
     @classmethod
     def of(cls, image: Pixels, recipe: Recipe, marking: Marking) -> Export:
@@ -51,19 +52,35 @@ class Export:
         The label comes first, so that the watermark lies in the picture as it is seen.
         """
         origin = metadata.origin_of(recipe, pixels_sha256(image))
-        if marking.label:
-            words = WORDS[metadata.source_type(recipe)]
-            image, origin = label.draw(image, words), replace(origin, label=words)
-        if marking.watermark and watermark.fits(image):
-            assert origin.recipe_sha256 is not None
-            image = watermark.embed(image, tag_of(origin.recipe_sha256))
-            origin = replace(origin, watermark=watermark.NAME)
-        return cls(image, recipe, replace(origin, pixels_sha256=pixels_sha256(image)))
+        tag = tag_of(metadata.text_sha256(recipe.to_json()))
+        return cls(*mark(image, origin, tag, marking), recipe=recipe)
 
     def to_png(self) -> bytes:
         """The picture as PNG with recipe and origin in its metadata."""
-        texts = {RECIPE_KEY: self.recipe.to_json(), metadata.XMP_KEY: metadata.to_xmp(self.origin)}
-        return to_png(self.pixels, texts)
+        return png(self.pixels, self.origin, {RECIPE_KEY: self.recipe.to_json()})
+
+
+def mark(image: Pixels, origin: Origin, tag: int, marking: Marking) -> tuple[Pixels, Origin]:
+    """An image (H, W, 3) uint8 with its marks, and its origin with what was done to it.
+
+    Args:
+        image: As it was made.
+        origin: With its source type.
+        tag: What the watermark says: `tag_of` the hash of what made it.
+        marking: What is put onto it.
+    """
+    if marking.label:
+        words = WORDS[origin.source_type or ""]
+        image, origin = label.draw(image, words), replace(origin, label=words)
+    if marking.watermark and watermark.fits(image):
+        image = watermark.embed(image, tag)
+        origin = replace(origin, watermark=watermark.NAME)
+    return image, replace(origin, pixels_sha256=pixels_sha256(image))
+
+
+def png(image: Pixels, origin: Origin, texts: Mapping[str, str]) -> bytes:
+    """An image as PNG with texts and its origin in the metadata."""
+    return to_png(image, {**texts, metadata.XMP_KEY: metadata.to_xmp(origin)})
 
 
 def pixels_sha256(image: Pixels) -> str:

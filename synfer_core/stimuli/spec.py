@@ -41,6 +41,42 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Specification(_Part):
+    """What a YAML or JSON file asks for."""
+
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """A specification from a mapping.
+
+        Raises:
+            RequestError: Names the first field that is wrong and what is allowed there.
+        """
+        if not isinstance(data, Mapping):
+            raise RequestError("a specification is a mapping of fields", field="SPEC")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise refusal(error, cls) from error
+
+    @classmethod
+    def parse_text(cls, data: bytes) -> Self:
+        """A specification from YAML or JSON.
+
+        Raises:
+            RequestError: It is neither, repeats a key, or is no specification.
+        """
+        return cls.parse(_yaml(data))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """A specification from a YAML or JSON file.
+
+        Raises:
+            RequestError: It cannot be read, repeats a key, or is no specification.
+        """
+        return cls.parse_text(read_text_bytes(path, "SPEC"))
+
+
 class Person(_Part):
     """One identity: the seed that draws the person, and words on that person beside the shared."""
 
@@ -119,7 +155,7 @@ class About(_Part):
     licence: str = Field("Apache-2.0", min_length=1, max_length=200)
 
 
-class StimulusSet(_Part):
+class StimulusSet(Specification):
     """A set of stimuli: people by expressions by intensities, and a neutral image of each person.
 
     Attributes:
@@ -189,29 +225,6 @@ class StimulusSet(_Part):
         shown: dict[str, dict[str, float]] = {n: dict(PROTOTYPES[n]) for n in self.expressions}
         shown |= {key: {key: MAX_INTENSITY} for key in keys}
         return shown | {name: parse_facs(facs) for name, facs in self.mixes.items()}
-
-    @classmethod
-    def parse(cls, data: object) -> Self:
-        """A specification from a mapping.
-
-        Raises:
-            RequestError: Names the first field that is wrong and what is allowed there.
-        """
-        if not isinstance(data, Mapping):
-            raise RequestError("a specification is a mapping of fields", field="SPEC")
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise refusal(error, cls) from error
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """A specification from a YAML or JSON file.
-
-        Raises:
-            RequestError: It cannot be read, repeats a key, or is no specification.
-        """
-        return cls.parse(_yaml(read_text_bytes(path, "SPEC")))
 
 
 def check_unique(values: Iterable[Hashable], field: str) -> None:

@@ -1,0 +1,53 @@
+"""Numbers as people type them into a line of text."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from synfer_core.errors import RequestError
+
+MAX_SEEDS = 1000
+"""Numbers that one range may stand for."""
+
+_SEEDS = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
+
+
+def seeds(text: str, field: str) -> list[int]:
+    """Whole numbers and ranges such as ``1, 2, 5-8``; as text, for a browser's end at 2**53.
+
+    Raises:
+        RequestError: A word of it is neither.
+    """
+    found: list[int] = []
+    for word in _split(text):
+        match = _SEEDS.fullmatch(word)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not 0 <= last - first < MAX_SEEDS:
+            allowed = "numbers and ranges, such as 1, 2, 5-8"
+            raise RequestError(f"cannot read {word[:30]!r}", field=field, allowed=allowed)
+        found += range(first, last + 1)
+    return found
+
+
+def numbers(text: str, field: str) -> list[float]:
+    """Numbers such as ``0, 2.5, 5``.
+
+    Raises:
+        RequestError: A word of it is none.
+    """
+    found: list[float] = []
+    for word in _split(text):
+        try:
+            value = float(word)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            allowed = "numbers, such as 0, 2.5, 5"
+            raise RequestError(f"cannot read {word[:30]!r}", field=field, allowed=allowed)
+        found.append(value)
+    return found
+
+
+def _split(text: str) -> list[str]:
+    return re.split(r"[,;\s]+", text.strip(" \t\r\n,;"))
