@@ -117,7 +117,7 @@ def _add_generate(subparsers: Subparsers) -> None:
         "--enrich", action="store_true", help="write the detailed prompt (see synfer enrich)"
     )
     _add_models(parser)
-    _add_marking(parser)
+    add_marking(parser)
     _add_recipe_options(parser)
     parser.set_defaults(run=_generate)
 
@@ -183,7 +183,7 @@ def _add_edit(subparsers: Subparsers) -> None:
         help="how firmly to hold what the units do not move, 0 to 1 (1)",
     )
     _add_models(parser)
-    _add_marking(parser)
+    add_marking(parser)
     parser.set_defaults(run=_edit)
 
 
@@ -228,7 +228,8 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
 
 
-def _add_marking(parser: argparse.ArgumentParser) -> None:
+def add_marking(parser: argparse.ArgumentParser) -> None:
+    """Add the options on what is put onto pictures."""
     parser.add_argument(
         "--no-watermark",
         action="store_true",
@@ -239,7 +240,8 @@ def _add_marking(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _marking(args: argparse.Namespace) -> Marking:
+def marking(args: argparse.Namespace) -> Marking:
+    """What the options of `add_marking` say."""
     return Marking(watermark=not args.no_watermark, label=args.label)
 
 
@@ -263,7 +265,7 @@ def _generate_one(args: argparse.Namespace) -> int:
     if args.enrich:
         recipe = _enriched(recipe)
     result = _follow(_load(args.models), recipe)
-    result.save_png(args.out, _marking(args))
+    result.save_png(args.out, marking(args))
     if args.report:
         write_whole(args.report, _json_bytes(result.to_dict()))
     _print_summary(args.out, result)
@@ -273,14 +275,14 @@ def _generate_one(args: argparse.Namespace) -> int:
 def _edit(args: argparse.Namespace) -> int:
     if args.relative and not args.au:
         raise RequestError("changes nothing", field="--relative", allowed="with --au")
-    aus = _action_units(args.au) if args.au else {}
+    aus = action_units(args.au) if args.au else {}
     _check_targets(args)
     source, made_by = _source(args.image)
     fields = {f: getattr(args, f) for f in EDIT_OPTIONS if getattr(args, f) is not None}
     synthesizer = _load(args.models)
     edit = synthesizer.edit(source, aus, relative=args.relative, made_by=made_by, **fields)
     result = _follow(synthesizer, edit.recipe)
-    result.save_png(args.out, _marking(args))
+    result.save_png(args.out, marking(args))
     if args.report:
         write_whole(args.report, _json_bytes({**result.to_dict(), "edit": edit.to_dict()}))
     _print_summary(args.out, result)
@@ -309,7 +311,7 @@ def _generate_batch(args: argparse.Namespace) -> int:
         raise RequestError("does not go with --batch", field=given[0], allowed=allowed)
     lines = batch.read_lines(args.batch)
     generate = _load(args.models).generate
-    summary = batch.run(lines, args.out, generate, _print_entry, _marking(args))
+    summary = batch.run(lines, args.out, generate, _print_entry, marking(args))
     print(f"{summary.made} made, {summary.failed} failed: {args.out / batch.MANIFEST}")
     return 1 if summary.failed else 0
 
@@ -325,7 +327,7 @@ def _recipe_values(args: argparse.Namespace) -> dict[str, Any]:
     values = {} if args.recipe is None else _read_recipe(args.recipe)
     values |= {f: getattr(args, f) for f in OPTIONS if getattr(args, f) is not None}
     if args.au:
-        values["aus"] = _action_units(args.au)
+        values["aus"] = action_units(args.au)
     return values
 
 
@@ -333,7 +335,12 @@ def _read_recipe(path: Path) -> dict[str, Any]:
     return Recipe.parse_json(read_text_bytes(path, "--recipe")).model_dump(exclude_unset=True)
 
 
-def _action_units(terms: list[str]) -> dict[str, float]:
+def action_units(terms: list[str]) -> dict[str, float]:
+    """AUs given as terms such as ``AU12=4``.
+
+    Raises:
+        RequestError: A term cannot be read, or a key comes twice.
+    """
     aus: dict[str, float] = {}
     for term in terms:
         key, _, value = term.partition("=")
@@ -371,7 +378,7 @@ def _enrich(args: argparse.Namespace) -> int:
     from synfer_core.enrichment import enrich_recipe
 
     values = {name: getattr(args, name) for name in ("text", "facs", "expression")}
-    values |= {"aus": _action_units(args.au)} if args.au else {}
+    values |= {"aus": action_units(args.au)} if args.au else {}
     recipe = Recipe.parse({name: value for name, value in values.items() if value is not None})
     _, made = enrich_recipe(recipe, _writer(args.model))
     print(made.text)

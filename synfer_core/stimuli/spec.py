@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -211,7 +211,7 @@ class StimulusSet(_Part):
         Raises:
             RequestError: It cannot be read, repeats a key, or is no specification.
         """
-        return cls.parse(_yaml(read_text_bytes(path, "SPEC")))
+        return cls.parse(parse_yaml(path))
 
 
 def check_unique(values: Iterable[Hashable], field: str) -> None:
@@ -302,10 +302,16 @@ def refusal(error: ValidationError, model: type[BaseModel]) -> RequestError:
 def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """Fields of the part of a specification that a complaint is about."""
     for step in place:
-        inner = Person if isinstance(step, int) else model.model_fields[step].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
+        known = model.model_fields.get(str(step))
+        model = (known and _part_of(known.annotation)) or model
     return sorted(model.model_fields)
+
+
+def _part_of(annotation: Any) -> type[BaseModel] | None:
+    """The part that a field holds: alone, in a list or in a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_part_of, get_args(annotation))), None)
 
 
 def _unique(loader: Any, node: Any) -> dict[Any, Any]:
@@ -319,9 +325,14 @@ _LOADER: Any = type("_Loader", (yaml.SafeLoader,), {})
 _LOADER.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
 
 
-def _yaml(data: bytes) -> object:
+def parse_yaml(path: Path) -> object:
+    """What a YAML or JSON file says.
+
+    Raises:
+        RequestError: It cannot be read, or repeats a key.
+    """
     try:
-        return yaml.load(data, _LOADER)
+        return yaml.load(read_text_bytes(path, "SPEC"), _LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError) as error:
         why = " ".join(str(error).split())
         raise RequestError(f"is neither YAML nor JSON: {why}", field="SPEC") from error
