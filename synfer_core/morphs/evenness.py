@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,10 +18,26 @@ from synfer_core.report import Pixels
 Floats = NDArray[np.float64]
 
 
+_SRGB = np.arange(256) / 255
+_LIGHT = np.where(_SRGB <= 0.04045, _SRGB / 12.92, ((_SRGB + 0.055) / 1.055) ** 2.4)
+_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+_LAB = np.array([[0, 116, 0], [500, -500, 0], [0, 200, -200]])
+
+
+def to_lab(image: Pixels) -> Floats:
+    """L*a*b* (S, S, 3) of an sRGB picture (S, S, 3), IEC 61966-2-1, white at (1, 1, 1).
+
+    OpenCV's own conversion interpolates in a table and is off by more than neighbouring frames
+    differ.
+    """
+    share = (_LIGHT[image] @ _XYZ.T) / _XYZ.sum(axis=1)
+    root = np.where(share > (6 / 29) ** 3, np.cbrt(share), share / 3 / (6 / 29) ** 2 + 4 / 29)
+    return np.asarray(root @ _LAB.T - [16, 0, 0], np.float64)
+
+
 def difference(first: Pixels, second: Pixels) -> float:
     """Mean colour difference of two pictures (S, S, 3); 0 for equal ones."""
-    labs = [cv2.cvtColor(np.float32(one) / 255, cv2.COLOR_RGB2LAB) for one in (first, second)]
-    return round(float(np.linalg.norm(labs[0] - labs[1], axis=-1).mean()), 4)
+    return round(float(np.linalg.norm(to_lab(first) - to_lab(second), axis=-1).mean()), 4)
 
 
 @dataclass(frozen=True)

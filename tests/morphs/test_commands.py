@@ -31,8 +31,8 @@ def test_options_and_a_specification_give_the_same_frames(
     assert "largest jump" in said.out
     assert "no identity reader" in said.out
     assert "making 3/3" in said.err
-    words = "--facs 6C+L12D --identity-seed 4 --steps 2 --frames 3 --fps 10".split()
-    assert morph(tiny_model_folder, tmp_path / "b.zip", *words) == 0
+    words = "--facs 6C+L12D --identity-seed 4 --steps 2 --frames 3 --fps 10"
+    assert morph(tiny_model_folder, tmp_path / "b.zip", *words.split()) == 0
     with zipfile.ZipFile(tmp_path / "b.zip") as file:
         for name in ("frames/001.png", "frames.csv", "morph.webp", "morph.gif"):
             assert file.read(name) == (tmp_path / "a" / name).read_bytes()
