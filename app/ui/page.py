@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from functools import partial
 from typing import Any
@@ -15,7 +14,8 @@ from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
 from app.schemas import forms_of, page_recipe, wanted_marking, wants_comparison
 from app.settings import Settings
-from app.ui import controls, references, results, sliders, stimuli, theme
+from app.ui import controls, morphs, references, results, sliders, stimuli, theme
+from app.ui.values import stamped
 from app.uploads import said_label, uploaded
 from synfer_core.enrichment import enrich_recipe
 from synfer_core.errors import RequestError, SynferError
@@ -176,33 +176,26 @@ Shown = Callable[[Any], dict[str, Any]]
 Report = Callable[[Any, SecondOpinion], str]
 """The report's markup, from what a job made and what MediaPipe says of it."""
 
-_serial = itertools.count()
-
-
-def _stamped(value: dict[str, Any]) -> dict[str, Any]:
-    """The value made unlike the last one, for a page does not notice an equal one."""
-    return {**value, "serial": next(_serial)}
-
 
 def update_of(snapshot: Snapshot, stage: Shown, report: Report) -> Update:
     """What the page shows of a job; MediaPipe has not spoken yet."""
     if snapshot.state is not State.DONE:
         return _unfinished(snapshot)
-    return _stamped(stage(snapshot.result)), report(snapshot.result, PENDING), None
+    return stamped(stage(snapshot.result)), report(snapshot.result, PENDING), None
 
 
 def refused(error: SynferError) -> Update:
     """What the page shows where nothing was started."""
-    return _stamped({"phase": "failed", "status": ""}), gr.skip(), _stamped(error.to_dict())
+    return stamped({"phase": "failed", "status": ""}), gr.skip(), stamped(error.to_dict())
 
 
 def _unfinished(snapshot: Snapshot) -> Update:
     if snapshot.error:
-        stage, notice = results.stopped_value(snapshot), _stamped(snapshot.error.to_dict())
-        return _stamped(stage), gr.skip(), notice
+        stage, notice = results.stopped_value(snapshot), stamped(snapshot.error.to_dict())
+        return stamped(stage), gr.skip(), notice
     if snapshot.state.final:
-        return _stamped(results.stopped_value(snapshot)), gr.skip(), None
-    return _stamped(results.progress_value(snapshot)), gr.skip(), gr.skip()
+        return stamped(results.stopped_value(snapshot)), gr.skip(), None
+    return stamped(results.progress_value(snapshot)), gr.skip(), gr.skip()
 
 
 def recipe_of(content: bytes) -> Recipe:
@@ -283,12 +276,18 @@ def build(studio: Studio) -> gr.Blocks:
         notice = _part("notice", "<span></span>", None)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Studio"):
-                _studio_tab(page, studio, notice)
+                forms = _studio_tab(page, studio, notice)
             with gr.Tab("Annotate"):
                 _annotate_tab(studio, notice)
             with gr.Tab("Stimuli"):
                 sets = stimuli.Stimuli(studio.synthesizer, studio.queue, studio.settings)
                 stimuli.tab(page, sets, notice, _part)
+            with gr.Tab("Morphs"):
+                films = morphs.Morphs(studio.synthesizer, studio.queue, studio.settings)
+                start = morphs.first(
+                    studio.synthesizer.capabilities, first_forms(studio.synthesizer)
+                )
+                morphs.tab(page, films, forms, start, notice, _part)
         page.unload(studio.leave)
     page.queue(
         api_open=False,
@@ -298,7 +297,8 @@ def build(studio: Studio) -> gr.Blocks:
     return page
 
 
-def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
+def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> tuple[gr.HTML, gr.HTML]:
+    """The tab's parts and events; returns its two forms."""
     panel_value, form_value = first_forms(studio.synthesizer)
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="left"):
@@ -331,6 +331,7 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
     form.cancel(studio.cancel, queue=False, **_QUIET)
     if studio.settings.first_face:
         page.load(studio.generate, **making)
+    return panel, form
 
 
 def _annotate_tab(studio: Studio, notice: gr.HTML) -> None:
