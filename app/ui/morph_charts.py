@@ -23,6 +23,7 @@ def charts_html(morph: Morph) -> str:
 
 
 def _jumps_html(morph: Morph) -> str:
+    """Bars, the largest in another colour, and the mean as a dotted line."""
     even, before = morph.evenness, morph.unspaced
     top = max(even.largest, 1e-6)
     wide = (_WIDTH - 2 * _EDGE) / len(even.differences)
@@ -41,7 +42,8 @@ def _jumps_html(morph: Morph) -> str:
         words += f" At equal moments it would be {before.ratio:.2f} times."
     lines = f'{bars}<path class="mean" d="M0 {level:.1f}H{_WIDTH:g}"/>'
     told = f"Largest jump into frame {even.place}, {even.ratio:.2f} times the mean"
-    return _figure("Difference to the frame before", f"0 to {top:.2f}", lines, told, words, morph)
+    title = f"Difference to the frame before. {told}", "Difference to the frame before"
+    return _figure(*title, f"0 to {top:.2f}", lines, words, (1, len(even.differences)))
 
 
 def _bar_html(left: float, wide: float, share: float, kind: str) -> str:
@@ -73,19 +75,18 @@ def _person_html(morph: Morph, values: Sequence[float]) -> str:
         drawn = f'<path class="limit" d="M0 {level:.1f}H{_WIDTH:g}"/>{drawn}'
         many = f"{len(morph.flagged)} frames lie" if morph.flagged else "no frame lies"
         words += f"; {many} below the threshold of {limit:.3f} (dashed)."
-    told = f"Lowest similarity {min(values):.3f}"
-    return _figure(
-        "Same person as the neutral face", f"{bottom:.2f} to 1", drawn, told, words, morph
-    )
+    title = "Same person as the neutral face"
+    told = f"{title}. Lowest similarity {min(values):.3f}"
+    return _figure(told, title, f"{bottom:.2f} to 1", drawn, words, (0, len(values) - 1))
 
 
-def _figure(title: str, span: str, drawn: str, told: str, words: str, morph: Morph) -> str:
+def _figure(told: str, title: str, span: str, drawn: str, words: str, ends: tuple[int, int]) -> str:
     return (
         f'<figure class="plot"><figcaption>{title} <span>{span}</span></figcaption>'
-        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" role="img" aria-label="{title}. {told}">'
+        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" role="img" aria-label="{told}">'
         f'<path class="grid" d="M0 {_EDGE:g}H{_WIDTH:g}M0 {_HEIGHT - _EDGE:g}H{_WIDTH:g}"/>'
-        f'{drawn}</svg><p class="ends"><span>frame {1 if "before" in title else 0}</span>'
-        f'<span>{len(morph.frames) - 1}</span></p><p class="said">{words}</p></figure>'
+        f'{drawn}</svg><p class="ends"><span>frame {ends[0]}</span><span>{ends[1]}</span></p>'
+        f'<p class="said">{words}</p></figure>'
     )
 
 

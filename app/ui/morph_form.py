@@ -22,8 +22,9 @@ def form_html(most: int) -> str:
     """
     return f"""
 <section class="controls morph" aria-label="What the continuum is made of">
-  <div class="actions"><button type="button" class="primary" data-act="make"><span>Make the continuum
-    </span></button><button type="button" data-act="cancel" disabled>Cancel</button></div>
+  <div class="actions"><button type="button" class="primary" data-act="make">
+    <span>Make the continuum</span></button>
+    <button type="button" data-act="cancel" disabled>Cancel</button></div>
   <div class="field"><div class="head"><h2>From neutral to</h2>
     <button type="button" class="quiet" data-act="take">Take the face from Studio</button></div>
     <p class="apex"></p><p class="hint about"></p><p class="hint left"></p>

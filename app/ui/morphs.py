@@ -24,7 +24,6 @@ from app.ui.pictures import preview_url
 from app.ui.values import ended_badly, stamped, told
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.facs import ACTION_UNITS, format_facs
-from synfer_core.models.backbone import Capabilities
 from synfer_core.morphs import export
 from synfer_core.morphs.making import Making, Morph
 from synfer_core.morphs.spec import SET_BY_FRAME, Continuum
@@ -328,20 +327,20 @@ def _notes(morph: Morph) -> list[str]:
     return [*notes, morph.note] if morph.note else notes
 
 
-def first(backbones: Mapping[str, Capabilities], forms: tuple[Value, Value]) -> Value:
-    """What a freshly opened form is set to: the Studio's first face."""
+def first(forms: tuple[Value, Value], morphs: Morphs) -> Value:
+    """What a freshly opened form is set to: the Studio's own first settings."""
     course = Continuum.model_fields
     kept = {name: course[name].default for name in ("frames", "fps", "course")}
-    recipe = page_recipe(*forms, backbones)
-    marking = Marking()
-    return {**kept, "even": True, "curve": {}, "curves": {}, **taken(recipe, marking)}
+    recipe = page_recipe(*forms, morphs.synthesizer.capabilities)
+    usual = {**kept, "even": True, "curve": {}, "curves": {}}
+    return {**usual, **taken(recipe, morphs.settings.marking)}
 
 
 def tab(
     page: gr.Blocks,
     morphs: Morphs,
     studio: tuple[gr.HTML, gr.HTML],
-    start: Value,
+    forms: tuple[Value, Value],
     notice: gr.HTML,
     part: Callable[..., gr.HTML],
 ) -> None:
@@ -351,7 +350,7 @@ def tab(
         page: The page it is on.
         morphs: Its events.
         studio: The Studio's two forms, from which the apex is taken.
-        start: What the form is set to.
+        forms: What these are set to when the page opens.
         notice: Where errors go.
         part: Makes a part of the page from script, markup and value.
     """
@@ -361,7 +360,7 @@ def tab(
 
     with gr.Row(elem_id="morphs"):
         with gr.Column(elem_id="morphs-left"):
-            form = part("morphs", form_html(MAX_FRAMES), start, "morph")
+            form = part("morphs", form_html(MAX_FRAMES), first(forms, morphs), "morph")
         with gr.Column(elem_id="morphs-right"):
             idle = {"phase": "idle", "status": "", "frames": {}}
             stage = part("film", stage_html(), idle, "morph", server_functions=[read_part])

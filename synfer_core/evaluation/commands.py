@@ -41,6 +41,7 @@ EVAL_EXAMPLES = """examples:
   synfer eval ablation --keep ablation --json ablation.json --sheet ablation.jpg
   synfer eval inversion --json inversion.json --out inversion.jpg
   synfer eval drift --json drift-figures.json
+  synfer eval morphs --continua 8 --json morphs.json
   synfer eval provenance --json provenance.json --sheet watermark.jpg
   synfer eval sheets sheets/"""
 
@@ -90,6 +91,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     _add_ablation(parts)
     _add_inversion(parts)
     _add_drift(parts)
+    _add_morphs(parts)
     _add_provenance(parts)
     _add_sheets(parts)
 
@@ -279,6 +281,21 @@ def _add_drift(parts: Subparsers) -> None:
     parser.add_argument("--people", type=int, default=60, help="five renders each (%(default)s)")
     _add_json(parser)
     parser.set_defaults(run=_drift)
+
+
+def _add_morphs(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "morphs",
+        help="how evenly the frames of morphs differ, and whether the person stays",
+        description="Makes continua from neutral to the prototypes, at equal moments and with "
+        "moments shifted, and measures the jumps between frames and the person's similarity.",
+        epilog=EVAL_EXAMPLES,
+    )
+    _add_models(parser)
+    parser.add_argument("--continua", type=int, default=8, help="one person each (%(default)s)")
+    parser.add_argument("--frames", type=int, default=21, help="of each (%(default)s)")
+    _add_json(parser)
+    parser.set_defaults(run=_morphs)
 
 
 def _add_provenance(parts: Subparsers) -> None:
@@ -616,6 +633,22 @@ def _drift(args: argparse.Namespace) -> int:
     seen.threshold.save(folder / FILE)
     _write_json(args.json, seen.to_dict())
     print("\n".join([*seen.lines(), str(folder / FILE)]))
+    return 0
+
+
+def _morphs(args: argparse.Namespace) -> int:
+    _require(args.continua >= 1, "--continua", "at least 1")
+    _require(args.frames >= 2, "--frames", "at least 2")
+    _check_targets(args.json)
+    from synfer_core.evaluation import morphs
+    from synfer_core.stimuli.tools import Tools
+    from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
+
+    tools = Tools.of(Synthesizer.load(args.models), args.models or DEFAULT_FOLDER, "none")
+    plan = morphs.Plan(args.continua, args.frames)
+    seen = morphs.measure(tools, plan, tell=_progress())
+    _write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
     return 0
 
 

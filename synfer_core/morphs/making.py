@@ -147,7 +147,7 @@ class Making:
                 moment=float(moments[number]),
                 made=one,
                 similarity=similarity,
-                drifts=None if None in (similarity, threshold) else similarity < threshold,
+                drifts=_below(similarity, threshold),
                 difference=evenness.differences[number - 1] if number else None,
             )
             for number, (one, similarity) in enumerate(zip(made, similarities, strict=True))
@@ -160,6 +160,10 @@ class Making:
             return [None] * len(images)
         neutral = self.store.make(self.continuum.neutral, self.tools.generate).image
         return [gauge.similarity(image, neutral) for image in images]
+
+
+def _below(similarity: float | None, threshold: float | None) -> bool | None:
+    return None if similarity is None or threshold is None else similarity < threshold
 
 
 def _evenness(frames: Sequence[Made]) -> Evenness:
