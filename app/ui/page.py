@@ -274,7 +274,7 @@ def build(studio: Studio) -> gr.Blocks:
     ) as page:
         gr.HTML(html_template=_HEADER, elem_id="masthead", apply_default_css=False)
         notice = _part("notice", "<span></span>", None)
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Studio"):
                 forms = _studio_tab(page, studio, notice)
             with gr.Tab("Annotate"):
@@ -284,10 +284,7 @@ def build(studio: Studio) -> gr.Blocks:
                 stimuli.tab(page, sets, notice, _part)
             with gr.Tab("Morphs"):
                 films = morphs.Morphs(studio.synthesizer, studio.queue, studio.settings)
-                start = morphs.first(
-                    studio.synthesizer.capabilities, first_forms(studio.synthesizer)
-                )
-                morphs.tab(page, films, forms, start, notice, _part)
+                morphs.tab(page, films, forms, first_forms(studio.synthesizer), notice, _part)
         page.unload(studio.leave)
     page.queue(
         api_open=False,
