@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "synfer_core.grids.commands",
             "make faces in rows and columns, two things changed",
         ),
+        "morph": ("synfer_core.morphs.commands", "a face from neutral to apex, frame by frame"),
         "provenance": ("synfer_core.provenance.commands", "read where an image comes from"),
         "facekit": ("synfer_core.facekit.commands", "the exact renderer: data pack and renders"),
         "train": ("synfer_core.training.commands", "train one stage of the built-in model"),

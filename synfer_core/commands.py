@@ -276,7 +276,7 @@ def _generate_one(args: argparse.Namespace) -> int:
 def _edit(args: argparse.Namespace) -> int:
     if args.relative and not args.au:
         raise RequestError("changes nothing", field="--relative", allowed="with --au")
-    aus = _action_units(args.au) if args.au else {}
+    aus = action_units(args.au) if args.au else {}
     _check_targets(args)
     source, made_by = _source(args.image)
     fields = {f: getattr(args, f) for f in EDIT_OPTIONS if getattr(args, f) is not None}
@@ -328,7 +328,7 @@ def _recipe_values(args: argparse.Namespace) -> dict[str, Any]:
     values = {} if args.recipe is None else _read_recipe(args.recipe)
     values |= {f: getattr(args, f) for f in OPTIONS if getattr(args, f) is not None}
     if args.au:
-        values["aus"] = _action_units(args.au)
+        values["aus"] = action_units(args.au)
     return values
 
 
@@ -336,7 +336,12 @@ def _read_recipe(path: Path) -> dict[str, Any]:
     return Recipe.parse_json(read_text_bytes(path, "--recipe")).model_dump(exclude_unset=True)
 
 
-def _action_units(terms: list[str]) -> dict[str, float]:
+def action_units(terms: list[str]) -> dict[str, float]:
+    """AUs given as terms such as ``AU12=4``.
+
+    Raises:
+        RequestError: A term cannot be read, or a key comes twice.
+    """
     aus: dict[str, float] = {}
     for term in terms:
         key, _, value = term.partition("=")
@@ -383,7 +388,7 @@ def _enrich(args: argparse.Namespace) -> int:
     from synfer_core.enrichment import enrich_recipe
 
     values = {name: getattr(args, name) for name in ("text", "facs", "expression")}
-    values |= {"aus": _action_units(args.au)} if args.au else {}
+    values |= {"aus": action_units(args.au)} if args.au else {}
     recipe = Recipe.parse({name: value for name, value in values.items() if value is not None})
     _, made = enrich_recipe(recipe, _writer(args.model))
     print(made.text)

@@ -69,6 +69,30 @@ window.synfer = {
     if (one?.getAttribute("aria-selected") !== "true") one?.click();
   },
 
+  // A finished file comes in parts: {token, name, bytes, type}, and the server's function for them.
+  async fetched(readPart, {token, name, bytes, type}) {
+    const parts = [];
+    for (let at = 0; at < bytes;) {
+      const part = await readPart({token, name, at});
+      if (part.error) return part;
+      const data = Uint8Array.from(atob(part.data), (letter) => letter.charCodeAt(0));
+      parts.push(data);
+      at += data.length;
+    }
+    return {blob: new Blob(parts, {type})};
+  },
+
+  async save(button, readPart, file) {
+    button.disabled = true;
+    const {blob, error} = await window.synfer.fetched(readPart, file);
+    button.disabled = false;
+    if (error) return window.synfer.complain(error);
+    const link = document.createElement("a"), url = URL.createObjectURL(blob);
+    Object.assign(link, {href: url, download: file.name});
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  },
+
   theme(name) {
     const dark = name === "dark", body = document.body;
     if (body.classList.contains("dark") !== dark) body.classList.toggle("dark", dark);

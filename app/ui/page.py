@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from functools import partial
 from typing import Any
@@ -23,8 +22,9 @@ from app.schemas import (
     wants_comparison,
 )
 from app.settings import Settings
-from app.ui import controls, grids, history, references, results, sliders, stimuli, theme
+from app.ui import controls, grids, history, morphs, references, results, sliders, stimuli, theme
 from app.ui.kept import compare_recipes
+from app.ui.values import stamped
 from app.uploads import said_label, uploaded
 from synfer_core.enrichment import enrich_recipe
 from synfer_core.errors import RequestError, SynferError
@@ -115,10 +115,10 @@ class Studio:
             recipe = page_recipe(panel, form, self.synthesizer.capabilities)
             job = self.drafts.ask(page, Wanted(turn, recipe))
         except SynferError:
-            return _stamped({"phase": "draft", "turn": turn})
+            return stamped({"phase": "draft", "turn": turn})
         if old := self._newest.pop(f"{page} face", None):
             self.queue.cancel(old)
-        return _stamped(results.draft_value(await self.drafts.outcome(job), turn))
+        return stamped(results.draft_value(await self.drafts.outcome(job), turn))
 
     async def annotate(self, upload: object, request: gr.Request) -> AsyncIterator[Update]:
         """Read an uploaded image; yields values for its stage, report and notice."""
@@ -211,13 +211,6 @@ Shown = Callable[[Any], dict[str, Any]]
 Report = Callable[[Any, SecondOpinion], str]
 """The report's markup, from what a job made and what MediaPipe says of it."""
 
-_serial = itertools.count()
-
-
-def _stamped(value: dict[str, Any]) -> dict[str, Any]:
-    """The value made unlike the last one, for a page does not notice an equal one."""
-    return {**value, "serial": next(_serial)}
-
 
 def update_of(
     snapshot: Snapshot, stage: Shown, report: Report, progress: Shown = results.progress_value
@@ -225,21 +218,21 @@ def update_of(
     """What the page shows of a job; MediaPipe has not spoken yet."""
     if snapshot.state is not State.DONE:
         return _unfinished(snapshot, progress)
-    return _stamped(stage(snapshot.result)), report(snapshot.result, PENDING), None
+    return stamped(stage(snapshot.result)), report(snapshot.result, PENDING), None
 
 
 def refused(error: SynferError) -> Update:
     """What the page shows where nothing was started."""
-    return _stamped({"phase": "failed", "status": ""}), gr.skip(), _stamped(error.to_dict())
+    return stamped({"phase": "failed", "status": ""}), gr.skip(), stamped(error.to_dict())
 
 
 def _unfinished(snapshot: Snapshot, progress: Shown) -> Update:
     if snapshot.error:
-        stage, notice = results.stopped_value(snapshot), _stamped(snapshot.error.to_dict())
-        return _stamped(stage), gr.skip(), notice
+        stage, notice = results.stopped_value(snapshot), stamped(snapshot.error.to_dict())
+        return stamped(stage), gr.skip(), notice
     if snapshot.state.final:
-        return _stamped(results.stopped_value(snapshot)), gr.skip(), None
-    return _stamped(progress(snapshot)), gr.skip(), gr.skip()
+        return stamped(results.stopped_value(snapshot)), gr.skip(), None
+    return stamped(progress(snapshot)), gr.skip(), gr.skip()
 
 
 def recipe_of(content: bytes) -> Recipe:
@@ -329,9 +322,9 @@ def build(studio: Studio) -> gr.Blocks:
         gr.HTML(html_template=_HEADER, elem_id="masthead", apply_default_css=False)
         notice = _part("notice", "<span></span>", None)
         _part("compare", history.compare_html(), None, server_functions=[compare_recipes])
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Studio"):
-                _studio_tab(page, studio, notice)
+                forms = _studio_tab(page, studio, notice)
             with gr.Tab("Annotate"):
                 _annotate_tab(studio, notice)
             with gr.Tab("Stimuli"):
@@ -340,6 +333,9 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Grids"):
                 rows = grids.Grids(studio.synthesizer, studio.queue, studio.settings)
                 grids.tab(page, rows, notice, _part, first_forms(studio.synthesizer))
+            with gr.Tab("Morphs"):
+                films = morphs.Morphs(studio.synthesizer, studio.queue, studio.settings)
+                morphs.tab(page, films, forms, first_forms(studio.synthesizer), notice, _part)
         page.unload(studio.leave)
     page.queue(
         api_open=False,
@@ -349,7 +345,8 @@ def build(studio: Studio) -> gr.Blocks:
     return page
 
 
-def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
+def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> tuple[gr.HTML, gr.HTML]:
+    """The tab's parts and events; returns its two forms."""
     panel_value, form_value = first_forms(studio.synthesizer)
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="left"):
@@ -395,6 +392,7 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
     form.cancel(studio.cancel, queue=False, **_QUIET)
     if studio.settings.first_face:
         page.load(studio.generate, **making)
+    return panel, form
 
 
 def _annotate_tab(studio: Studio, notice: gr.HTML) -> None:

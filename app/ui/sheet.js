@@ -24,28 +24,9 @@ function paint(value) {
   document.dispatchEvent(new CustomEvent("synfer:set", {detail: value.phase}));
 }
 
-async function fetched({token, bytes}) {
-  const parts = [];
-  for (let at = 0; at < bytes;) {
-    const part = await server.read_part({token, at});
-    if (part.error) return part;
-    const data = Uint8Array.from(atob(part.data), (letter) => letter.charCodeAt(0));
-    parts.push(data);
-    at += data.length;
-  }
-  return {url: URL.createObjectURL(new Blob(parts, {type: "application/zip"}))};
-}
-
-save.addEventListener("click", async () => {
-  const value = props.value;
-  save.disabled = true;
-  const {url, error} = await fetched(value);
-  save.disabled = false;
-  if (error) return window.synfer.complain(error);
-  const link = document.createElement("a");
-  Object.assign(link, {href: url, download: value.file});
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+save.addEventListener("click", () => {
+  const {token, file, bytes} = props.value;
+  window.synfer.save(save, server.read_part, {token, name: file, bytes, type: "application/zip"});
 });
 watch("value", () => paint(props.value));
 paint(props.value);

@@ -6,37 +6,26 @@ their turn between two images. The ZIP file has no name on the disk and goes to 
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import contextlib
-import itertools
 import re
-import secrets
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import gradio as gr
 
-from app.jobs import JobQueue, Snapshot, State
+from app.errands import Errand, Errands
+from app.jobs import JobQueue
 from app.settings import Settings
-from app.turns import in_turn
+from app.shelf import Files, Shelf, size_of
 from app.ui import typed
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
-from synfer_core.errors import (
-    CancelledError,
-    DependencyError,
-    RequestError,
-    SynferError,
-    WeightsError,
-)
+from app.ui.values import ended_badly, stamped
+from synfer_core.errors import DependencyError, RequestError, SynferError, WeightsError
 from synfer_core.faces.landmarks import explain, shared_landmarker
-from synfer_core.report import Result
-from synfer_core.request import Recipe
 from synfer_core.stimuli.archive import zipped
 from synfer_core.stimuli.export import Sheet, export
 from synfer_core.stimuli.making import Making, Step
@@ -53,7 +42,6 @@ MAX_IMAGES = 1000
 MAX_BUILDERS = 2
 """Sets that are built at once; more are told to come back."""
 
-PART_BYTES = 1 << 20
 FIRST: Mapping[str, Any] = {
     "identities": "1, 2",
     "expressions": ["happiness", "anger"],
@@ -68,8 +56,6 @@ FIRST: Mapping[str, Any] = {
 """What a freshly opened form is set to."""
 
 _SHEET_SECONDS = 3.0
-_CANCELLED = "The set was cancelled."
-_serial = itertools.count()
 
 Value = dict[str, Any]
 
@@ -118,19 +104,17 @@ class Built:
 
     Attributes:
         record: What is known of it.
-        file: The open ZIP file.
-        size: Its bytes.
+        files: The open ZIP file by its name.
         sheet: The contact sheet, a JPEG.
     """
 
     record: Record
-    file: IO[bytes]
-    size: int
+    files: Files
     sheet: bytes
 
 
-class Build:
-    """One set in the making, in a thread of its own.
+class Build(Errand[Built]):
+    """One set in the making.
 
     Args:
         plan: What to make.
@@ -140,40 +124,13 @@ class Build:
     """
 
     def __init__(self, plan: Plan, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
-        self.plan, self.synthesizer, self.queue = plan, synthesizer, queue
+        super().__init__("stimuli", synthesizer, queue, self._export)
+        self.plan = plan
         self.folder = settings.models or DEFAULT_FOLDER
-        self.owner = f"stimuli {secrets.token_urlsafe(8)}"
         self.step: Step | None = None
         self.sheet: bytes | None = None
-        self.outcome: Built | SynferError | None = None
-        self.cancelled = False
-        self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
         self._sheet, self._drawn = Sheet(plan), time.monotonic()
         self._places = {stimulus.file: stimulus for stimulus in plan.stimuli}
-        self._thread = threading.Thread(target=self._run, name="synfer-stimuli", daemon=True)
-
-    async def follow(self) -> AsyncIterator[None]:
-        """Start it, and ring at each change, until the end."""
-        self._thread.start()
-        while self._thread.is_alive():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), timeout=1.0)
-            self._bell.clear()
-            yield
-
-    def cancel(self) -> None:
-        """Stop within one denoising step."""
-        self.cancelled = True
-        self.queue.cancel_owner(self.owner)
-
-    def _run(self) -> None:
-        try:
-            self.outcome = self._export()
-        except SynferError as error:
-            self.outcome = error
-        finally:
-            self.queue.forget(self.owner)
-            self._ring()
 
     def _export(self) -> Built:
         making = Making(self.plan, self._tools(), MemoryStore())
@@ -181,55 +138,27 @@ class Build:
             file = stack.enter_context(tempfile.TemporaryFile())
             with zipped(file) as sink:
                 record = export(making, sink, self._watch)
-            if self.cancelled:
-                raise CancelledError(_CANCELLED)
+            self.stop_if_cancelled()
             stack.pop_all()  # it stays open until the page leaves
-        return Built(record, file, file.tell(), self._sheet.draw())
+        name = f"{_slug(record.plan.spec.about.title)}.zip"
+        return Built(record, {name: file}, self._sheet.draw())
 
     def _tools(self) -> Tools:
         align = self.plan.spec.treatment.align
         if align == "eyes":
             _need_landmarker()
-        return Tools.of(self.synthesizer, self.folder, align, self._generate)
-
-    def _generate(self, recipe: Recipe) -> Result:
-        """Called in the thread: one image, through the queue.
-
-        Raises:
-            CancelledError: The set was cancelled.
-        """
-        return asyncio.run_coroutine_threadsafe(self._queued(recipe), self._loop).result()
-
-    async def _queued(self, recipe: Recipe) -> Result:
-        turn = in_turn(self.queue, lambda: self.synthesizer.stream(recipe), self.owner)
-        last: Snapshot | None = None
-        async with contextlib.aclosing(turn):
-            async for snapshot in turn:
-                if self.cancelled:
-                    raise CancelledError(_CANCELLED)
-                last = snapshot
-        if last and last.error:
-            raise last.error
-        if last and last.state is State.DONE:
-            result: Result = last.result
-            return result
-        raise CancelledError(_CANCELLED)
+        return Tools.of(self.synthesizer, self.folder, align, self.generate)
 
     def _watch(self, step: Step) -> None:
         """Called in the thread after each image."""
-        if self.cancelled:
-            raise CancelledError(_CANCELLED)
+        self.stop_if_cancelled()
         if step.image is not None:
             self._sheet.put(self._places[step.file], step.image)
         now = time.monotonic()
         if now - self._drawn > max(_SHEET_SECONDS, step.total / 20) or step.done == 1:
             self.sheet, self._drawn = self._sheet.draw(), now
         self.step = step
-        self._ring()
-
-    def _ring(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has closed
-            self._loop.call_soon_threadsafe(self._bell.set)
+        self.ring()
 
 
 def _need_landmarker() -> None:
@@ -255,8 +184,8 @@ class Stimuli:
 
     def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
-        self._building: dict[str, Build] = {}
-        self._built: dict[str, tuple[str, Built]] = {}
+        self.errands: Errands[Build] = Errands(MAX_BUILDERS, "sets")
+        self.shelf = Shelf()
 
     async def build(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Build a set; yields values for the tab's stage and for the notice."""
@@ -264,7 +193,7 @@ class Stimuli:
         try:
             build = self._start(page, form)
         except SynferError as error:
-            yield _stopped("Nothing was built; the reason is given on the page."), _told(error)
+            yield ended_badly(error, "set")
             return
         yield _progress(build), None
         try:
@@ -272,42 +201,23 @@ class Stimuli:
                 yield _progress(build), gr.skip()
             yield self._ended(page, build)
         finally:
-            build.cancel()
-            if self._building.get(page) is build:
-                del self._building[page]
+            self.errands.end(page, build)
             self._close_unkept(page, build.outcome)
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page builds."""
-        if build := self._building.get(str(request.session_hash)):
-            build.cancel()
+        self.errands.cancel(str(request.session_hash))
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its set."""
         self.cancel(request)
-        self._drop(str(request.session_hash))
+        self.shelf.drop(str(request.session_hash))
 
     def _close_unkept(self, page: str, outcome: object) -> None:
         """Close the file of a set that came when the page had left or wanted another."""
-        kept = self._built.get(page)
-        if isinstance(outcome, Built) and not (kept and kept[1] is outcome):
-            outcome.file.close()
-
-    def _drop(self, page: str) -> None:
-        """Forget a page's finished set."""
-        _, built = self._built.pop(page, ("", None))
-        if built:
-            built.file.close()
-
-    def read_part(self, wanted: object) -> dict[str, Any]:
-        """A part of a finished ZIP file, as the page asks for it: a token and where to start."""
-        token = wanted.get("token") if isinstance(wanted, Mapping) else None
-        at = wanted.get("at") if isinstance(wanted, Mapping) else None
-        for known, built in self._built.values():
-            if isinstance(token, str) and secrets.compare_digest(token, known):
-                return {"data": base64.b64encode(_part(built, at)).decode()}
-        error = RequestError("The set is not here any more; build it again.")
-        return {"error": error.to_dict()}
+        if isinstance(outcome, Built) and not self.shelf.holds(page, outcome.files):
+            for file in outcome.files.values():
+                file.close()
 
     def _start(self, page: str, form: object) -> Build:
         """The page's newest build, in place of what it had.
@@ -321,44 +231,18 @@ class Stimuli:
             allowed = f"at most {MAX_IMAGES:,} here; synfer stimuli takes more"
             raise RequestError(f"{len(plan.stimuli):,} images", field="identities", allowed=allowed)
         self.synthesizer.check(plan.stimuli[0].recipe)
-        if old := self._building.pop(page, None):
-            old.cancel()
-        if len(self._building) >= MAX_BUILDERS:
-            others = f"{len(self._building)} other sets"
-            raise SynferError(f"The studio is building {others}. Try again in some minutes.")
-        self._drop(page)
-        build = self._building[page] = Build(plan, self.synthesizer, self.queue, self.settings)
+        build = self.errands.start(
+            page, lambda: Build(plan, self.synthesizer, self.queue, self.settings)
+        )
+        self.shelf.drop(page)
         return build
 
     def _ended(self, page: str, build: Build) -> tuple[Any, Any]:
         """What the tab shows of a build that has ended."""
         outcome = build.outcome
-        if isinstance(outcome, Built) and self._building.get(page) is build:
-            token = secrets.token_urlsafe(16)
-            self._built[page] = token, outcome
-            return _done(token, outcome), None
-        if isinstance(outcome, Built | CancelledError):
-            return _stopped("Cancelled; nothing was kept."), None
-        error = outcome or SynferError("Something went wrong; the server's log has the details.")
-        return _stopped("No set was built; the reason is given on the page."), _told(error)
-
-
-def _part(built: Built, at: object) -> bytes:
-    built.file.seek(at if isinstance(at, int) and at >= 0 else 0)
-    return built.file.read(PART_BYTES)
-
-
-def _stamped(value: Value) -> Value:
-    """The value made unlike the last one, for a page does not notice an equal one."""
-    return {**value, "serial": next(_serial)}
-
-
-def _told(error: SynferError) -> Value:
-    return _stamped(error.to_dict())
-
-
-def _stopped(status: str) -> Value:
-    return _stamped({"phase": "stopped", "status": status})
+        if isinstance(outcome, Built) and self.errands.runs(page, build):
+            return _done(self.shelf.put(page, outcome.files), outcome), None
+        return ended_badly(outcome, "set")
 
 
 def _progress(build: Build) -> Value:
@@ -366,23 +250,25 @@ def _progress(build: Build) -> Value:
     build.sheet = None
     value: Value = {"phase": "running", "sheet": data_url(sheet, "jpeg") if sheet else None}
     if step is None:
-        return _stamped({**value, "status": "Starting", "done": 0, "total": 1})
+        return stamped({**value, "status": "Starting", "done": 0, "total": 1})
     what = "Making" if step.stage == "making" else "Matching and writing"
     left = f": {step.left}" if step.left else ""
     status = f"{what} image {step.done} of {step.total}{left}"
-    return _stamped({**value, "status": status, "done": step.done, "total": step.total})
+    return stamped({**value, "status": status, "done": step.done, "total": step.total})
 
 
 def _done(token: str, built: Built) -> Value:
     record = built.record
-    return _stamped(
+    ((name, file),) = built.files.items()
+    size = size_of(file)
+    return stamped(
         {
             "phase": "done",
-            "status": f"{len(record.rows):,} images, {built.size / 1e6:.1f} MB",
+            "status": f"{len(record.rows):,} images, {size / 1e6:.1f} MB",
             "sheet": data_url(built.sheet, "jpeg"),
             "token": token,
-            "bytes": built.size,
-            "file": f"{_slug(record.plan.spec.about.title)}.zip",
+            "bytes": size,
+            "file": name,
             "notes": _notes(record),
         }
     )
@@ -417,7 +303,7 @@ def tab(page: gr.Blocks, stimuli: Stimuli, notice: gr.HTML, part: Callable[..., 
     """
 
     def read_part(wanted: object) -> dict[str, Any]:  # Gradio marks it, which no method allows
-        return stimuli.read_part(wanted)
+        return stimuli.shelf.read_part(wanted)
 
     with gr.Row(elem_id="stimuli"):
         with gr.Column(elem_id="stimuli-left"):

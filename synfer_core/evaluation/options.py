@@ -32,6 +32,7 @@ EXAMPLES = """examples:
   synfer eval ablation --keep ablation --json ablation.json --sheet ablation.jpg
   synfer eval inversion --json inversion.json --out inversion.jpg
   synfer eval drift --json drift-figures.json
+  synfer eval morphs --continua 8 --json morphs.json
   synfer eval provenance --json provenance.json --sheet watermark.jpg
   synfer eval sheets sheets/"""
 """Below the help of every measurement."""

@@ -71,11 +71,11 @@ def _build(args: argparse.Namespace) -> int:
     from synfer_core.stimuli.spec import StimulusSet
 
     plan = Plan.of(StimulusSet.load(args.spec))
-    tools = _tools(args, plan.spec.treatment.align)
-    store = _store(args, tools)
+    tools = tools_of(args, plan.spec.treatment.align)
+    store = store_of(args, tools)
     print(f"{len(plan.stimuli):,} images", file=sys.stderr)
-    with _kept(store), archive.writing(args.out) as sink:
-        record = export(Making(plan, tools, store), sink, _tell_step)
+    with kept(store), archive.writing(args.out) as sink:
+        record = export(Making(plan, tools, store), sink, tell_step)
     store.clear()
     return _tell(record, args.out)
 
@@ -87,11 +87,11 @@ def _remake(args: argparse.Namespace) -> int:
     from synfer_core.stimuli.remaking import remake
 
     wanted = table.read(args.from_csv)
-    tools = _tools(args, "none")
-    store = _store(args, tools)
+    tools = tools_of(args, "none")
+    store = store_of(args, tools)
     unlike: list[Remade] = []
-    with _kept(store), archive.writing(args.out) as sink:
-        for made in remake(wanted, tools, store, _tell_step):
+    with kept(store), archive.writing(args.out) as sink:
+        for made in remake(wanted, tools, store, tell_step):
             one = made.wanted
             if made.image is not None:
                 png = png_of(made.image, one.applied.greyscale, one.recipe)
@@ -102,7 +102,8 @@ def _remake(args: argparse.Namespace) -> int:
     return _compare(unlike, len(wanted), args.out)
 
 
-def _tools(args: argparse.Namespace, align: Align) -> Tools:
+def tools_of(args: argparse.Namespace, align: Align) -> Tools:
+    """The weights of ``--models`` as tools."""
     from synfer_core.stimuli.tools import Tools
     from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
 
@@ -110,14 +111,15 @@ def _tools(args: argparse.Namespace, align: Align) -> Tools:
     return Tools.of(synthesizer, args.models or DEFAULT_FOLDER, align)
 
 
-def _store(args: argparse.Namespace, tools: Tools) -> FolderStore:
+def store_of(args: argparse.Namespace, tools: Tools) -> FolderStore:
+    """Where images wait until the target of ``--out`` is whole."""
     from synfer_core.stimuli.store import FolderStore
 
     return FolderStore.beside(args.out.absolute(), tools.maker)
 
 
 @contextmanager
-def _kept(store: FolderStore) -> Iterator[None]:
+def kept(store: FolderStore) -> Iterator[None]:
     """Says on Ctrl-C what is kept."""
     try:
         yield
@@ -129,7 +131,7 @@ def _kept(store: FolderStore) -> Iterator[None]:
         ) from error
 
 
-def _tell_step(step: Step) -> None:
+def tell_step(step: Step) -> None:
     """Tells on standard error how far it is: always on a terminal, else every 25 images."""
     line = f"{step.stage} {step.done}/{step.total} {step.file}, {step.left}".rstrip(", ")
     if sys.stderr.isatty():

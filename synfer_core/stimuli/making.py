@@ -25,6 +25,7 @@ from synfer_core.stimuli.store import Made, Store
 from synfer_core.stimuli.tools import Tools
 from synfer_core.stimuli.treat import Applied, Frame, Treated, prepare, treat
 
+Stage = Literal["making", "spacing", "writing"]
 _INSTANT = 0.1
 """Seconds below which an image was not made but kept from an earlier run."""
 
@@ -34,14 +35,14 @@ class Step:
     """How far a run is.
 
     Attributes:
-        stage: ``making`` or ``writing``.
+        stage: ``making`` or ``writing``; of a morph, ``spacing`` where frames are made anew.
         done, total: Images.
         file: The one that was just made or written.
         image: (S, S, 3) that image; None where it failed.
         seconds_left: Seconds that the rest is likely to take; None before that can be told.
     """
 
-    stage: Literal["making", "writing"]
+    stage: Stage
     done: int
     total: int
     file: str
@@ -72,7 +73,7 @@ class Clock:
         watch: Told after each.
     """
 
-    stage: Literal["making", "writing"]
+    stage: Stage
     total: int
     watch: Watch
     done: int = 0

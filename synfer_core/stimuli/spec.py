@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -315,10 +315,16 @@ def refusal(error: ValidationError, model: type[BaseModel]) -> RequestError:
 def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """Fields of the part of a specification that a complaint is about."""
     for step in place:
-        inner = Person if isinstance(step, int) else model.model_fields[step].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
+        known = model.model_fields.get(str(step))
+        model = (known and _part_of(known.annotation)) or model
     return sorted(model.model_fields)
+
+
+def _part_of(annotation: Any) -> type[BaseModel] | None:
+    """The part that a field holds: alone, in a list or in a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_part_of, get_args(annotation))), None)
 
 
 def _unique(loader: Any, node: Any) -> dict[Any, Any]:

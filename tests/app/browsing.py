@@ -89,3 +89,8 @@ class Visit:
 
     def facs(self, text: str) -> None:
         sync_api.expect(self.page.locator("#facs")).to_have_value(text)
+
+
+def open_tab(page: sync_api.Page, name: str) -> None:
+    """Go to a tab; on a narrow page the row of tabs scrolls to it."""
+    page.get_by_role("tab", name=name, exact=True).click()

@@ -20,7 +20,7 @@ from app.ui.page import recipe_of
 from synfer_core import editing
 from synfer_core.models.denoiser import Denoiser
 from synfer_core.provenance import reading
-from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, crowding
+from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, crowding, open_tab
 from tests.serving import Server
 
 pytestmark = IN_A_BROWSER
@@ -328,7 +328,7 @@ def test_a_face_to_edit_is_uploaded_and_one_that_does_not_fit_is_named(
 
 def test_annotate(light: Visit) -> None:
     page = light.page
-    page.get_by_role("tab", name="Annotate").click()
+    open_tab(page, "Annotate")
     assert "outside what it knows" in page.locator("#studio-drop").inner_text()
     image = io.BytesIO()
     Image.new("RGB", (64, 64), "tan").save(image, "PNG")
@@ -428,7 +428,7 @@ def test_the_report_is_valid_json_to_copy(light: Visit) -> None:
 
 def test_a_stimulus_set_is_built_cancelled_and_saved(light: Visit) -> None:
     page = light.page
-    page.get_by_role("tab", name="Stimuli").click()
+    open_tab(page, "Stimuli")
     status = page.locator(".set-stage .status")
     page.get_by_label("People").fill("3, 5")
     sync_api.expect(page.locator(".set .count")).to_contain_text("10 images: 2 ")
@@ -466,7 +466,7 @@ def test_axe_finds_nothing_serious(
     visit.wait("done")
     found = {}
     for name in visit.page.get_by_role("tab").all_inner_texts():
-        visit.page.get_by_role("tab", name=name, exact=True).click()
+        open_tab(visit.page, name)
         report = Axe().run(visit.page).response
         found[name] = [
             f"{v['id']}: {node['target']} {node['failureSummary']}"

@@ -14,9 +14,9 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
+from app import shelf
 from app.jobs import JobQueue
 from app.settings import Settings
-from app.ui import stimuli
 from app.ui.stimuli import FIRST, Stimuli, spec_of
 from app.ui.stimuli_form import form_html, stage_html
 from synfer_core.errors import RequestError
@@ -61,7 +61,9 @@ async def walk(updates: AsyncIterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]
 def zip_of(tab: Stimuli, value: dict[str, Any]) -> bytes:
     data = b""
     while len(data) < value["bytes"]:
-        part = tab.read_part({"token": value["token"], "at": len(data)})
+        part = tab.shelf.read_part(
+            {"token": value["token"], "name": value["file"], "at": len(data)}
+        )
         data += base64.b64decode(part["data"])
     return data
 
@@ -114,7 +116,7 @@ def test_the_markup_is_whole_and_every_field_has_a_place() -> None:
 
 
 def test_a_set_is_built_and_fetched_in_parts(tab: Stimuli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stimuli, "PART_BYTES", 1000)
+    monkeypatch.setattr(shelf, "PART_BYTES", 1000)
     updates = asyncio.run(walk(tab.build(SMALL, visitor())))
     value, notice = updates[-1]
     assert notice is None
@@ -135,13 +137,16 @@ def test_a_set_is_built_and_fetched_in_parts(tab: Stimuli, monkeypatch: pytest.M
 def test_a_set_goes_with_its_page_and_with_the_next_set(tab: Stimuli) -> None:
     first, _ = asyncio.run(walk(tab.build(SMALL, visitor())))[-1]
     second, _ = asyncio.run(walk(tab.build(SMALL, visitor())))[-1]
-    assert "error" in tab.read_part({"token": first["token"], "at": 0})
-    assert "data" in tab.read_part({"token": second["token"], "at": 0})
+    wanted = {"token": second["token"], "name": second["file"], "at": 0}
+    read = tab.shelf.read_part
+    assert "error" in read({**wanted, "token": first["token"]})
+    assert "error" in read({**wanted, "name": "other.zip"})
+    assert "data" in read(wanted)
     tab.leave(visitor("other"))
-    assert "data" in tab.read_part({"token": second["token"], "at": "x"})
+    assert "data" in read({**wanted, "at": "x"})
     tab.leave(visitor())
-    assert "error" in tab.read_part({"token": second["token"], "at": 0})
-    assert "error" in tab.read_part(None)
+    assert "error" in read(wanted)
+    assert "error" in read(None)
 
 
 def test_errors_are_told_and_nothing_starts(tab: Stimuli) -> None:
@@ -187,7 +192,7 @@ def test_a_full_queue_is_waited_for(tab: Stimuli, monkeypatch: pytest.MonkeyPatc
 
 
 def test_only_so_many_sets_are_built_at_once(tab: Stimuli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stimuli, "MAX_BUILDERS", 0)
+    monkeypatch.setattr(tab.errands, "most", 0)
     [(value, notice)] = asyncio.run(walk(tab.build(SMALL, visitor())))
     assert value["phase"] == "stopped"
     assert "other sets" in notice["message"]

@@ -1,0 +1,147 @@
+"""Longer pieces of work: a thread of their own, image by image through the device's queue.
+
+So others get their turn between two images, and cancelling stops within one denoising step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Generic, TypeVar
+
+from app.jobs import JobQueue, Snapshot, State
+from app.turns import in_turn
+from synfer_core.errors import CancelledError, SynferError
+from synfer_core.report import Result
+from synfer_core.request import Recipe
+from synfer_core.synthesizer import Synthesizer
+
+T = TypeVar("T")
+
+
+class Errand(Generic[T]):
+    """One piece of work. It is made in the event loop, and its `work` runs in a thread.
+
+    Args:
+        name: What it is called in the queue.
+        synthesizer: Makes the images.
+        queue: The queue of its device.
+        work: Does it; calls `generate` and, between images, `stop_if_cancelled` and `ring`.
+    """
+
+    def __init__(self, name: str, synthesizer: Synthesizer, queue: JobQueue, work: Callable[[], T]):
+        self.synthesizer, self.queue = synthesizer, queue
+        self.owner = f"{name} {secrets.token_urlsafe(8)}"
+        self.outcome: T | SynferError | None = None
+        self.cancelled = False
+        self._work = work
+        self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name=f"synfer-{name}", daemon=True)
+
+    async def follow(self) -> AsyncIterator[None]:
+        """Start it, and ring at each change, until the end."""
+        self._thread.start()
+        while self._thread.is_alive():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), timeout=1.0)
+            self._bell.clear()
+            yield
+
+    def cancel(self) -> None:
+        """Stop within one denoising step."""
+        self.cancelled = True
+        self.queue.cancel_owner(self.owner)
+
+    def generate(self, recipe: Recipe) -> Result:
+        """Called in the thread: one image, through the queue.
+
+        Raises:
+            CancelledError: The errand was cancelled.
+            SynferError: The image cannot be made.
+        """
+        return asyncio.run_coroutine_threadsafe(self._queued(recipe), self._loop).result()
+
+    def stop_if_cancelled(self) -> None:
+        """Called in the thread.
+
+        Raises:
+            CancelledError: The errand was cancelled.
+        """
+        if self.cancelled:
+            raise CancelledError("It was cancelled.")
+
+    def ring(self) -> None:
+        """Tell whoever follows that something has changed."""
+        with contextlib.suppress(RuntimeError):  # the loop has closed
+            self._loop.call_soon_threadsafe(self._bell.set)
+
+    def _run(self) -> None:
+        try:
+            self.outcome = self._work()
+        except SynferError as error:
+            self.outcome = error
+        finally:
+            self.queue.forget(self.owner)
+            self.ring()
+
+    async def _queued(self, recipe: Recipe) -> Result:
+        turn = in_turn(self.queue, lambda: self.synthesizer.stream(recipe), self.owner)
+        last: Snapshot | None = None
+        async with contextlib.aclosing(turn):
+            async for snapshot in turn:
+                self.stop_if_cancelled()
+                last = snapshot
+        if last and last.error:
+            raise last.error
+        if last and last.state is State.DONE:
+            result: Result = last.result
+            return result
+        raise CancelledError("It was cancelled.")
+
+
+E = TypeVar("E", bound=Errand[Any])
+
+
+class Errands(Generic[E]):
+    """The errand that each open page has under way.
+
+    Args:
+        most: How many pages may have one at once.
+        what: What they make, such as ``sets``.
+    """
+
+    def __init__(self, most: int, what: str):
+        self.most, self._what = most, what
+        self._running: dict[str, E] = {}
+
+    def start(self, page: str, make: Callable[[], E]) -> E:
+        """A page's errand, in place of what it had.
+
+        Raises:
+            SynferError: Too many others have one.
+        """
+        if old := self._running.pop(page, None):
+            old.cancel()
+        if len(self._running) >= self.most:
+            others = f"{len(self._running)} other {self._what}"
+            raise SynferError(f"The studio is making {others}. Try again in some minutes.")
+        self._running[page] = make()
+        return self._running[page]
+
+    def runs(self, page: str, errand: E) -> bool:
+        """Whether this is the errand that the page still wants."""
+        return self._running.get(page) is errand
+
+    def cancel(self, page: str) -> None:
+        """Stop what a page has under way."""
+        if errand := self._running.get(page):
+            errand.cancel()
+
+    def end(self, page: str, errand: E) -> None:
+        """Stop an errand and forget it."""
+        errand.cancel()
+        if self.runs(page, errand):
+            del self._running[page]
