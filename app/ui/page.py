@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,15 +14,15 @@ from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
 from app.schemas import forms_of, page_recipe, wanted_marking, wants_comparison
 from app.settings import Settings
-from app.ui import controls, references, results, sliders, stimuli, theme
-from app.uploads import said_label, uploaded
+from app.ui import annotate, controls, references, results, sliders, stimuli, theme
+from app.ui.values import page_name, stamped, told
+from app.uploads import uploaded
 from synfer_core.enrichment import enrich_recipe
 from synfer_core.errors import RequestError, SynferError
-from synfer_core.faces.images import decode_image
 from synfer_core.faces.second_opinion import PENDING, SecondOpinion, second_opinion
 from synfer_core.facs import PROTOTYPES, Expression
 from synfer_core.models.backbone import Capabilities
-from synfer_core.report import Annotation, Progress, read_recipe
+from synfer_core.report import read_recipe
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
 
@@ -41,19 +40,6 @@ _HEADER = """
   title="Light or dark" aria-label="Dark colours"><svg viewBox="0 0 24 24" aria-hidden="true">
   <circle cx="12" cy="12" r="8.5"/><path class="half" d="M12 3.5a8.5 8.5 0 0 1 0 17z"/></svg>
 </button></header><p class="error notice" role="alert" hidden></p>"""
-
-_DROP = f"""
-<div class="dropper"><button type="button" class="drop"><b>Drop a face here</b>
-<span>or click to choose a file, or paste one</span></button>
-<input type="file" accept="image/*" hidden aria-label="Image">
-<p class="error" data-error-for="image" hidden></p>
-<div class="field" data-field="label"><label for="said">Said to show</label>
-<select id="said">{sliders.target_options()}</select><p class="hint">A label to be checked: FERAnno
-and the experts vote on it. Without one they only read.</p>
-<p class="error" data-error-for="label" hidden></p></div>
-<p class="hint">The built-in model was trained on rendered faces alone: photos of people are
-outside what it knows, and its readings of them are not to be relied on. The image is read in
-memory and is not stored.</p></div>"""
 
 
 class Studio:
@@ -79,7 +65,7 @@ class Studio:
         self, panel: object, form: object, request: gr.Request
     ) -> AsyncIterator[Update]:
         """Make a face; yields values for stage, report and notice."""
-        page = _page(request)
+        page = page_name(request)
         try:
             recipe = page_recipe(panel, form, self.synthesizer.capabilities)
             compare = wants_comparison(form)
@@ -92,27 +78,13 @@ class Studio:
         async for update in self._show(page, "face", job, stage, self._face_report):
             yield update
 
-    async def annotate(self, upload: object, request: gr.Request) -> AsyncIterator[Update]:
-        """Read an uploaded image; yields values for its stage, report and notice."""
-        page = _page(request)
-        try:
-            data, label = uploaded(upload, self.settings.upload_mb), said_label(upload)
-            job = self._start(page, "read", lambda: self._annotation(data, label))
-        except SynferError as error:
-            yield refused(error)
-            return
-        async for update in self._show(
-            page, "read", job, results.annotation_value, results.annotation_html
-        ):
-            yield update
-
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page has running."""
-        self.queue.cancel_owner(_page(request))
+        self.queue.cancel_owner(page_name(request))
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its results."""
-        self.queue.forget(_page(request))
+        self.queue.forget(page_name(request))
 
     def _start(self, page: str, kind: str, work: Any) -> Job:
         """Put a page's newest job in the queue, in place of what it had there.
@@ -152,20 +124,6 @@ class Studio:
     def _face_report(self, made: Made, opinion: SecondOpinion) -> str:
         return results.report_html(made, self.figures, opinion)
 
-    def _annotation(
-        self, data: bytes, label: Expression | None
-    ) -> Generator[Progress | Annotation, None, None]:
-        yield Progress(0, 1, "annotation")
-        yield self.synthesizer.annotate(decode_image(data), label)
-
-
-def _page(request: gr.Request) -> str:
-    """The name of one open page; only that page and the server know it.
-
-    The browser chooses the hash, so the prefix keeps it from naming a client of the API.
-    """
-    return f"page {request.session_hash}"
-
 
 Update = tuple[Any, Any, Any]
 """Values for a tab's stage, its report, and the notice."""
@@ -176,33 +134,26 @@ Shown = Callable[[Any], dict[str, Any]]
 Report = Callable[[Any, SecondOpinion], str]
 """The report's markup, from what a job made and what MediaPipe says of it."""
 
-_serial = itertools.count()
-
-
-def _stamped(value: dict[str, Any]) -> dict[str, Any]:
-    """The value made unlike the last one, for a page does not notice an equal one."""
-    return {**value, "serial": next(_serial)}
-
 
 def update_of(snapshot: Snapshot, stage: Shown, report: Report) -> Update:
     """What the page shows of a job; MediaPipe has not spoken yet."""
     if snapshot.state is not State.DONE:
         return _unfinished(snapshot)
-    return _stamped(stage(snapshot.result)), report(snapshot.result, PENDING), None
+    return stamped(stage(snapshot.result)), report(snapshot.result, PENDING), None
 
 
 def refused(error: SynferError) -> Update:
     """What the page shows where nothing was started."""
-    return _stamped({"phase": "failed", "status": ""}), gr.skip(), _stamped(error.to_dict())
+    return stamped({"phase": "failed", "status": ""}), gr.skip(), told(error)
 
 
 def _unfinished(snapshot: Snapshot) -> Update:
     if snapshot.error:
-        stage, notice = results.stopped_value(snapshot), _stamped(snapshot.error.to_dict())
-        return _stamped(stage), gr.skip(), notice
+        stage, notice = results.stopped_value(snapshot), told(snapshot.error)
+        return stamped(stage), gr.skip(), notice
     if snapshot.state.final:
-        return _stamped(results.stopped_value(snapshot)), gr.skip(), None
-    return _stamped(results.progress_value(snapshot)), gr.skip(), gr.skip()
+        return stamped(results.stopped_value(snapshot)), gr.skip(), None
+    return stamped(results.progress_value(snapshot)), gr.skip(), gr.skip()
 
 
 def recipe_of(content: bytes) -> Recipe:
@@ -285,7 +236,8 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Studio"):
                 _studio_tab(page, studio, notice)
             with gr.Tab("Annotate"):
-                _annotate_tab(studio, notice)
+                read = annotate.Annotate(studio.synthesizer, studio.queue, studio.settings)
+                annotate.tab(page, read, notice, _part, _report)
             with gr.Tab("Stimuli"):
                 sets = stimuli.Stimuli(studio.synthesizer, studio.queue, studio.settings)
                 stimuli.tab(page, sets, notice, _part)
@@ -331,26 +283,6 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> None:
     form.cancel(studio.cancel, queue=False, **_QUIET)
     if studio.settings.first_face:
         page.load(studio.generate, **making)
-
-
-def _annotate_tab(studio: Studio, notice: gr.HTML) -> None:
-    with gr.Row(elem_id="reading"):
-        with gr.Column(elem_id="reading-left"):
-            drop = _part("drop", _DROP, None)
-            empty = "No image yet."
-            stage = _part(
-                "stage", results.stage_html(main=False, empty=empty), {"phase": "idle"}, "image"
-            )
-        with gr.Column(elem_id="reading-right"):
-            waiting = results.empty_report_html("What is read off the image will stand here.")
-            report = _report("image-report", waiting)
-    drop.annotate(
-        studio.annotate,
-        inputs=[drop],
-        outputs=[stage, report, notice],
-        trigger_mode="multiple",
-        **_QUIET,
-    )
 
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

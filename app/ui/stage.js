@@ -68,6 +68,13 @@ function done(value) {
   if (value.file) { link.href = value.image; link.download = value.file; }
 }
 
+function forget() {
+  finished = null;
+  face.removeAttribute("src");
+  picture({});
+  offer([]);
+}
+
 function paint(value) {
   const running = value.phase === "waiting" || value.phase === "running";
   $(".progress").style.setProperty("--at", `${100 * (value.total ? value.step / value.total : 0)}%`);
@@ -75,7 +82,8 @@ function paint(value) {
   heat.hidden = running || !chosen;
   $(".status").textContent = value.status || "";
   compare(running ? null : value.phase === "done" ? value : finished);
-  if (value.phase === "done") { picture(value); done(value); }
+  if (value.phase === "idle") forget();
+  else if (value.phase === "done") { picture(value); done(value); }
   else if (running) { if (value.image) picture(value); }
   else if (finished) { picture(finished); choose(chosen); }
   if (main) window.synfer.phase(value.phase);

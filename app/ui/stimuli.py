@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import itertools
 import re
 import secrets
 import tempfile
@@ -25,6 +24,7 @@ from app.jobs import JobQueue, State
 from app.settings import Settings
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
+from app.ui.values import Value, stamped, told
 from synfer_core.errors import (
     BusyError,
     CancelledError,
@@ -69,9 +69,6 @@ FIRST: Mapping[str, Any] = {
 _SHEET_SECONDS = 3.0
 _CANCELLED = "The set was cancelled."
 _SEEDS = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
-_serial = itertools.count()
-
-Value = dict[str, Any]
 
 
 def spec_of(form: object) -> StimulusSet:
@@ -280,7 +277,7 @@ class Stimuli:
         try:
             build = self._start(page, form)
         except SynferError as error:
-            yield _stopped("Nothing was built; the reason is given on the page."), _told(error)
+            yield _stopped("Nothing was built; the reason is given on the page."), told(error)
             return
         yield _progress(build), None
         try:
@@ -356,7 +353,7 @@ class Stimuli:
         if isinstance(outcome, Built | CancelledError):
             return _stopped("Cancelled; nothing was kept."), None
         error = outcome or SynferError("Something went wrong; the server's log has the details.")
-        return _stopped("No set was built; the reason is given on the page."), _told(error)
+        return _stopped("No set was built; the reason is given on the page."), told(error)
 
 
 def _part(built: Built, at: object) -> bytes:
@@ -364,17 +361,8 @@ def _part(built: Built, at: object) -> bytes:
     return built.file.read(PART_BYTES)
 
 
-def _stamped(value: Value) -> Value:
-    """The value made unlike the last one, for a page does not notice an equal one."""
-    return {**value, "serial": next(_serial)}
-
-
-def _told(error: SynferError) -> Value:
-    return _stamped(error.to_dict())
-
-
 def _stopped(status: str) -> Value:
-    return _stamped({"phase": "stopped", "status": status})
+    return stamped({"phase": "stopped", "status": status})
 
 
 def _progress(build: Build) -> Value:
@@ -382,16 +370,16 @@ def _progress(build: Build) -> Value:
     build.sheet = None
     value: Value = {"phase": "running", "sheet": data_url(sheet, "jpeg") if sheet else None}
     if step is None:
-        return _stamped({**value, "status": "Starting", "done": 0, "total": 1})
+        return stamped({**value, "status": "Starting", "done": 0, "total": 1})
     what = "Making" if step.stage == "making" else "Matching and writing"
     left = f": {step.left}" if step.left else ""
     status = f"{what} image {step.done} of {step.total}{left}"
-    return _stamped({**value, "status": status, "done": step.done, "total": step.total})
+    return stamped({**value, "status": status, "done": step.done, "total": step.total})
 
 
 def _done(token: str, built: Built) -> Value:
     record = built.record
-    return _stamped(
+    return stamped(
         {
             "phase": "done",
             "status": f"{len(record.rows):,} images, {built.size / 1e6:.1f} MB",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synfer_core.errors import CancelledError, DependencyError, SynferError, WeightsError
 from synfer_core.faces.images import decode_image
@@ -92,6 +92,21 @@ def read_all(
         except SynferError as error:
             outcome = Failed(source.name, error)
         yield outcome
+
+
+def voted(synthesizer: Synthesizer, read: Read, said: Expression | None) -> Read:
+    """The same image with another label to vote on, read off its crop again.
+
+    Args:
+        synthesizer: Reads labels and AUs.
+        read: The image as it was read without a label.
+        said: What it is said to show; None takes the vote away.
+    """
+    if said is None:
+        return read
+    again = synthesizer.annotate(read.annotation.image, said)
+    notes = tuple(dict.fromkeys((*read.annotation.notes, *again.notes)))
+    return replace(read, annotation=replace(again, notes=notes), said=said)
 
 
 def _read(
