@@ -112,7 +112,10 @@ const cancel = () => { if (busy()) trigger("cancel"); };
 const onStudio = () => element.offsetParent !== null;
 
 async function load(file) {
-  const answer = await window.synfer.read(file, server.read_recipe);
+  adopt(await window.synfer.read(file, server.read_recipe));
+}
+
+function adopt(answer) {
   if (answer.error) return window.synfer.complain(answer.error);
   window.synfer.complain(answer.note ? {message: answer.note, kind: "note"} : null);
   paint(answer.controls);
@@ -161,6 +164,7 @@ document.addEventListener("drop", (event) => {
   load(event.dataTransfer.files[0]);
 });
 document.addEventListener("synfer:panel", showGuide);
+document.addEventListener("synfer:load", (event) => adopt(event.detail));
 document.addEventListener("synfer:phase", () => {
   $("[data-act=cancel]").disabled = !busy();
 });

@@ -14,7 +14,7 @@ from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
 from app.schemas import forms_of, page_recipe, wanted_marking, wants_comparison
 from app.settings import Settings
-from app.ui import annotate, controls, references, results, sliders, stimuli, theme
+from app.ui import annotate, controls, help, references, results, sliders, stimuli, theme
 from app.ui.values import page_name, stamped, told
 from app.uploads import uploaded
 from synfer_core.enrichment import enrich_recipe
@@ -36,6 +36,8 @@ FIRST_PERSON = 7
 _HEADER = """
 <header class="masthead"><div class="wordmark"><b>SynFER</b> Studio</div>
 <p>Faces whose expression is known</p>
+<button type="button" class="icon" data-act="help" title="Examples, glossary, tour"
+  aria-label="Help"><b aria-hidden="true">?</b></button>
 <button type="button" class="icon" data-act="theme" aria-pressed="false"
   title="Light or dark" aria-label="Dark colours"><svg viewBox="0 0 24 24" aria-hidden="true">
   <circle cx="12" cy="12" r="8.5"/><path class="half" d="M12 3.5a8.5 8.5 0 0 1 0 17z"/></svg>
@@ -232,6 +234,8 @@ def build(studio: Studio) -> gr.Blocks:
     ) as page:
         gr.HTML(html_template=_HEADER, elem_id="masthead", apply_default_css=False)
         notice = _part("notice", "<span></span>", None)
+        backbones = studio.synthesizer.capabilities
+        _part("help", help.help_html(), None, server_functions=help.server_functions(backbones))
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Studio"):
                 _studio_tab(page, studio, notice)
