@@ -26,6 +26,8 @@ class Settings(BaseModel):
         followers: Event streams of the API that may be open at once.
         pages: Requests of open pages that may be in flight at once.
         upload_mb: Largest image or recipe a page may send, in megabytes.
+        annotate_files: Images that a page may have read at a time.
+        annotate_mb: Their megabytes in all.
         first_face: Whether a freshly opened page makes a face by itself.
         live: Whether pages may follow a slider with drafts.
         watermark: Whether pictures get the imperceptible watermark unless a page switches it off.
@@ -42,6 +44,8 @@ class Settings(BaseModel):
     followers: int = Field(64, ge=1, le=1000)
     pages: int = Field(32, ge=1, le=1000)
     upload_mb: int = Field(10, ge=1, le=200)
+    annotate_files: int = Field(60, ge=1, le=1000)
+    annotate_mb: int = Field(120, ge=1, le=4000)
     first_face: bool = True
     live: bool = True
     watermark: bool = True

@@ -26,7 +26,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "generate": ("synfer_core.commands", "make an image from a recipe, or many from a file"),
         "edit": ("synfer_core.commands", "give a face another expression, the rest kept"),
         "enrich": ("synfer_core.commands", "write a detailed prompt from a coarse description"),
-        "annotate": ("synfer_core.commands", "read expression and action units off images"),
+        "annotate": (
+            "synfer_core.annotations.commands",
+            "read expression and action units off images",
+        ),
         "stimuli": ("synfer_core.stimuli.commands", "build a set of images for an experiment"),
         "grid": (
             "synfer_core.grids.commands",

@@ -1,4 +1,4 @@
-"""Commands for images and words: ``serve``, ``generate``, ``edit``, ``enrich`` and ``annotate``.
+"""Commands for images and words: ``serve``, ``generate``, ``edit`` and ``enrich``.
 
 Each imports what it needs when it runs.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from synfer_core import batch
 from synfer_core.errors import ImageError, RequestError, SynferError
-from synfer_core.facs import EXPRESSIONS, Expression, format_facs
+from synfer_core.facs import EXPRESSIONS, format_facs
 from synfer_core.files import check_writable, read_text_bytes, write_whole
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import SAMPLE, Recipe
@@ -70,11 +70,6 @@ ENRICH_EXAMPLES = """examples:
   synfer enrich "an old woman" --au AU12=4 --au AUL2=1.5
   synfer enrich "a man" --facs 4D+7C+23C --expression anger --model models/instruct"""
 
-ANNOTATE_EXAMPLES = """examples:
-  synfer annotate smile.png
-  synfer annotate --label happiness smile.png
-  synfer annotate faces/*.png --json > labels.jsonl"""
-
 SERVE_EXAMPLES = """examples:
   synfer serve --open
   synfer serve --host 0.0.0.0 --port 8000"""
@@ -86,7 +81,6 @@ def add_parser(subparsers: Subparsers) -> None:
     _add_generate(subparsers)
     _add_edit(subparsers)
     _add_enrich(subparsers)
-    _add_annotate(subparsers)
 
 
 def _add_serve(subparsers: Subparsers) -> None:
@@ -205,27 +199,8 @@ def _add_enrich(subparsers: Subparsers) -> None:
     parser.set_defaults(run=_enrich)
 
 
-def _add_annotate(subparsers: Subparsers) -> None:
-    parser = subparsers.add_parser(
-        "annotate",
-        help="read images",
-        description="Read the expression, its confidence and the action units off face images.",
-        epilog=ANNOTATE_EXAMPLES,
-    )
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG or WebP")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for each image")
-    parser.add_argument(
-        "--label",
-        choices=EXPRESSIONS,
-        metavar="NAME",
-        help="what the images are said to show; FERAnno and the experts vote on it",
-    )
-    add_models(parser)
-    parser.set_defaults(run=_annotate)
-
-
 def add_models(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names the weights."""
+    """Add the option that says where the weights are."""
     parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
 
 
@@ -269,7 +244,7 @@ def _generate_one(args: argparse.Namespace) -> int:
     result.save_png(args.out, wanted_marking(args))
     if args.report:
         write_whole(args.report, _json_bytes(result.to_dict()))
-    _print_summary(args.out, result)
+    print_summary(args.out, result)
     return 0
 
 
@@ -286,7 +261,7 @@ def _edit(args: argparse.Namespace) -> int:
     result.save_png(args.out, wanted_marking(args))
     if args.report:
         write_whole(args.report, _json_bytes({**result.to_dict(), "edit": edit.to_dict()}))
-    _print_summary(args.out, result)
+    print_summary(args.out, result)
     print(f"  round trip of the source: {result.reconstruction_psnr:.1f} dB")
     for note in edit.notes:
         print(f"  note: {note}")
@@ -431,15 +406,6 @@ def _follow(synthesizer: Synthesizer, recipe: Recipe) -> Result:
     return result
 
 
-def _annotate(args: argparse.Namespace) -> int:
-    synthesizer = _load(args.models)
-    return for_each(
-        args.images,
-        lambda path: _print_annotation(synthesizer, path, args.label, as_json=args.json),
-        as_json=args.json,
-    )
-
-
 def for_each(images: Sequence[Path], show: Callable[[Path], None], *, as_json: bool) -> int:
     """Show images one after another, those that cannot be read as errors; returns the exit code."""
     failures = 0
@@ -454,25 +420,14 @@ def for_each(images: Sequence[Path], show: Callable[[Path], None], *, as_json: b
     return 1 if failures else 0
 
 
-def _print_annotation(
-    synthesizer: Synthesizer, path: Path, label: Expression | None, *, as_json: bool
-) -> None:
-    from synfer_core.faces.images import read_image
-
-    annotation = synthesizer.annotate(read_image(path), label)
-    if as_json:
-        print(json.dumps({"file": str(path), "ok": True, **annotation.to_dict()}, allow_nan=False))
-    else:
-        _print_summary(path, annotation)
-
-
 def _print_failure(path: Path, error: SynferError, *, as_json: bool) -> None:
     print(f"error: {error}", file=sys.stderr)
     if as_json:
         print(json.dumps({"file": str(path), "ok": False, "error": error.to_dict()}))
 
 
-def _print_summary(path: Path, made: Result | Annotation) -> None:
+def print_summary(path: Path, made: Result | Annotation) -> None:
+    """Print what was read off an image, for people."""
     label = made.label
     print(f"{path}: {f'{label.expression}, {label.confidence:.0%} sure' if label else 'no label'}")
     if made.verdict:

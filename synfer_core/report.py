@@ -157,6 +157,14 @@ class AUReading:
     reader: str
     weak: frozenset[str] = frozenset()
 
+    def both(self, number: int) -> float | None:
+        """Intensity of a unit for both sides, their mean where they were read apart; None where
+        this reader cannot tell it.
+        """
+        keys = (f"AU{number}", f"AUL{number}", f"AUR{number}")
+        values = [self.aus[key] for key in keys if key in self.aus]
+        return sum(values) / len(values) if values else None
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {

@@ -12,7 +12,8 @@ LIGHT = ["synfer_core", "synfer_core.facs", "synfer_core.request", "synfer_core.
          "synfer_core.cli", "synfer_core.commands", "synfer_core.batch",
          "synfer_core.enrichment", "synfer_core.wire", "synfer_core.client",
          "synfer_core.stimuli.commands", "synfer_core.grids.commands", "synfer_core.grids.spec",
-         "synfer_core.differences", "synfer_core.morphs.commands"]  # fmt: skip
+         "synfer_core.differences", "synfer_core.morphs.commands",
+         "synfer_core.annotations.commands"]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -124,7 +124,10 @@ const cancel = () => { if (busy()) trigger("cancel"); };
 const onStudio = () => element.offsetParent !== null;
 
 async function load(file, told = "") {
-  const answer = await window.synfer.read(file, server.read_recipe);
+  receive(await window.synfer.read(file, server.read_recipe), told);
+}
+
+function receive(answer, told = answer.note || "") {
   if (answer.error) return window.synfer.complain(answer.error);
   if (answer.grid) {
     window.synfer.spec = answer.grid;
@@ -186,6 +189,7 @@ document.addEventListener("synfer:load", (event) => load(
   new File([event.detail.recipe], "recipe.json"),
   `Loaded: ${event.detail.title}. Generate makes this face again`));
 document.addEventListener("synfer:panel", showGuide);
+document.addEventListener("synfer:sample", (event) => receive(event.detail));
 document.addEventListener("synfer:phase", () => {
   $("[data-act=cancel]").disabled = !busy();
 });

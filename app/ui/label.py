@@ -59,7 +59,7 @@ def percent(p: float) -> str:
     return f"{100 * p:.0f} %"
 
 
-_STATUS = {
+STATUS = {
     "confirmed": ("agree", "confirmed"),
     "relabelled": ("differ", "relabelled"),
     "rejected": ("differ", "rejected as uncertain"),
@@ -89,7 +89,7 @@ _WHY = {
 
 
 def _decision_html(verdict: Verdict) -> str:
-    kind, word = _STATUS[verdict.status]
+    kind, word = STATUS[verdict.status]
     was = f"{verdict.was.capitalize()} &rarr; " if verdict.was else ""
     return (
         f'<p class="verdict">{was}<strong>{verdict.label.capitalize()}</strong> '

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -22,18 +22,29 @@ from app.schemas import (
     wants_comparison,
 )
 from app.settings import Settings
-from app.ui import controls, grids, history, morphs, references, results, sliders, stimuli, theme
+from app.ui import (
+    annotate,
+    controls,
+    grids,
+    help,
+    history,
+    morphs,
+    references,
+    results,
+    sliders,
+    stimuli,
+    theme,
+)
 from app.ui.kept import compare_recipes
-from app.ui.values import stamped
-from app.uploads import said_label, uploaded
+from app.ui.values import page_name, stamped, told
+from app.uploads import uploaded
 from synfer_core.enrichment import enrich_recipe
 from synfer_core.errors import RequestError, SynferError
-from synfer_core.faces.images import decode_image
 from synfer_core.faces.second_opinion import PENDING, SecondOpinion, second_opinion
 from synfer_core.facs import PROTOTYPES, Expression
 from synfer_core.grids.sheet import read_grid
 from synfer_core.models.backbone import Capabilities
-from synfer_core.report import Annotation, Progress, read_recipe
+from synfer_core.report import read_recipe
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
 
@@ -47,23 +58,12 @@ FIRST_PERSON = 7
 _HEADER = """
 <header class="masthead"><div class="wordmark"><b>SynFER</b> Studio</div>
 <p>Faces whose expression is known</p>
+<button type="button" class="icon" data-act="help" title="Examples, glossary, tour"
+  aria-label="Help"><b aria-hidden="true">?</b></button>
 <button type="button" class="icon" data-act="theme" aria-pressed="false"
   title="Light or dark" aria-label="Dark colours"><svg viewBox="0 0 24 24" aria-hidden="true">
   <circle cx="12" cy="12" r="8.5"/><path class="half" d="M12 3.5a8.5 8.5 0 0 1 0 17z"/></svg>
 </button></header><p class="error notice" role="alert" hidden></p>"""
-
-_DROP = f"""
-<div class="dropper" data-takes-files><button type="button" class="drop"><b>Drop a face here</b>
-<span>or click to choose a file, or paste one</span></button>
-<input type="file" accept="image/*" hidden aria-label="Image">
-<p class="error" data-error-for="image" hidden></p>
-<div class="field" data-field="label"><label for="said">Said to show</label>
-<select id="said">{sliders.target_options()}</select><p class="hint">A label to be checked: FERAnno
-and the experts vote on it. Without one they only read.</p>
-<p class="error" data-error-for="label" hidden></p></div>
-<p class="hint">The built-in model was trained on rendered faces alone: photos of people are
-outside what it knows, and its readings of them are not to be relied on. The image is read in
-memory and is not stored.</p></div>"""
 
 
 class Studio:
@@ -90,7 +90,7 @@ class Studio:
         self, panel: object, form: object, request: gr.Request
     ) -> AsyncIterator[Update]:
         """Make a face; yields values for stage, report and notice."""
-        page = _page(request)
+        page = page_name(request)
         try:
             recipe = page_recipe(panel, form, self.synthesizer.capabilities)
             compare = wants_comparison(form)
@@ -110,7 +110,7 @@ class Studio:
 
         What is wrong with a form is told by the run that follows when the hand lets go.
         """
-        page, turn = _page(request), turn_of(form)
+        page, turn = page_name(request), turn_of(form)
         try:
             recipe = page_recipe(panel, form, self.synthesizer.capabilities)
             job = self.drafts.ask(page, Wanted(turn, recipe))
@@ -120,28 +120,14 @@ class Studio:
             self.queue.cancel(old)
         return stamped(results.draft_value(await self.drafts.outcome(job), turn))
 
-    async def annotate(self, upload: object, request: gr.Request) -> AsyncIterator[Update]:
-        """Read an uploaded image; yields values for its stage, report and notice."""
-        page = _page(request)
-        try:
-            data, label = uploaded(upload, self.settings.upload_mb), said_label(upload)
-            job = self._start(page, "read", lambda: self._annotation(data, label))
-        except SynferError as error:
-            yield refused(error)
-            return
-        async for update in self._show(
-            page, "read", job, results.annotation_value, results.annotation_html
-        ):
-            yield update
-
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page has running."""
-        self.queue.cancel_owner(_page(request))
+        self.queue.cancel_owner(page_name(request))
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its results."""
-        self.drafts.stop(_page(request))
-        self.queue.forget(_page(request))
+        self.drafts.stop(page_name(request))
+        self.queue.forget(page_name(request))
 
     def _start(self, page: str, kind: str, work: Any) -> Job:
         """Put a page's newest job in the queue, in place of what it had there.
@@ -187,20 +173,6 @@ class Studio:
     def _face_report(self, made: Made, opinion: SecondOpinion) -> str:
         return results.report_html(made, self.figures, opinion)
 
-    def _annotation(
-        self, data: bytes, label: Expression | None
-    ) -> Generator[Progress | Annotation, None, None]:
-        yield Progress(0, 1, "annotation")
-        yield self.synthesizer.annotate(decode_image(data), label)
-
-
-def _page(request: gr.Request) -> str:
-    """The name of one open page; only that page and the server know it.
-
-    The browser chooses the hash, so the prefix keeps it from naming a client of the API.
-    """
-    return f"page {request.session_hash}"
-
 
 Update = tuple[Any, Any, Any]
 """Values for a tab's stage, its report, and the notice."""
@@ -223,12 +195,12 @@ def update_of(
 
 def refused(error: SynferError) -> Update:
     """What the page shows where nothing was started."""
-    return stamped({"phase": "failed", "status": ""}), gr.skip(), stamped(error.to_dict())
+    return stamped({"phase": "failed", "status": ""}), gr.skip(), told(error)
 
 
 def _unfinished(snapshot: Snapshot, progress: Shown) -> Update:
     if snapshot.error:
-        stage, notice = results.stopped_value(snapshot), stamped(snapshot.error.to_dict())
+        stage, notice = results.stopped_value(snapshot), told(snapshot.error)
         return stamped(stage), gr.skip(), notice
     if snapshot.state.final:
         return stamped(results.stopped_value(snapshot)), gr.skip(), None
@@ -321,12 +293,15 @@ def build(studio: Studio) -> gr.Blocks:
     ) as page:
         gr.HTML(html_template=_HEADER, elem_id="masthead", apply_default_css=False)
         notice = _part("notice", "<span></span>", None)
+        backbones = studio.synthesizer.capabilities
+        _part("help", help.help_html(), None, server_functions=help.server_functions(backbones))
         _part("compare", history.compare_html(), None, server_functions=[compare_recipes])
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Studio"):
                 forms = _studio_tab(page, studio, notice)
             with gr.Tab("Annotate"):
-                _annotate_tab(studio, notice)
+                read = annotate.Annotate(studio.synthesizer, studio.queue, studio.settings)
+                annotate.tab(page, read, notice, _part, _report)
             with gr.Tab("Stimuli"):
                 sets = stimuli.Stimuli(studio.synthesizer, studio.queue, studio.settings)
                 stimuli.tab(page, sets, notice, _part)
@@ -393,26 +368,6 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> tuple[gr.HT
     if studio.settings.first_face:
         page.load(studio.generate, **making)
     return panel, form
-
-
-def _annotate_tab(studio: Studio, notice: gr.HTML) -> None:
-    with gr.Row(elem_id="reading"):
-        with gr.Column(elem_id="reading-left"):
-            drop = _part("drop", _DROP, None)
-            empty = "No image yet."
-            stage = _part(
-                "stage", results.stage_html(main=False, empty=empty), {"phase": "idle"}, "image"
-            )
-        with gr.Column(elem_id="reading-right"):
-            waiting = results.empty_report_html("What is read off the image will stand here.")
-            report = _report("image-report", waiting)
-    drop.annotate(
-        studio.annotate,
-        inputs=[drop],
-        outputs=[stage, report, notice],
-        trigger_mode="multiple",
-        **_QUIET,
-    )
 
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

@@ -192,7 +192,7 @@ def annotation_value(annotation: Annotation) -> dict[str, Any]:
         "image": preview_url(annotation.image),
         "file": "",
         "alt": "The face as the readers saw it",
-        "maps": overlay_choices(annotation.attention, _rows(annotation.readings, None)),
+        "maps": overlay_choices(annotation.attention, units_shown(annotation.readings)),
         "status": "The face as the readers saw it",
     }
 
@@ -290,7 +290,7 @@ def readback_html(
         )
     columns = len(known) + (opinion.reading is None)
     silent = "" if opinion.reading else _silent_cell(opinion)
-    body = "".join(_readback_row(key, known, asked, silent) for key in _rows(known, asked))
+    body = "".join(_readback_row(key, known, asked, silent) for key in units_shown(known, asked))
     if not body:
         body = f'<tr><td colspan="{2 + columns}" class="none">No unit is in play.</td></tr>'
     return (
@@ -351,7 +351,9 @@ def _reader_name(reader: str) -> str:
     return "MediaPipe" if reader.lower().startswith("mediapipe") else "AU reader"
 
 
-def _rows(readings: Sequence[AUReading], asked: Mapping[str, float] | None) -> list[str]:
+def units_shown(
+    readings: Sequence[AUReading], asked: Mapping[str, float] | None = None
+) -> list[str]:
     """Keys to show: those asked for, then those that anyone measured at A or more."""
     first = [key for key, value in (asked or {}).items() if value > 0]
     numbers = {_number(key) for key in first}

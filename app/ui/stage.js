@@ -105,6 +105,13 @@ function tell(value) {
     document.dispatchEvent(new CustomEvent("synfer:made", {detail: value}));
 }
 
+function forget() {
+  finished = null;
+  face.removeAttribute("src");
+  picture({});
+  offer([]);
+}
+
 function paint(value) {
   if (value.phase === "draft") return draft(value);
   const running = value.phase === "waiting" || value.phase === "running";
@@ -114,7 +121,8 @@ function paint(value) {
   $(".status").textContent = value.status || "";
   compare(running || drafted && value.phase !== "done" ? null
     : value.phase === "done" ? value : finished);
-  if (value.phase === "done") {
+  if (value.phase === "idle") forget();
+  else if (value.phase === "done") {
     drafted = null;
     mark(false);
     picture(value);

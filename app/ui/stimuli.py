@@ -23,7 +23,7 @@ from app.shelf import Files, Shelf, size_of
 from app.ui import typed
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
-from app.ui.values import ended_badly, stamped
+from app.ui.values import Value, ended_badly, stamped
 from synfer_core.errors import DependencyError, RequestError, SynferError, WeightsError
 from synfer_core.faces.landmarks import explain, shared_landmarker
 from synfer_core.stimuli.archive import zipped
@@ -56,8 +56,6 @@ FIRST: Mapping[str, Any] = {
 """What a freshly opened form is set to."""
 
 _SHEET_SECONDS = 3.0
-
-Value = dict[str, Any]
 
 
 def spec_of(form: object) -> StimulusSet:

@@ -1,31 +1,35 @@
-"""Values of the page's parts."""
+"""Values that go to a page: each unlike the last, and the names of pages."""
 
 from __future__ import annotations
 
 import itertools
 from typing import Any
 
+import gradio as gr
+
 from synfer_core.errors import CancelledError, SynferError
+
+Value = dict[str, Any]
 
 _serial = itertools.count()
 
 
-def stamped(value: dict[str, Any]) -> dict[str, Any]:
+def stamped(value: Value) -> Value:
     """The value made unlike the last one, for a page does not notice an equal one."""
     return {**value, "serial": next(_serial)}
 
 
-def told(error: SynferError) -> dict[str, Any]:
-    """An error for the notice."""
+def told(error: SynferError) -> Value:
+    """An error as the page's notice takes it."""
     return stamped(error.to_dict())
 
 
-def stopped(status: str) -> dict[str, Any]:
+def stopped(status: str) -> Value:
     """A stage on which nothing runs and nothing came out."""
     return stamped({"phase": "stopped", "status": status})
 
 
-def ended_badly(outcome: object, what: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def ended_badly(outcome: object, what: str) -> tuple[Value, Value | None]:
     """Stage and notice where longer work brought nothing.
 
     Args:
@@ -38,3 +42,11 @@ def ended_badly(outcome: object, what: str) -> tuple[dict[str, Any], dict[str, A
         error = SynferError("Something went wrong; the server's log has the details.")
         return stopped(f"No {what} was made; the reason is given on the page."), told(error)
     return stopped("Cancelled; nothing was kept."), None
+
+
+def page_name(request: gr.Request) -> str:
+    """The name of one open page; only that page and the server know it.
+
+    The browser chooses the hash, so the prefix keeps it from naming a client of the API.
+    """
+    return f"page {request.session_hash}"

@@ -29,6 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_render(commands)
     _add_sheet(commands)
     _add_samples(commands)
+    _add_cards(commands)
 
 
 def _command(
@@ -163,4 +164,19 @@ def _samples(arguments: argparse.Namespace) -> int:
     from synfer_core.facekit import samples
 
     samples.write(arguments.out, size=arguments.size, pack=arguments.pack, tell=print)
+    return 0
+
+
+def _add_cards(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "draw each action unit: a face that shows it, with the skin that it moves tinted"
+    parser = _command(commands, "cards", text, "synfer facekit cards assets/help")
+    parser.add_argument("out", type=Path, help="folder for the pictures")
+    parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
+    parser.set_defaults(run=_cards)
+
+
+def _cards(arguments: argparse.Namespace) -> int:
+    from synfer_core.facekit import cards
+
+    cards.write(arguments.out, pack=arguments.pack, tell=print)
     return 0

@@ -167,6 +167,14 @@ class Renderer:
         """
         return au_region(self.head, slot, size)
 
+    def landmarks(self, scene: Scene, size: int) -> Floats:
+        """The 68 Multi-PIE points of the scene's face (68, 2), in pixels of a picture of that size;
+        on the skin, be they seen or not.
+        """
+        person = self._people.get(scene.identity, _detail(size))
+        shape = self._geometry(scene, person, size)
+        return shape.view.project(shape.points[self.head.landmarks])[:, :2]
+
     # --- stages -----------------------------------------------------------------------------------
 
     def _measure_lip_opening(self) -> float:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 
-from synfer_core.faces.landmarks import Face
+from synfer_core.faces.landmarks import Face, landmarker_name
 from synfer_core.facs import ACTION_UNITS, MAX_INTENSITY
 from synfer_core.report import AUReading
 
@@ -122,7 +121,7 @@ def read_aus(face: Face, neutral: Face | None = None) -> AUReading:
 @cache
 def reader_name() -> str:
     """The reader and its version, as readings carry it."""
-    return f"mediapipe {version('mediapipe')}, map {MAP_VERSION}"
+    return f"{landmarker_name()}, map {MAP_VERSION}"
 
 
 def _jaw(score: float) -> dict[str, float]:

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -161,6 +162,12 @@ def _load_mediapipe(model: str) -> tuple[Any, Any, Any]:
         return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
 
     return vision, options, image
+
+
+@cache
+def landmarker_name() -> str:
+    """MediaPipe and its version, as readings carry it."""
+    return f"mediapipe {version('mediapipe')}"
 
 
 _LOADER = ThreadPoolExecutor(1, thread_name_prefix="synfer-mediapipe")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from synfer_core.errors import DependencyError, WeightsError
 from synfer_core.faces.blendshapes import read_aus
-from synfer_core.faces.landmarks import explain, shared_landmarker
+from synfer_core.faces.landmarks import Face, explain, shared_landmarker
 from synfer_core.report import AUReading, Pixels
 
 
@@ -18,11 +18,13 @@ class SecondOpinion:
         reading: Intensities of the units that one image is enough for; None where there are none.
         why: One plain sentence that says why there are none, else empty.
         remedy: One that says what would bring them, where something would.
+        face: The face they were read off, its points in the image's pixels.
     """
 
     reading: AUReading | None
     why: str = ""
     remedy: str = ""
+    face: Face | None = None
 
 
 PENDING = SecondOpinion(None, "MediaPipe is reading this face.")
@@ -42,4 +44,4 @@ def second_opinion(image: Pixels, patience: float | None = None) -> SecondOpinio
         faces = shared_landmarker(patience).detect(image)
     except (DependencyError, WeightsError) as error:
         return SecondOpinion(None, *explain(error))
-    return SecondOpinion(read_aus(faces[0])) if faces else NO_FACE
+    return SecondOpinion(read_aus(faces[0]), face=faces[0]) if faces else NO_FACE

@@ -11,7 +11,6 @@ from typing import Any
 
 import gradio as gr
 import httpx
-import numpy as np
 import pytest
 from fastapi import FastAPI
 from PIL import Image
@@ -190,7 +189,7 @@ def test_without_mediapipes_model_the_report_says_so(
 ) -> None:
     monkeypatch.setattr(landmarks, "_loading", cache(landmarks._loading.__wrapped__))
     monkeypatch.setenv(VARIABLE, str(tmp_path / "absent.task"))
-    stage, report, notice = run(studio.annotate(upload(png(64)), visitor()))[-1]
+    stage, report, notice = run(studio.generate(*forms(), visitor()))[-1]
     assert stage["phase"] == "done"
     assert VARIABLE in report
     assert "urlopen" not in report
@@ -263,48 +262,3 @@ def test_a_second_run_of_one_page_takes_the_place_of_the_first(studio: page.Stud
     first, second = asyncio.run(asyncio.wait_for(two(), 60))
     assert first[-1][0]["phase"] in ("waiting", "running"), "the first falls silent"
     assert second[-1][0]["phase"] == "done"
-
-
-def upload(content: bytes) -> dict[str, str]:
-    return {"name": "face.png", "data": base64.b64encode(content).decode()}
-
-
-def png(side: int) -> bytes:
-    buffer = io.BytesIO()
-    noise = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
-    Image.fromarray(noise).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def test_an_uploaded_face_is_read(studio: page.Studio) -> None:
-    stage, report, notice = run(studio.annotate(upload(png(64)), visitor()))[-1]
-    assert stage["phase"] == "done"
-    assert report.count("bar-row") == 8
-    assert notice is None
-    assert {"\u201chappiness\u201d", "\u201cfear\u201d"} <= {m["label"] for m in stage["maps"]}
-
-
-def test_an_uploaded_face_comes_with_a_label_to_check(studio: page.Studio) -> None:
-    sent = {**upload(png(64)), "label": "fear"}
-    _, report, notice = run(studio.annotate(sent, visitor()))[-1]
-    assert notice is None
-    assert "no verdict on the label" in report
-    (update,) = run(studio.annotate({**sent, "label": "joy"}, visitor()))
-    assert update[2]["field"] == "label"
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        upload(b"just some text, named .png"),
-        upload(png(64)[:500]),
-        upload(bytes(1_100_000)),
-        {"data": "not base64"},
-        None,
-    ],
-)
-def test_bad_uploads_are_answered_and_the_studio_lives_on(studio: page.Studio, sent: Any) -> None:
-    stage, _, notice = run(studio.annotate(sent, visitor()))[-1]
-    assert stage["phase"] == "failed"
-    assert notice["field"] == "image"
-    assert run(studio.annotate(upload(png(64)), visitor()))[-1][0]["phase"] == "done"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import time
@@ -324,27 +323,6 @@ def test_a_face_to_edit_is_uploaded_and_one_that_does_not_fit_is_named(
     sync_api.expect(page.locator(".editing b")).to_have_text("The recipe's face")
     light.generate()
     assert light.recipe() == made
-
-
-def test_annotate(light: Visit) -> None:
-    page = light.page
-    open_tab(page, "Annotate")
-    assert "outside what it knows" in page.locator("#studio-drop").inner_text()
-    image = io.BytesIO()
-    Image.new("RGB", (64, 64), "tan").save(image, "PNG")
-    files = page.locator('#studio-drop input[type="file"]')
-    upload = sync_api.FilePayload(name="face.png", mimeType="image/png", buffer=image.getvalue())
-    files.set_input_files(upload)
-    sync_api.expect(page.locator("#image-report .bar-row")).to_have_count(8)
-    sync_api.expect(page.locator("#image-stage .face").first).to_be_visible()
-    page.locator("#image-stage").get_by_role("button", name="fear").click()
-    sync_api.expect(page.locator("#image-stage .heat").first).to_be_visible()
-    page.get_by_label("Said to show").select_option("fear")
-    sync_api.expect(page.locator("#image-report .notes")).to_contain_text("nobody has been weighed")
-    upload["buffer"] = b"text named .png"
-    files.set_input_files(upload)
-    wrong = page.locator('[data-error-for="image"]')
-    sync_api.expect(wrong).to_contain_text("not an image of a kind known here")
 
 
 def test_a_narrow_page_fits_and_works_by_keyboard(browser: sync_api.Browser, url: str) -> None:

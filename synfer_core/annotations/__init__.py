@@ -1,0 +1,1 @@
+"""Many images read one after another, and their table in three styles of columns."""
