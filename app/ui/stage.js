@@ -6,7 +6,7 @@ const face = $(".face"), heat = $(".heat"), chips = $(".chips"), strength = $(".
 const main = element.querySelector("[data-main]") !== null;
 const FEW = 6, MORE = "more";  // words offered at once
 const beside = $(".beside"), other = beside.querySelector(".heat");
-let finished = null, chosen = "";
+let finished = null, chosen = "", painted = null;
 
 function picture(value) {
   face.hidden = !value.image;
@@ -75,6 +75,7 @@ function tell(value) {
 }
 
 function paint(value) {
+  painted = value.serial;
   const running = value.phase === "waiting" || value.phase === "running";
   $(".progress").style.setProperty("--at", `${100 * (value.total ? value.step / value.total : 0)}%`);
   element.firstElementChild.dataset.phase = value.phase;
@@ -100,5 +101,8 @@ strength.addEventListener("input", () => {
   heat.style.opacity = other.style.opacity = strength.value;
   strength.style.setProperty("--at", `${strength.value * 100}%`);
 });
-watch("value", () => paint(props.value));
+// An update of the report alone comes with the stage's old value, which a newer run has left behind.
+watch("value", () => {
+  if (props.value.serial !== painted) paint(props.value);
+});
 paint(props.value);
