@@ -57,12 +57,18 @@ def test_files_that_hold_no_recipe_are_told_apart() -> None:
     assert "JSON" in sent(b"{")["error"]["message"]
 
 
-def test_the_sheet_of_a_grid_brings_its_form() -> None:
-    axis = {"kind": "seed", "values": [1, 2]}
-    grid = Grid.parse({"rows": axis, "columns": {**axis, "kind": "steps"}})
+def sheet() -> bytes:
+    """Of a grid of which one face was made."""
+    seeds = {"kind": "seed", "values": [1, 2]}
+    grid = Grid.parse({"rows": {"kind": "units", "values": ["AUL12"]}, "columns": seeds})
     face = Face(np.full((64, 64, 3), 90, np.uint8), grid.cells[0].recipe)
-    form = sent(to_png(grid, {0: face}, PLAIN))["grid"]
-    assert form["rows"] == {"kind": "seed", "values": "1, 2", "unit": "", "intensity": ""}
+    return to_png(grid, {0: face}, PLAIN)
+
+
+def test_the_sheet_of_a_grid_brings_its_form() -> None:
+    form = sent(sheet())["grid"]
+    assert form["rows"] == {"kind": "units", "values": ["AUL12"], "unit": "", "intensity": ""}
+    assert form["columns"]["values"] == "1, 2"
     assert form["base"]["controls"]["seed"] == "0"
 
 
@@ -188,6 +194,12 @@ class TestInABrowser:
         drop(page, recipe(seed=77).to_json().encode(), "recipe.json")
         sync_api.expect(page.locator("#seed")).to_have_value("77")
         sync_api.expect(page.locator("#seed")).to_be_visible()
+        drop(page, sheet(), "sheet.png")
+        rows = page.locator('[data-axis="rows"]')
+        sync_api.expect(rows.get_by_role("button", name="AUL12")).to_have_attribute(
+            "aria-pressed", "true"
+        )
+        sync_api.expect(page.locator(".grid-form .count")).to_contain_text("2 faces: 1")
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_a_narrow_page_keeps_it_folded(
