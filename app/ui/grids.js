@@ -19,15 +19,25 @@ function show(axis) {
   axis.querySelector(".hint").textContent = option(axis).dataset.hint;
 }
 
+// One side of a unit has no chip until a loaded grid brings it along.
+function offer(chips, value) {
+  if (chips.querySelector(`[data-value="${CSS.escape(value)}"]`)) return;
+  const chip = chips.lastElementChild.cloneNode(true);
+  Object.assign(chip, {textContent: value.replace("AU", ""), title: value, ariaLabel: value});
+  chip.dataset.value = value;
+  chips.append(chip);
+}
+
 function fill(axis, {kind, values, unit, intensity}) {
   part(axis, "kind").value = kind;
   if (unit !== undefined) part(axis, "unit").value = unit;
   if (intensity !== undefined) part(axis, "intensity").value = intensity;
   const chips = chipsOf(axis);
-  if (chips)
+  if (chips) {
+    values.forEach((value) => offer(chips, value));
     chips.querySelectorAll("button").forEach((chip) =>
       chip.setAttribute("aria-pressed", String(values.includes(chip.dataset.value))));
-  else part(axis, "values").value = values;
+  } else part(axis, "values").value = values;
   show(axis);
 }
 

@@ -149,8 +149,9 @@ class Run:
         if not self.tiles:
             return ""
         each = (time.monotonic() - self.started) / len(self.tiles)
-        seconds = round(each * (len(self.grid.cells) - len(self.tiles)))
-        return f", about {seconds // 60} min {seconds % 60} s left" if seconds else ""
+        seconds = each * (len(self.grid.cells) - len(self.tiles))
+        words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+        return f", about {words} left" if seconds else ""
 
 
 class Grids:

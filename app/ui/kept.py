@@ -42,7 +42,7 @@ def _words(result: Result) -> Iterator[str]:
     for key, value in recipe.action_units.items():
         if value > 0:
             unit = ACTION_UNITS[int(key.lstrip("AULR"))]
-            yield from {key.lower(), unit.key.lower(), str(unit.number), *unit.name.split()}
+            yield from (key.lower(), unit.key.lower(), str(unit.number), *unit.name.split())
     yield from format_facs(recipe.action_units).lower().split("+")
     read = result.label.expression if result.label else ""
     texts = f"{recipe.text} {recipe.enriched_text or ''} {recipe.expression or ''} {read}"

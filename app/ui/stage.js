@@ -6,7 +6,7 @@ const face = $(".face"), heat = $(".heat"), chips = $(".chips"), strength = $(".
 const main = element.querySelector("[data-main]") !== null;
 const FEW = 6, MORE = "more";  // words offered at once
 const beside = $(".beside"), other = beside.querySelector(".heat");
-let finished = null, chosen = "";
+let finished = null, chosen = "", painted = null;
 let drafted = null, turn = 0;  // a draft newer than what is finished, and the newest draft's number
 
 function picture(value) {
@@ -113,6 +113,7 @@ function forget() {
 }
 
 function paint(value) {
+  painted = value.serial;
   if (value.phase === "draft") return draft(value);
   const running = value.phase === "waiting" || value.phase === "running";
   $(".progress").style.setProperty("--at", `${100 * (value.total ? value.step / value.total : 0)}%`);
@@ -146,5 +147,8 @@ strength.addEventListener("input", () => {
   heat.style.opacity = other.style.opacity = strength.value;
   strength.style.setProperty("--at", `${strength.value * 100}%`);
 });
-watch("value", () => paint(props.value));
+// An update of the report alone comes with the stage's old value, which a newer run has left behind.
+watch("value", () => {
+  if (props.value.serial !== painted) paint(props.value);
+});
 paint(props.value);

@@ -57,12 +57,18 @@ def test_files_that_hold_no_recipe_are_told_apart() -> None:
     assert "JSON" in sent(b"{")["error"]["message"]
 
 
-def test_the_sheet_of_a_grid_brings_its_form() -> None:
-    axis = {"kind": "seed", "values": [1, 2]}
-    grid = Grid.parse({"rows": axis, "columns": {**axis, "kind": "steps"}})
+def sheet() -> bytes:
+    """Of a grid of which one face was made."""
+    seeds = {"kind": "seed", "values": [1, 2]}
+    grid = Grid.parse({"rows": {"kind": "units", "values": ["AUL12"]}, "columns": seeds})
     face = Face(np.full((64, 64, 3), 90, np.uint8), grid.cells[0].recipe)
-    form = sent(to_png(grid, {0: face}, PLAIN))["grid"]
-    assert form["rows"] == {"kind": "seed", "values": "1, 2", "unit": "", "intensity": ""}
+    return to_png(grid, {0: face}, PLAIN)
+
+
+def test_the_sheet_of_a_grid_brings_its_form() -> None:
+    form = sent(sheet())["grid"]
+    assert form["rows"] == {"kind": "units", "values": ["AUL12"], "unit": "", "intensity": ""}
+    assert form["columns"]["values"] == "1, 2"
     assert form["base"]["controls"]["seed"] == "0"
 
 
@@ -80,6 +86,7 @@ class TestInABrowser:
         page.get_by_role("button", name="Anger").click()
         page.locator("#seed").fill("41")
         light.generate()
+        sync_api.expect(faces).to_have_count(2)
         page.get_by_role("button", name="Neutral").click()
         light.generate()
         sync_api.expect(faces).to_have_count(3)
@@ -112,7 +119,7 @@ class TestInABrowser:
         sync_api.expect(page.locator("#seed")).to_have_value("41")
 
         page.get_by_role("button", name="Favourites only").click()
-        faces.last.get_by_role("button").first.focus()
+        faces.first.get_by_role("button").first.focus()
         page.keyboard.press("Delete")
         sync_api.expect(faces).to_have_count(2)
         page.get_by_role("button", name="Delete all").click()
@@ -141,7 +148,9 @@ class TestInABrowser:
         assert canvas.evaluate(BRIGHTEST) > 0
         dialog.get_by_role("button", name="Wipe").click()
         dialog.get_by_label("Wipe").fill("0")
-        sync_api.expect(dialog.locator(".other img")).to_have_css("clip-path", "inset(0px)")
+        sync_api.expect(dialog.locator(".other img")).to_have_css(
+            "clip-path", "inset(0px 0px 0px 0%)"
+        )
         page.keyboard.press("Escape")
         sync_api.expect(dialog).to_be_hidden()
 
@@ -167,10 +176,10 @@ class TestInABrowser:
             page.keyboard.press("Control+Shift+z")
         sync_api.expect(page.locator("#text")).to_have_value("a man")
         light.facs("1C+2C+4B+5C+7B+20C+25B")
+        page.get_by_role("button", name="Redo").click()
+        sync_api.expect(page.locator("#steps")).to_have_value("7")
         page.locator("#text").focus()
         page.keyboard.press("Control+z")  # in a text field it is the browser's own
-        light.facs("1C+2C+4B+5C+7B+20C+25B")
-        page.get_by_role("button", name="Redo").click()
         sync_api.expect(page.locator("#steps")).to_have_value("7")
 
     def test_a_picture_dropped_anywhere_brings_its_recipe(
@@ -185,6 +194,12 @@ class TestInABrowser:
         drop(page, recipe(seed=77).to_json().encode(), "recipe.json")
         sync_api.expect(page.locator("#seed")).to_have_value("77")
         sync_api.expect(page.locator("#seed")).to_be_visible()
+        drop(page, sheet(), "sheet.png")
+        rows = page.locator('[data-axis="rows"]')
+        sync_api.expect(rows.get_by_role("button", name="AUL12")).to_have_attribute(
+            "aria-pressed", "true"
+        )
+        sync_api.expect(page.locator(".grid-form .count")).to_contain_text("2 faces: 1")
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_a_narrow_page_keeps_it_folded(
