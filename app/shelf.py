@@ -49,7 +49,7 @@ class Shelf:
         token, name, at = (asked.get(key) for key in ("token", "name", "at"))
         for kept in self._kept.values():
             right = isinstance(token, str) and secrets.compare_digest(token, kept.token)
-            if right and name in kept.files:
+            if right and isinstance(name, str) and name in kept.files:
                 return {"data": base64.b64encode(_part(kept.files[name], at)).decode()}
         error = RequestError("The file is not here any more; make it again.")
         return {"error": error.to_dict()}

@@ -45,6 +45,7 @@ function stop() {
 }
 
 function start() {
+  stop();
   const last = Number(range.max);
   if (shown === last) show(0);
   play.textContent = "Pause";
@@ -101,7 +102,8 @@ function paint(value) {
   strip.hidden = !many || value.phase === "stopped";
   [".player", ".charts", ".saves"].forEach((name) => { $(name).hidden = !done; });
   $(".notes").hidden = !(done && value.notes.length);
-  if (done) finish(value);
+  // The same value may come twice.
+  if (done && film?.token !== value.token) finish(value);
   document.dispatchEvent(new CustomEvent("synfer:film", {detail: value.phase}));
 }
 

@@ -30,7 +30,7 @@ def form_html(most: int) -> str:
     <p class="apex"></p><p class="hint about"></p><p class="hint left"></p>
     <p class="error" data-error-for="apex recipe" hidden></p></div>
   <div class="trio">
-    {_number_html("frames", "Frames", 2, most)}{_number_html("fps", "Frames a second", 1, 50)}
+    {_number_html("frames", "Frames", 2, most)}{_number_html("fps", "Per second", 1, 50)}
     <div class="field"><span class="label">Takes</span><output class="takes"></output></div></div>
   <div class="pair">{_select_html("course", "Course", COURSES)}
     {_select_html("curve.easing", "Speed", EASINGS)}</div>

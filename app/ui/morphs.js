@@ -103,13 +103,17 @@ element.addEventListener("input", (event) => {
 });
 element.addEventListener("click", (event) => {
   const act = event.target.closest("button")?.dataset.act;
-  if (!act) return;
-  if (act !== "cancel") props.value = read();
+  if (act === "cancel") trigger("cancel");
+  if (act === "take") {
+    props.value = read();
+    trigger("take");
+  }
   if (act === "make") {
+    props.value = read();
     busy(true);
     document.querySelector("#morph-film").scrollIntoView({block: "nearest"});
+    trigger("make");
   }
-  trigger(act);
 });
 document.addEventListener("synfer:film", (event) => busy(event.detail === "running"));
 common.setAttribute("aria-label", "All units");

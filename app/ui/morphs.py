@@ -274,7 +274,7 @@ class Morphs:
 def _progress(filming: Filming) -> Value:
     step = filming.step
     fresh = {number: filming.fresh.pop(number) for number in sorted(filming.fresh)}
-    value: Value = {"phase": "running", "frames": {n: preview_url(i) for n, i in fresh.items()}}
+    value: Value = {"phase": "running", "frames": _pictures(fresh)}
     if step is None:
         return stamped({**value, "status": "Starting", "done": 0, "total": 1})
     again = " again, at shifted moments" if step.stage == "spacing" else ""
@@ -291,7 +291,7 @@ def _done(token: str, made: Made) -> Value:
         {
             "phase": "done",
             "status": f"{len(morph.frames)} frames, {morph.continuum.seconds:g} s",
-            "frames": {f.number: preview_url(f.made.image) for f in morph.frames},
+            "frames": _pictures({frame.number: frame.made.image for frame in morph.frames}),
             "captions": _captions(morph),
             "flagged": list(morph.flagged),
             "jump": morph.evenness.place,
@@ -305,6 +305,11 @@ def _done(token: str, made: Made) -> Value:
             ],
         }
     )
+
+
+def _pictures(frames: Mapping[int, Pixels]) -> dict[str, str]:
+    """Frames by their numbers, which JSON takes as text only."""
+    return {str(number): preview_url(image) for number, image in frames.items()}
 
 
 def _captions(morph: Morph) -> list[str]:

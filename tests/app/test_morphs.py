@@ -146,12 +146,12 @@ def test_a_continuum_is_made_and_its_files_fetched(tab: Morphs) -> None:
     value, notice = updates[-1]
     assert notice is None
     assert (value["phase"], value["status"]) == ("done", "3 frames, 0.2 s")
-    assert set(value["frames"]) == {0, 1, 2}
+    assert set(value["frames"]) == {"0", "1", "2"}
     assert value["captions"][0] == "Frame 0, 0 ms: neutral"
     assert value["captions"][2] == "Frame 2, 200 ms: AU12 4.0 · AUL4 2.0"
     assert any("identity reader" in note for note in value["notes"])
     seen = {number for update, _ in updates[:-1] for number in update.get("frames", {})}
-    assert seen == {0, 1, 2}, "frames come as they are made"
+    assert seen == {"0", "1", "2"}, "frames come as they are made"
     files = {file["name"]: file["bytes"] for file in value["files"]}
     assert list(files) == ["morph.zip", "morph.gif", "morph.webp", "morph.mp4"]
     part = {"token": value["token"], "name": "morph.zip", "at": 0}
@@ -244,6 +244,22 @@ class TestInABrowser:
         assert page.evaluate(PLAYS, film) == [64, 0.2], "a browser plays it"
         visit.context.close()
         assert visit.troubles == []
+
+    def test_it_plays_once_by_itself_and_a_chosen_frame_stays(self, light: Visit) -> None:
+        page = light.page
+        open_tab(page, "Morphs")
+        page.locator("#morph-frames").fill("5")
+        page.locator("#morph-fps").fill("5")
+        page.locator("[data-morph=even]").uncheck()
+        page.get_by_role("button", name="Make the continuum").click()
+        caption = page.locator(".film .caption")
+        sync_api.expect(caption).to_contain_text("Frame 4, 800 ms", timeout=60_000)
+        sync_api.expect(page.get_by_role("button", name="Play")).to_be_visible()
+        page.get_by_role("button", name="Play").click()
+        sync_api.expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        page.locator(".film .cell").nth(1).click()
+        page.wait_for_timeout(500)
+        sync_api.expect(caption).to_contain_text("Frame 1, 200 ms")
 
     def test_the_face_is_taken_and_the_work_cancelled(self, light: Visit) -> None:
         page = light.page
