@@ -47,7 +47,8 @@ def draw(renderer: Renderer, number: int, size: int = SIZE) -> Pixels:
     image = renderer.render(replace(scene, aus=to_slots({key: INTENSITY})), size)
     region = _region(renderer, scene, key, size)
     share = _STRENGTH * np.clip((region - _FROM) / (_TO - _FROM), 0, 1)[..., None]
-    return (image * (1 - share) + _TINT * share).round().astype(np.uint8)
+    tinted: Pixels = (image * (1 - share) + _TINT * share).round().astype(np.uint8)
+    return tinted
 
 
 def _frontal(scene: Scene) -> Scene:

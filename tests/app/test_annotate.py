@@ -7,7 +7,6 @@ import base64
 import csv
 import gc
 import io
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -215,21 +214,28 @@ FILES = [payload(f"{n}.png", png(n)) for n in (1, 2, 3)] + [payload("broken.png"
 
 
 @pytest.fixture(scope="module")
-def reading(synthesizer: Synthesizer) -> Iterator[str]:
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of its own for whatever the server would write."""
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def reading(synthesizer: Synthesizer, temporary: Path) -> Iterator[str]:
     with served(synthesizer, Settings(first_face=False, annotate_files=6)) as one:
         yield one.url
 
 
-def on_disk() -> set[str]:
-    """All files in the server's and Gradio's temporary folders."""
-    roots = {tempfile.gettempdir(), os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir())}
-    found = (Path(root).rglob("*.png") for root in roots)
-    return {str(path) for paths in found for path in paths}
+def on_disk(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def batches() -> list[Batch]:
     gc.collect()
-    return [one for one in gc.get_objects() if isinstance(one, Batch)]
+    return [one for one in gc.get_objects() if type(one) is Batch]
 
 
 def open_tab(browser: sync_api.Browser, url: str, size: Any = WIDE) -> Visit:
@@ -269,8 +275,8 @@ def downloaded(page: sync_api.Page, style: str) -> list[dict[str, str]]:
 class TestInABrowser:
     pytestmark = IN_A_BROWSER
 
-    def test_the_walk(self, browser: sync_api.Browser, reading: str) -> None:
-        before, kept = on_disk(), len(batches())
+    def test_the_walk(self, browser: sync_api.Browser, reading: str, temporary: Path) -> None:
+        before, kept = on_disk(temporary), len(batches())
         visit = open_tab(browser, reading)
         page = visit.page
         status = page.locator(".annotate .run .status")
@@ -310,7 +316,7 @@ class TestInABrowser:
 
         choose(page, FILES[:1])
         sync_api.expect(status).to_have_text("1 of 1 read", timeout=60_000)
-        assert on_disk() - before == set(), "no file was written"
+        assert on_disk(temporary) == before, "no file was written"
         visit.context.close()
         for _ in range(200):
             if len(batches()) <= kept:
