@@ -37,25 +37,27 @@ Match = Literal["none", "mean_sd", "histogram"]
 _STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100)
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a specification: frozen, unknown keys refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Person(_Part):
+class Person(Part):
     """One identity: the seed that draws the person, and words on that person beside the shared."""
 
     seed: Seed
     text: Text = ""
 
 
-class Target(_Part):
+class Target(Part):
     """Mean and standard deviation of luminance to match to, grey levels 0-255."""
 
     mean: float = Field(ge=5.0, le=250.0)
     sd: float = Field(ge=5.0, le=127.0)
 
 
-class Treatment(_Part):
+class Treatment(Part):
     """What is done to each image after it was made.
 
     Attributes:
@@ -103,14 +105,14 @@ class Treatment(_Part):
         return (value, value, value) if isinstance(value, int) else value
 
 
-class Files(_Part):
+class Files(Part):
     """How image files are called; the fields of a template are in `names.FIELDS`."""
 
     template: str = Field(TEMPLATE, min_length=1, max_length=200)
     view: Slug = "front"
 
 
-class About(_Part):
+class About(Part):
     """What the methods paragraph and the data sheet say of the set."""
 
     title: str = Field("Untitled stimulus set", min_length=1, max_length=200)
@@ -119,7 +121,7 @@ class About(_Part):
     licence: str = Field("Apache-2.0", min_length=1, max_length=200)
 
 
-class StimulusSet(_Part):
+class StimulusSet(Part):
     """A set of stimuli: people by expressions by intensities, and a neutral image of each person.
 
     Attributes:
@@ -211,7 +213,7 @@ class StimulusSet(_Part):
         Raises:
             RequestError: It cannot be read, repeats a key, or is no specification.
         """
-        return cls.parse(_yaml(read_text_bytes(path, "SPEC")))
+        return cls.parse(read_yaml(read_text_bytes(path, "SPEC")))
 
 
 def check_unique(values: Iterable[Hashable], field: str) -> None:
@@ -319,7 +321,12 @@ _LOADER: Any = type("_Loader", (yaml.SafeLoader,), {})
 _LOADER.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
 
 
-def _yaml(data: bytes) -> object:
+def read_yaml(data: bytes) -> object:
+    """What a YAML or JSON file holds.
+
+    Raises:
+        RequestError: It is neither, or a key comes twice.
+    """
     try:
         return yaml.load(data, _LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError) as error:
