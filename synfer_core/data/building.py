@@ -119,7 +119,6 @@ class Build:
         """
         with _locked(self.folder):
             self._claim()
-            shards.sweep(self.folder)
             tally = Tally.of(dict(zip(self.plan.labels, self.plan.counts.values(), strict=True)))
             while numbers := self._unfinished(tally):
                 self._make(numbers, tally)
@@ -141,6 +140,7 @@ class Build:
 
     def _unfinished(self, tally: Tally) -> list[int]:
         """Shards that are missing, damaged or have faults, and may be tried again."""
+        shards.sweep(self.folder)
         gone = self._duplicates()
         unfinished = []
         for number in range(self.plan.shards):
@@ -234,7 +234,7 @@ class Build:
                 status="failed",
                 asked=row.label,
                 person=row.person,
-                cell=dict(row.cell),
+                cell=row.named,
                 error=error,
                 fault=True,
             )

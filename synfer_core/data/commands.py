@@ -123,7 +123,7 @@ def _positive(text: str) -> float:
 
 def _build(args: argparse.Namespace) -> int:
     from synfer_core.data.building import Build, made_by
-    from synfer_core.data.making import ModelWorkshop
+    from synfer_core.data.workshop import ModelWorkshop
     from synfer_core.data.plan import Plan
     from synfer_core.data.spec import DataSet
     from synfer_core.files import write_whole
@@ -142,7 +142,7 @@ def _build(args: argparse.Namespace) -> int:
 
 def _engine(args: argparse.Namespace, plan: Plan, maker: Maker) -> Engine:
     from synfer_core.data.engines import LocalEngine, ProcessEngine
-    from synfer_core.data.making import ModelWorkshop
+    from synfer_core.data.workshop import ModelWorkshop
 
     workshop = ModelWorkshop(plan, args.models.absolute() if args.models else None)
     if args.engine == "ray":

@@ -7,12 +7,12 @@ that a run with faults gives the same images as one without.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from synfer_core.data import duplicates, shards
 from synfer_core.data.manifest import Attempt, Record, Status
@@ -24,9 +24,9 @@ from synfer_core.provenance.export import pixels_sha256
 from synfer_core.provenance.marking import Marking
 from synfer_core.report import Result, Verdict
 from synfer_core.request import Recipe
-from synfer_core.stimuli.tools import Tools
-from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
-from synfer_core.voting import Vote
+
+if TYPE_CHECKING:
+    from synfer_core.stimuli.tools import Tools
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class Maker:
             update={
                 "label": label,
                 "file": shards.file_of(row.index // self.plan.spec.shard, row.index),
-                "sha256": _sha256(png),
+                "sha256": hashlib.sha256(png).hexdigest(),
                 "pixels_sha256": pixels_sha256(export.pixels),
                 "hash": duplicates.perceptual_hash(export.pixels),
                 "size": len(export.pixels),
@@ -163,7 +163,7 @@ class Maker:
             status=status,
             asked=row.label,
             person=row.person,
-            cell=dict(row.cell),
+            cell=row.named,
             apparent=apparent(row.person, recipe.words, exact=exact) if recipe else {},
             recipe=json.loads(recipe.to_json()) if recipe else {},
             model_sha256=self.tools.model_sha256(recipe) if recipe else "",
@@ -180,110 +180,8 @@ def _attempt(result: Result, verdict: Verdict | None) -> Attempt:
     )
 
 
-def _sha256(data: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()
-
-
 class Workshop(Protocol):
     """Opens a maker in whatever process it is to work in; travels there by pickle."""
 
     def open(self) -> Maker:
         """The maker; loads what it needs."""
-
-
-@dataclass(frozen=True)
-class ModelWorkshop:
-    """A folder of weights at work on a plan, on one thread.
-
-    Attributes:
-        plan: What is asked for.
-        models: Weights; None takes those that ship.
-    """
-
-    plan: Plan
-    models: Path | None = None
-
-    def open(self) -> Maker:
-        """Load the weights.
-
-        Equal pixels want equal threads: each worker has one, whatever their number.
-
-        Raises:
-            WeightsError: A weight file is missing or damaged.
-            RequestError: Nobody is there who could judge as the plan wants it, or the backbone
-                refuses the first recipe.
-        """
-        import cv2
-        import torch
-
-        torch.set_num_threads(1)
-        cv2.setNumThreads(1)
-        return maker_of(self.plan, Synthesizer.load(self.models), self.models or DEFAULT_FOLDER)
-
-
-def maker_of(
-    plan: Plan, synthesizer: Synthesizer, folder: Path, tools: Tools | None = None
-) -> Maker:
-    """A maker from a synthesizer.
-
-    Args:
-        plan: What is asked for.
-        synthesizer: Makes and reads the images.
-        folder: Its weights.
-        tools: What makes them in its place, such as by a queue.
-
-    Raises:
-        RequestError: Nobody is there who could judge as the plan wants it, or the backbone refuses
-            the first recipe.
-    """
-    tools = tools or Tools.of(synthesizer, folder, "none")
-    tools.check(plan.recipe(plan.row(0)))
-    return Maker(plan, tools, judge_of(plan, synthesizer))
-
-
-def judge_of(plan: Plan, synthesizer: Synthesizer) -> Judge | None:
-    """Who judges labels as a plan wants it.
-
-    Raises:
-        RequestError: They are not here.
-    """
-    verdicts, annotator = plan.spec.verdicts, synthesizer.annotator
-    if verdicts.by == "none" or None in plan.counts:
-        return None
-    if verdicts.by == "experts":
-        if annotator.panel is None:
-            raise RequestError(annotator.no_panel, field="verdicts.by", allowed="feranno, none")
-        return lambda result: result.verdict
-    if annotator.feranno is None:
-        raise RequestError("these weights have no FERAnno", field="verdicts.by", allowed="none")
-    return FERAnnoJudge(verdicts.confirm, verdicts.relabel)
-
-
-@dataclass(frozen=True)
-class FERAnnoJudge:
-    """FERAnno alone, with thresholds of its own.
-
-    Attributes:
-        confirm: A label at least so likely is confirmed.
-        relabel: Another label at least so likely replaces one that is not.
-    """
-
-    confirm: float
-    relabel: float
-
-    @classmethod
-    def of(cls, plan: Plan) -> Self:
-        """With a plan's thresholds."""
-        return cls(plan.spec.verdicts.confirm, plan.spec.verdicts.relabel)
-
-    def __call__(self, result: Result) -> Verdict | None:
-        import numpy as np
-
-        if result.label is None or result.recipe.expression is None:
-            return None
-        said = {"feranno": np.array([result.label.probabilities])}
-        one = {"feranno": 1.0}
-        vote = Vote("linear", one, one, 1.0, self.confirm, self.relabel, {})
-        return vote.verdict(said, result.recipe.expression)

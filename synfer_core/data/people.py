@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import numpy as np
 
@@ -111,7 +110,7 @@ def _hair(cell: Cell) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-def apparent(person: int, words: str, *, exact: bool) -> dict[Factor, str]:
+def apparent(person: int, words: str, *, exact: bool) -> dict[str, str]:
     """What the drawn person suggests: `SHOWN`, as far as it is known.
 
     Args:
@@ -132,4 +131,4 @@ def apparent(person: int, words: str, *, exact: bool) -> dict[Factor, str]:
         "beard": drawn.beard,
         "glasses": drawn.glasses if exact or "glasses" in named else "",
     }
-    return cast(dict[Factor, str], {k: v for k, v in found.items() if v})
+    return {k: v for k, v in found.items() if v}

@@ -47,6 +47,11 @@ class Row:
     cell: Cell
     line: int | None
 
+    @property
+    def named(self) -> dict[str, str]:
+        """The factors, as files have them."""
+        return {str(factor): value for factor, value in self.cell.items()}
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -84,7 +89,7 @@ class Plan:
                 raise RequestError(
                     "the table has no column expression", field="counts", allowed="a number"
                 )
-            return dict(counts)
+            return {label: count for label, count in counts.items()}
         if self.spec.aus.source == "prototypes":
             return _shared_out(counts, EXPRESSIONS)
         if self.table is not None and self.table.labels is not None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from synfer_core.data.building import Build, Outcome, Watch
 from synfer_core.data.engines import Engine, LocalEngine
-from synfer_core.data.making import FERAnnoJudge, Maker
+from synfer_core.data.making import Maker
 from synfer_core.data.plan import Plan
 from synfer_core.data.spec import DataSet
 from synfer_core.facs import EXPRESSIONS
@@ -72,8 +72,11 @@ class DrawnWorkshop:
 
     def open(self) -> Maker:
         tools = Tools(**vars(TOOLS) | {"generate": self._generate})
-        judged = self.plan.spec.verdicts.by != "none"
-        return Maker(self.plan, tools, FERAnnoJudge.of(self.plan) if judged else None)
+        if self.plan.spec.verdicts.by == "none":
+            return Maker(self.plan, tools, None)
+        from synfer_core.data.judging import FERAnnoJudge  # loads torch, which workers can spare
+
+        return Maker(self.plan, tools, FERAnnoJudge.of(self.plan.spec.verdicts))
 
     def _generate(self, recipe: Recipe) -> Result:
         for index, trick in self.tricks.items():
