@@ -89,7 +89,7 @@ class Plan:
                 raise RequestError(
                     "the table has no column expression", field="counts", allowed="a number"
                 )
-            return {label: count for label, count in counts.items()}
+            return dict(counts.items())
         if self.spec.aus.source == "prototypes":
             return _shared_out(counts, EXPRESSIONS)
         if self.table is not None and self.table.labels is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synfer_core.errors import RequestError, WeightsError
+from synfer_core.evaluation import data_commands
 from synfer_core.files import check_writable, write_whole
 from synfer_core.request import USUAL_STRENGTH, SemanticOptions
 
@@ -92,6 +93,7 @@ def _add_eval(subparsers: Subparsers) -> None:
     _add_drift(parts)
     _add_provenance(parts)
     _add_sheets(parts)
+    data_commands.add_parts(parts)
 
 
 def _add_control(parts: Subparsers) -> None:
