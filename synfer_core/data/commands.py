@@ -123,9 +123,9 @@ def _positive(text: str) -> float:
 
 def _build(args: argparse.Namespace) -> int:
     from synfer_core.data.building import Build, made_by
-    from synfer_core.data.workshop import ModelWorkshop
     from synfer_core.data.plan import Plan
     from synfer_core.data.spec import DataSet
+    from synfer_core.data.workshop import ModelWorkshop
     from synfer_core.files import write_whole
     from synfer_core.synthesizer import DEFAULT_FOLDER
 

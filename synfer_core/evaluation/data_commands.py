@@ -1,4 +1,4 @@
-"""``eval data-labels``, ``data-faults`` and ``data-speed``; they import what they need when they run."""
+"""``eval data-labels``, ``data-faults``, ``data-speed``; each imports what it needs when run."""
 
 from __future__ import annotations
 
