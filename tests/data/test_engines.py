@@ -27,7 +27,8 @@ def wait(event, tally):
 
 if __name__ == "__main__":
     workshop = DrawnWorkshop(plan())
-    build(Path(sys.argv[1]), workshop, None if sys.argv[2] == "1" else ProcessEngine(workshop, 2), wait)
+    engine = None if sys.argv[2] == "1" else ProcessEngine(workshop, 2)
+    build(Path(sys.argv[1]), workshop, engine, wait)
 """
 
 
