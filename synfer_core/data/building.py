@@ -107,6 +107,8 @@ class Build:
     _tries: Counter[int] = field(default_factory=Counter)
     _why: dict[int, str] = field(default_factory=dict)
     _faults: Counter[str] = field(default_factory=Counter)
+    _gone: dict[int, int] = field(default_factory=dict)
+    _lost: set[int] = field(default_factory=set)
 
     def run(self) -> Outcome:
         """Make what is missing and finish the set.
@@ -126,6 +128,10 @@ class Build:
 
     def _claim(self) -> None:
         """Write down what the folder holds, or check that it is this set."""
+        here = [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]
+        if here and RECIPE not in here:
+            allowed = "a new or empty folder, or one with a set"
+            raise DataError("holds other files", field=str(self.folder), allowed=allowed)
         known = json.dumps(self.made_by, indent=1, sort_keys=True).encode() + b"\n"
         for name, data in {RECIPE: self.plan.to_json(), MADE_BY: known}.items():
             path = self.folder / name
@@ -141,16 +147,18 @@ class Build:
     def _unfinished(self, tally: Tally) -> list[int]:
         """Shards that are missing, damaged or have faults, and may be tried again."""
         shards.sweep(self.folder)
-        gone = self._duplicates()
+        self._gone, self._lost = self._duplicates(), set()
         unfinished = []
         for number in range(self.plan.shards):
             records = self._read(number)
-            good = records is not None and shards.intact(self.folder, records, gone)
+            good = records is not None and shards.intact(self.folder, records, self._gone)
             if records is not None and good and not self._faulty(number, records):
                 for record in records:
                     tally.add(record, now=False)
             elif self._tries[number] < TRIES:
                 unfinished.append(number)
+            else:
+                self._lost.add(number)
             self.watch(Checked(number + 1, self.plan.shards), tally)
         return unfinished
 
@@ -193,12 +201,13 @@ class Build:
     def _finish(self) -> Outcome:
         """Drop near-duplicates, and write what a set has beside its images."""
         lost, like = self._settle()
+        for number in lost:
+            shards.discard(self.folder, number)
         summary = card.Summary(self.plan)
         records = (r for n in range(self.plan.shards) for r in self._settled(n, lost, like))
         manifest.write(self.folder / MANIFEST, map(summary.add, records))
         for index in like:
-            name = shards.file_of(index // self.plan.spec.shard, index)
-            (self.folder / name).unlink(missing_ok=True)
+            (self.folder / shards.file_of(self._shard_of(index), index)).unlink(missing_ok=True)
         card.write(self.folder, summary, self.made_by)
         manifest.write_sums(self.folder, (RECIPE, MADE_BY, MANIFEST, *card.FILES))
         return Outcome(
@@ -208,17 +217,20 @@ class Build:
 
     def _settle(self) -> tuple[set[int], dict[int, int]]:
         """Shards that are not to be had, and the near-duplicates among all others."""
-        lost: set[int] = set()
+        lost = set(self._lost)
         while True:
             like = self._duplicates(lost)
-            more = {n for n in range(self.plan.shards) if n not in lost} - {
-                n
-                for n in range(self.plan.shards)
-                if (records := self._read(n)) and shards.intact(self.folder, records, like)
-            }
-            if not more:
+            # What was like an image that is lost is in the set again, unless its file has gone.
+            bare = {self._shard_of(i) for i in self._gone if i not in like and not self._has(i)}
+            if bare <= lost:
                 return lost, like
-            lost |= more
+            lost |= bare
+
+    def _shard_of(self, index: int) -> int:
+        return index // self.plan.spec.shard
+
+    def _has(self, index: int) -> bool:
+        return (self.folder / shards.file_of(self._shard_of(index), index)).exists()
 
     def _settled(self, number: int, lost: Collection[int], like: Mapping[int, int]) -> list[Record]:
         """The records of a shard as the manifest has them; of a lost one, why."""

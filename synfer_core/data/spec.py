@@ -209,7 +209,7 @@ class DataSet(Part):
     semantic: bool | Annotated[float, Field(ge=0.0, le=10.0)] = False
     recipe: Mapping[str, Any] = Field(default_factory=dict)
     verdicts: Verdicts = Verdicts()
-    distance: int | None = Field(8, ge=0, le=64, strict=True)
+    distance: int | None = Field(12, ge=0, le=64, strict=True)
     watermark: bool = Field(True, strict=True)
     shard: int = Field(64, ge=1, le=4096, strict=True)
 

@@ -1,4 +1,4 @@
-"""``eval data-labels``, ``data-faults``, ``data-speed``; each imports what it needs when run."""
+"""The parts of ``eval`` about data sets; each imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_parts(parts: Subparsers) -> None:
-    """Add all three."""
+    """Add all of them."""
     labels = parts.add_parser(
         "data-labels", help="whether verdicts mend a data set whose labels are partly wrong"
     )
@@ -28,6 +28,12 @@ def add_parts(parts: Subparsers) -> None:
     )
     labels.add_argument("--json", type=Path, metavar="F.json", help="write figures here")
     labels.set_defaults(run=_labels)
+    distances = parts.add_parser(
+        "data-distances", help="how far apart the perceptual hashes of a data set's images are"
+    )
+    distances.add_argument("folder", type=Path, metavar="DIR", help="the set")
+    distances.add_argument("--json", type=Path, metavar="F.json", help="write figures here")
+    distances.set_defaults(run=_distances)
     faults = parts.add_parser(
         "data-faults", help="whether a build ends with everything made or listed, whatever fails"
     )
@@ -61,6 +67,15 @@ def _labels(args: argparse.Namespace) -> int:
     trial = LabelTrial(images, Verdicts(confirm=confirm, relabel=relabel))
     print("\n".join(trial.lines()))
     _write(args.json, trial.to_dict())
+    return 0
+
+
+def _distances(args: argparse.Namespace) -> int:
+    from synfer_core.evaluation.data_distances import distances
+
+    found = distances(args.folder)
+    print(json.dumps(found, indent=1))
+    _write(args.json, found)
     return 0
 
 

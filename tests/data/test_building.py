@@ -151,6 +151,17 @@ def test_a_shard_that_always_kills_its_worker_is_listed(tmp_path: Path) -> None:
     assert verify(folder).good
 
 
+def test_a_shard_that_never_lasts_is_listed(tmp_path: Path) -> None:
+    def harm(event: Event | Checked, tally: Tally) -> None:
+        if not isinstance(event, Record | Checked) and event.shard == 1:
+            _truncate_image(tmp_path / "set")
+
+    outcome = build(tmp_path / "set", DrawnWorkshop(plan()), watch=harm)
+    assert (outcome.made, outcome.failed, outcome.faults) == (8, 4, {"a damaged shard": 3})
+    assert verify(tmp_path / "set").good
+    assert build(tmp_path / "set", DrawnWorkshop(plan())).made == 12
+
+
 def test_verdicts_keep_relabel_and_make_again(tmp_path: Path) -> None:
     judged = {"by": "feranno", "confirm": 0.3, "relabel": 0.95, "attempts": 4}
     build(tmp_path / "kept", DrawnWorkshop(plan(verdicts=judged)))
@@ -198,6 +209,8 @@ def test_another_set_or_another_run_is_refused(whole: Path, tmp_path: Path) -> N
     with pytest.raises(BusyError):
         build(tmp_path / "set", DrawnWorkshop(plan()), watch=again)
     (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="holds other files"):
+        build(tmp_path, DrawnWorkshop(plan()))
     with pytest.raises(RequestError, match="cannot be written"):
         build(tmp_path / "file" / "set", DrawnWorkshop(plan()))
 

@@ -30,9 +30,13 @@ def pixels(png: bytes) -> str:
     return pixels_sha256(np.asarray(Image.open(io.BytesIO(png))))
 
 
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def test_a_folder_for_each_label(made: Path, tmp_path: Path) -> None:
     assert export(made, "imagefolder", tmp_path / "out") == 12
-    rows = list(csv.DictReader((tmp_path / "out/train/metadata.csv").open()))
+    rows = table(tmp_path / "out/train/metadata.csv")
     assert len(rows) == 12
     for row in rows:
         data = (tmp_path / "out/train" / row["file_name"]).read_bytes()
@@ -83,9 +87,7 @@ def test_equal_sets_give_equal_files_and_people_stay_apart(
     if form == "imagefolder":
         for split in ("train", "validation", "test"):
             path = tmp_path / "one" / split / "metadata.csv"
-            people = (
-                [int(r["person"]) for r in csv.DictReader(path.open())] if path.exists() else []
-            )
+            people = [int(row["person"]) for row in table(path)] if path.exists() else []
             assert all(split.startswith(split_of(person)) for person in people)
 
 

@@ -12,6 +12,7 @@ from synfer_core.data.manifest import MANIFEST, Attempt, Record
 from synfer_core.data.spec import Verdicts
 from synfer_core.errors import DataError, RequestError
 from synfer_core.evaluation import data_faults, data_speed
+from synfer_core.evaluation.data_distances import distances
 from synfer_core.evaluation.data_labels import LabelTrial, Set
 from synfer_core.facs import EXPRESSIONS
 from tests.data.drawn_set import MADE_BY, DrawnWorkshop, plan
@@ -57,6 +58,17 @@ def test_thresholds_are_tuned_to_the_target(tmp_path: Path) -> None:
     assert after[1] >= 0.97
     assert after[2] == 1
     assert confirm <= 0.4
+
+
+def test_distances_are_those_of_each_with_each(tmp_path: Path) -> None:
+    hashes = ["0" * 64, "0" * 63 + "7", "f" * 64]
+    records = [unjudged(i).model_copy(update={"hash": h}) for i, h in enumerate(hashes)]
+    manifest.write(tmp_path / MANIFEST, records)
+    found = distances(tmp_path)
+    assert (found["images"], found["least"], found["percentiles"]["50.0"]) == (3, 3, 253)
+    manifest.write(tmp_path / MANIFEST, records[:1])
+    with pytest.raises(DataError, match="nothing to compare"):
+        distances(tmp_path)
 
 
 def test_judged_sets_and_sets_of_other_backbones_are_refused(tmp_path: Path) -> None:
