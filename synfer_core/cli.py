@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "make faces in rows and columns, two things changed",
         ),
         "morph": ("synfer_core.morphs.commands", "a face from neutral to apex, frame by frame"),
+        "data": ("synfer_core.data.commands", "build, check and export labelled data sets"),
         "provenance": ("synfer_core.provenance.commands", "read where an image comes from"),
         "facekit": ("synfer_core.facekit.commands", "the exact renderer: data pack and renders"),
         "train": ("synfer_core.training.commands", "train one stage of the built-in model"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from synfer_core.evaluation import (
     bench_commands,
+    data_commands,
     file_commands,
     generator_commands,
     method_commands,
@@ -17,7 +18,7 @@ from synfer_core.evaluation import (
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-_GROUPS = (generator_commands, reader_commands, method_commands, file_commands)
+_GROUPS = (generator_commands, reader_commands, method_commands, file_commands, data_commands)
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -37,12 +37,17 @@ Match = Literal["none", "mean_sd", "histogram"]
 _STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100)
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a specification: frozen, unknown keys refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Specification(_Part):
+class Specification(Part):
     """What a YAML or JSON file asks for."""
+
+    NAME: ClassVar[str] = "SPEC"
+    """What errors about the whole call it."""
 
     @classmethod
     def parse(cls, data: object) -> Self:
@@ -52,7 +57,7 @@ class Specification(_Part):
             RequestError: Names the first field that is wrong and what is allowed there.
         """
         if not isinstance(data, Mapping):
-            raise RequestError("a specification is a mapping of fields", field="SPEC")
+            raise RequestError("a specification is a mapping of fields", field=cls.NAME)
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -65,7 +70,7 @@ class Specification(_Part):
         Raises:
             RequestError: It is neither, repeats a key, or is no specification.
         """
-        return cls.parse(_yaml(data))
+        return cls.parse(_yaml(data, cls.NAME))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -74,24 +79,24 @@ class Specification(_Part):
         Raises:
             RequestError: It cannot be read, repeats a key, or is no specification.
         """
-        return cls.parse_text(read_text_bytes(path, "SPEC"))
+        return cls.parse_text(read_text_bytes(path, cls.NAME))
 
 
-class Person(_Part):
+class Person(Part):
     """One identity: the seed that draws the person, and words on that person beside the shared."""
 
     seed: Seed
     text: Text = ""
 
 
-class Target(_Part):
+class Target(Part):
     """Mean and standard deviation of luminance to match to, grey levels 0-255."""
 
     mean: float = Field(ge=5.0, le=250.0)
     sd: float = Field(ge=5.0, le=127.0)
 
 
-class Treatment(_Part):
+class Treatment(Part):
     """What is done to each image after it was made.
 
     Attributes:
@@ -139,14 +144,14 @@ class Treatment(_Part):
         return (value, value, value) if isinstance(value, int) else value
 
 
-class Files(_Part):
+class Files(Part):
     """How image files are called; the fields of a template are in `names.FIELDS`."""
 
     template: str = Field(TEMPLATE, min_length=1, max_length=200)
     view: Slug = "front"
 
 
-class About(_Part):
+class About(Part):
     """What the methods paragraph and the data sheet say of the set."""
 
     title: str = Field("Untitled stimulus set", min_length=1, max_length=200)
@@ -338,9 +343,9 @@ _LOADER: Any = type("_Loader", (yaml.SafeLoader,), {})
 _LOADER.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
 
 
-def _yaml(data: bytes) -> object:
+def _yaml(data: bytes, name: str) -> object:
     try:
         return yaml.load(data, _LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError) as error:
         why = " ".join(str(error).split())
-        raise RequestError(f"is neither YAML nor JSON: {why}", field="SPEC") from error
+        raise RequestError(f"is neither YAML nor JSON: {why}", field=name) from error
