@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from synfer_core.models.codec import Codec
+from synfer_core.models.codec import ImageCodec
 
 
 @torch.no_grad()
-def decode(codec: Codec, latents: Tensor) -> NDArray[np.uint8]:
+def decode(codec: ImageCodec, latents: Tensor) -> NDArray[np.uint8]:
     """Latents (1, C, s, s) as one image (H, W, 3)."""
     image: NDArray[np.uint8] = to_images(codec.decode(latents))[0]
     return image

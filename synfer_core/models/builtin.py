@@ -17,7 +17,7 @@ from synfer_core.editing import Layout
 from synfer_core.errors import RequestError, UnsupportedError, WeightsError
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS, slots_of
 from synfer_core.guidance import Denoise
-from synfer_core.models import au_adapter, au_directions, codec, denoiser, guides
+from synfer_core.models import au_adapter, au_directions, codec, denoiser, feranno, guides
 from synfer_core.models.attention import Recorder
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.au_directions import AUDirections
@@ -92,6 +92,7 @@ class BuiltinModel:
             semantic=bool(self.readers),
             guides=tuple(self.readers),
             editing=True,
+            holding=True,
         )
 
     def check(self, recipe: Recipe) -> Recipe:
@@ -129,21 +130,7 @@ class BuiltinModel:
         Raises:
             UnsupportedError: It is not here, or does not know the recipe's expression.
         """
-        name = recipe.semantic.classifier
-        if name not in self.readers:
-            raise UnsupportedError(
-                f"{name!r} needs {guides.FILES[name]}, which is not here",
-                field="semantic.classifier",
-                allowed=", ".join(self.readers) or "nothing; leave guidance.semantic at 0",
-            )
-        reader = self.readers[name]
-        if recipe.expression not in reader.expressions:
-            raise UnsupportedError(
-                f"{reader.name} does not know {recipe.expression}",
-                field="expression",
-                allowed=", ".join(sorted(reader.expressions)),
-            )
-        return reader
+        return guides.chosen(self.readers, recipe)
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Denoise step by step; the last item is the image with its attention maps."""
@@ -241,6 +228,14 @@ class BuiltinModel:
         target = au_target(recipe)
         return guidance.au_steering(denoise, self.directions, target, STEERING * recipe.au_scale)
 
+    def probe(self) -> feranno.Probe:
+        """The U-Net and the condition under which FERAnno looks through it."""
+        return feranno.Probe.build(self.denoiser, self.adapter, self.encoder)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the weights that make features."""
+        return feranno.fingerprint(self.codec, self.denoiser, self.adapter)
+
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one sample's latents."""
@@ -252,7 +247,7 @@ def attention_maps(recorder: Recorder, conditions: Conditions, recipe: Recipe) -
     """Recorded maps by AU asked for (the mean of its sides) and by word."""
     mass = {}
     by_au, by_token = recorder.mean("au"), recorder.mean("text")
-    if by_au is not None:
+    if by_au is not None and len(by_au) == len(AU_SLOTS):
         for key in recipe.action_units:
             rows = [AU_SLOTS.index(slot) for slot in slots_of(key)]
             mass[key] = by_au[rows].mean(0).numpy()

@@ -80,19 +80,21 @@ class TextEncoder:
         batch.convert_to_tensors("pt")
         states = self._model(**batch).last_hidden_state
         mask = batch["attention_mask"].bool()
-        words = tuple(self._words(batch, i, text) for i, text in enumerate(texts))
+        words = tuple(words_of(batch, i, text) for i, text in enumerate(texts))
         return TextStates(states * mask[..., None], mask, words)
 
-    def _words(self, batch: Any, index: int, text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        positions: dict[int, list[int]] = {}
-        for position, word in enumerate(batch.word_ids(index)):
-            if word is not None:
-                positions.setdefault(word, []).append(position)
-        spans = {word: batch.word_to_chars(index, word) for word in positions}
-        return tuple(
-            (text[spans[word].start : spans[word].end], tuple(places))
-            for word, places in positions.items()
-        )
+
+def words_of(batch: Any, index: int, text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The words of one text of a tokenizer's batch, with the token positions that spell them."""
+    positions: dict[int, list[int]] = {}
+    for position, word in enumerate(batch.word_ids(index)):
+        if word is not None:
+            positions.setdefault(word, []).append(position)
+    spans = {word: batch.word_to_chars(index, word) for word in positions}
+    return tuple(
+        (text[spans[word].start : spans[word].end], tuple(places))
+        for word, places in positions.items()
+    )
 
 
 @cache

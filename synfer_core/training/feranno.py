@@ -21,7 +21,7 @@ from synfer_core.calibration import calibration_error, fit_temperature
 from synfer_core.decoding import to_tensor
 from synfer_core.models import feranno
 from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.feranno import Annotated, Features, FERAnno, FERAnnoConfig, Probe
+from synfer_core.models.feranno import Annotated, Features, FERAnno, FERAnnoConfig, Readable
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
 from synfer_core.training.dataset import FaceSet
@@ -114,9 +114,9 @@ def build(
     return _join(parts)
 
 
-def inverted(model: BuiltinModel, config: FERAnnoTraining) -> Read:
+def inverted(model: Readable, config: FERAnnoTraining) -> Read:
     """Reads a U-Net's features of inverted images."""
-    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+    probe = model.probe()
 
     @torch.no_grad()
     def read(images: Tensor) -> Features:
@@ -184,9 +184,9 @@ class Method:
     save: Callable[[nn.Module, Path, float], None]
 
 
-def on_unet(model: BuiltinModel, config: FERAnnoTraining) -> Method:
+def on_unet(model: Readable, config: FERAnnoTraining) -> Method:
     """FERAnno on the features of a model's U-Net."""
-    backbone = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
+    backbone = model.fingerprint()
 
     def network(samples: FeatureSet) -> FERAnno:
         net = FERAnno(network_config(config, samples.channels, model, backbone))
@@ -229,7 +229,7 @@ def learn(
 
 
 def network_config(
-    config: FERAnnoTraining, channels: Mapping[int, int], model: BuiltinModel, backbone: str
+    config: FERAnnoTraining, channels: Mapping[int, int], model: Readable, backbone: str
 ) -> FERAnnoConfig:
     """FERAnno for a model's features, which have these channels by places on a side."""
     return FERAnnoConfig(
