@@ -8,6 +8,7 @@ identity codes, no AU directions in its latents, and AUs only where an adapter w
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,7 +26,7 @@ from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import AU_SLOTS, to_slots
 from synfer_core.guidance import Denoise
 from synfer_core.models import feranno, guides, hub, memory, sd_adapter, sd_parts
-from synfer_core.models.added import Added
+from synfer_core.models.added import HUB, Added
 from synfer_core.models.attention import AUInput, Recorder
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.backbone import Capabilities, Generation
@@ -87,7 +88,7 @@ class StableDiffusion:
             DependencyError: There is a LoRA, and `peft` is not installed.
             CapacityError: The machine has too little memory.
         """
-        folder = hub.folder_of(added.where)
+        folder, fetched = hub.folder_of(added.where), added.where.startswith(HUB)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if plan is None:
             weights, sizes = sd_parts.count_weights(folder), sd_parts.sizes_of(folder)
@@ -102,7 +103,8 @@ class StableDiffusion:
                     layers.to(device, parts.denoiser.unet.dtype)
         digest = hashlib.sha256("".join((parts.sha256, *digests)).encode()).hexdigest()
         readers = {} if plan.offload else guides.on_images(guiding, parts.codec)
-        model = cls(added.name, folder.name, parts, plan, adapters, digest, readers)
+        origin = re.sub(r"[^\w./ -]", "_", added.where if fetched else folder.name)
+        model = cls(added.name, origin, parts, plan, adapters, digest, readers)
         return model if added.feranno is None else model._with_feranno(added.feranno)
 
     def _with_feranno(self, path: Path) -> StableDiffusion:

@@ -70,16 +70,8 @@ def pipeline(prediction: str = "epsilon") -> StableDiffusionPipeline:
         steps_offset=1,
         prediction_type=prediction,
     )
-    return StableDiffusionPipeline(
-        vae,
-        CLIPTextModel(text),
-        tokens,
-        unet(),
-        scheduler,
-        None,
-        None,
-        requires_safety_checker=False,
-    )
+    parts = (vae, CLIPTextModel(text), tokens, unet(), scheduler, None, None)
+    return StableDiffusionPipeline(*parts, requires_safety_checker=False)
 
 
 def write(folder: Path, prediction: str = "epsilon") -> Path:
