@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor
-from torch.nn import functional as F
 
-from synfer_core.decoding import to_tensor
+from synfer_core.decoding import fitted, to_tensor
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS
 from synfer_core.models import feranno
 from synfer_core.models.codec import ImageCodec
@@ -129,10 +128,8 @@ class FERAnnoReader:
     @torch.no_grad()
     def annotate(self, images: NDArray[np.uint8]) -> Annotated:
         """Read images (N, S, S, 3) in the model's crop; another size than its own is resized."""
-        config, size = self.net.config, self.codec.config.image_size
-        pixels = to_tensor(images)
-        if pixels.shape[-1] != size:
-            pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
+        config = self.net.config
+        pixels = fitted(to_tensor(images), self.codec.config.image_size)
         latents = self.codec.encode(pixels)
         return self.net(self.probe.features(latents, config.steps, config.taps))  # type: ignore[no-any-return]
 

@@ -202,8 +202,12 @@ def _sampler_html() -> str:
 
 def _backbone_html(backbones: Mapping[str, Capabilities]) -> str:
     """The choice of backbone, out of sight where there is none."""
+    facts = {
+        name: escape(json.dumps(backbone_facts(backbone), ensure_ascii=False))
+        for name, backbone in backbones.items()
+    }
     options = "".join(
-        f'<option value="{name}" data-facts="{escape(json.dumps(backbone_facts(backbone), ensure_ascii=False))}" '
+        f'<option value="{name}" data-facts="{facts[name]}" '
         f'data-note="{escape(backbone.note)}">{escape(backbone.title)}</option>'
         for name, backbone in backbones.items()
     )

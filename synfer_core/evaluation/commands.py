@@ -47,7 +47,8 @@ EVAL_EXAMPLES = """examples:
 BENCH_EXAMPLES = """examples:
   synfer bench latency --json latency.json
   synfer bench latency --no-peer
-  synfer bench render --seconds 20"""
+  synfer bench render --seconds 20
+  synfer bench sd --json sd.json"""
 
 CONTROL_PARTS = ("aus", "one-sided", "words", "identity", "presets")
 KINDS = ("words", "slight")
@@ -409,6 +410,16 @@ def _add_bench(subparsers: Subparsers) -> None:
     )
     _add_json(latency)
     latency.set_defaults(run=_latency)
+    diffusion = parts.add_parser(
+        "sd",
+        help="one guided step of a Stable Diffusion 1.5-sized U-Net with random weights",
+        description="Seconds and memory of one guided step at Stable Diffusion 1.5's size, with an "
+        "AU adapter, on random weights (4 GB, 2 min).",
+        epilog=BENCH_EXAMPLES,
+    )
+    diffusion.add_argument("--steps", type=int, default=1, help="guided steps (%(default)s)")
+    _add_json(diffusion)
+    diffusion.set_defaults(run=_sd)
     render = parts.add_parser(
         "render",
         help="renders a second and core",
@@ -812,6 +823,18 @@ def _latency(args: argparse.Namespace) -> int:
         print(f"  {name}: {stage['seconds']:.3f} s, {stage['share']:.0%}")
     if figures["peer"]:
         print(f"Stable Diffusion 1.5-sized peer: {figures['peer_image_seconds']:.0f} s")
+    return 0
+
+
+def _sd(args: argparse.Namespace) -> int:
+    _require(args.steps > 0, "--steps", "at least 1")
+    _check_targets(args.json)
+    from synfer_core.evaluation import sd_speed
+    from synfer_core.evaluation.latency import PeerSizes
+
+    figures = sd_speed.measure(PeerSizes(), steps=args.steps).to_dict()
+    _write_json(args.json, figures)
+    print("\n".join(sd_speed.lines(figures)))
     return 0
 
 

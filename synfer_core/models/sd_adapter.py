@@ -9,6 +9,7 @@ each shape must be one of the U-Net's.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -138,14 +139,17 @@ def put_lora(unet: Any, lora: Lora, name: str) -> None:
     """Put a LoRA into a U-Net beside those that it has (see `SDAdapter.inject`)."""
     check_peft()
     _check_lora(unet, lora)
-    unet.load_lora_adapter(dict(lora), prefix=None, adapter_name=name)
+    with warnings.catch_warnings():
+        # That there are several is meant.
+        warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
+        unet.load_lora_adapter(dict(lora), prefix=None, adapter_name=name)
     unet.set_adapters(list(unet.peft_config))
 
 
 def take_lora(unet: Any, name: str) -> None:
     """Take a LoRA out; with the last one the layers are again those of before."""
     unet.delete_adapters(name)
-    if not unet.peft_config:
+    if not getattr(unet, "peft_config", None):
         unet.unload_lora()
 
 

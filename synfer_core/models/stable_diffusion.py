@@ -74,13 +74,21 @@ class StableDiffusion:
     feranno: FERAnnoReader | None = None
 
     @classmethod
-    def load(cls, added: Added, guiding: Path, *, plan: Plan | None = None) -> StableDiffusion:
+    def load(
+        cls,
+        added: Added,
+        guiding: Path | None = None,
+        *,
+        plan: Plan | None = None,
+        device: torch.device | None = None,
+    ) -> StableDiffusion:
         """Read a model with its adapter, LoRA and FERAnno.
 
         Args:
             added: What to read.
             guiding: Folder in which to look for a classifier of images that may guide.
             plan: How to fit it into memory; None lets `memory.choose` decide.
+            device: Where it works; None takes a GPU where there is one.
 
         Raises:
             WeightsError: A file is missing or damaged, or does not fit the model.
@@ -89,7 +97,7 @@ class StableDiffusion:
             CapacityError: The machine has too little memory.
         """
         folder, fetched = hub.folder_of(added.where), added.where.startswith(HUB)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if plan is None:
             weights, sizes = sd_parts.count_weights(folder), sd_parts.sizes_of(folder)
             free = memory.free_bytes(device.type)
@@ -102,7 +110,9 @@ class StableDiffusion:
                 for layers in (adapter.units.keys, adapter.units.values):
                     layers.to(device, parts.denoiser.unet.dtype)
         digest = hashlib.sha256("".join((parts.sha256, *digests)).encode()).hexdigest()
-        readers = {} if plan.offload else guides.on_images(guiding, parts.codec)
+        # Gradients do not come back from an autoencoder that has left its device.
+        guided = guiding is not None and not plan.offload
+        readers = guides.on_images(guiding, parts.codec) if guided else {}
         origin = re.sub(r"[^\w./ -]", "_", added.where if fetched else folder.name)
         model = cls(added.name, origin, parts, plan, adapters, digest, readers)
         return model if added.feranno is None else model._with_feranno(added.feranno)

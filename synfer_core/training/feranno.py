@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synfer_core.calibration import calibration_error, fit_temperature
-from synfer_core.decoding import to_tensor
+from synfer_core.decoding import fitted, to_tensor
 from synfer_core.models import feranno
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.feranno import Annotated, Features, FERAnno, FERAnnoConfig, Readable
@@ -47,6 +47,7 @@ class FERAnnoTraining:
         batch: Images a step.
         au_weight: Weight of the AU loss beside the expressions'.
         augmentation: How the further copies are changed.
+        reading: Images whose features are computed at once.
     """
 
     steps: int = 20
@@ -59,6 +60,7 @@ class FERAnnoTraining:
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(noise=0.05, blur=0.8, shrink=1.3, coded=0.0)
     )
+    reading: int = 64
 
 
 MINI = FERAnnoTraining()
@@ -103,7 +105,7 @@ def build(
     generator = torch.Generator().manual_seed(seed)
     slight = slight_and_up(faces)
     for copy in range(copies):
-        for chunk in dataset.chunks(len(rows), _BATCH):
+        for chunk in dataset.chunks(len(rows), config.reading):
             batch = rows[chunk]
             images, aus = to_tensor(faces.images[batch]), torch.from_numpy(faces.aus[batch])
             expressions = torch.from_numpy(faces.expressions[batch])
@@ -120,7 +122,8 @@ def inverted(model: Readable, config: FERAnnoTraining) -> Read:
 
     @torch.no_grad()
     def read(images: Tensor) -> Features:
-        features = probe.features(model.codec.encode(images), config.steps, config.taps)
+        pixels = fitted(images, model.codec.config.image_size)
+        features = probe.features(model.codec.encode(pixels), config.steps, config.taps)
         return {side: tensor.half() for side, tensor in features.items()}
 
     return read
