@@ -34,7 +34,7 @@ from synfer_core.training.captioned import Captioned
 from synfer_core.training.denoiser import Noiser, draw_text, fixed_loss
 from synfer_core.training.feranno import FERAnnoTraining
 from synfer_core.training.latents import LatentSet
-from synfer_core.training.loop import Loop, Losses, Schedule
+from synfer_core.training.loop import Loop, Losses, Schedule, device_of
 
 ADAPTER_FILE = "sd-adapter.safetensors"
 FERANNO_FILE = "feranno.safetensors"
@@ -249,7 +249,8 @@ def loss(
     states, mask = draw_text(samples, rows, config.without_text, generator)
     au: AUInput | None = None
     if units is not None:
-        au = units(samples.aus[rows], clean.new_ones(config.batch))
+        place = device_of(units.tokens)
+        au = units(samples.aus[rows].to(place), torch.ones(config.batch, device=place))
     error = denoiser(noisy, timesteps, Context(states, mask, au, person=0)) - velocity
     if denoiser.prediction == "epsilon":
         # An error of v is one of noise over the signal's share.
