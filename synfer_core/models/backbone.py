@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import MAX_INTENSITY
 from synfer_core.report import AttentionMaps, GuidancePoint, Pixels, Progress
 from synfer_core.request import Recipe
@@ -87,6 +88,29 @@ class Generation:
     latents: Any = None
     guidance_curve: tuple[GuidancePoint, ...] = ()
     reconstruction_psnr: float | None = None
+
+
+def check_size(recipe: Recipe, size: int) -> None:
+    """Make sure that a model of one size is asked for that size.
+
+    Raises:
+        UnsupportedError: It is asked for another.
+    """
+    if recipe.size not in (None, size):
+        raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
+
+
+def with_weights(recipe: Recipe, weights: str) -> Recipe:
+    """The recipe with the weights' hash filled in.
+
+    Raises:
+        RequestError: It names other weights.
+    """
+    if recipe.weights_sha256 not in (None, weights):
+        raise RequestError(
+            "the recipe was made with other weights", field="weights_sha256", allowed=weights
+        )
+    return recipe.model_copy(update={"weights_sha256": weights})
 
 
 class Backbone(Protocol):

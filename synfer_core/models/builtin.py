@@ -14,14 +14,14 @@ from torch import Tensor
 from synfer_core import decoding, denoising, editing, guidance, semantic
 from synfer_core.conditioning import Conditions, au_target, condition, sets_aus
 from synfer_core.editing import Layout
-from synfer_core.errors import RequestError, UnsupportedError, WeightsError
+from synfer_core.errors import WeightsError
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS, slots_of
 from synfer_core.guidance import Denoise
 from synfer_core.models import au_adapter, au_directions, codec, denoiser, feranno, guides
 from synfer_core.models.attention import Recorder
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.au_directions import AUDirections
-from synfer_core.models.backbone import Capabilities, Generation
+from synfer_core.models.backbone import Capabilities, Generation, check_size, with_weights
 from synfer_core.models.codec import Codec
 from synfer_core.models.denoiser import Context, Denoiser
 from synfer_core.models.text import TextEncoder, shared_encoder
@@ -105,18 +105,10 @@ class BuiltinModel:
                 a classifier that is not here or does not know the expression.
         """
         size = self.codec.config.image_size
-        if recipe.size not in (None, size):
-            raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
+        check_size(recipe, size)
         if recipe.reference is not None:
             editing.pixels_of(recipe.reference, size)
-        weights = self._weights(recipe)
-        if recipe.weights_sha256 not in (None, weights):
-            raise RequestError(
-                "the recipe was made with other weights",
-                field="weights_sha256",
-                allowed=weights,
-            )
-        return recipe.model_copy(update={"weights_sha256": weights})
+        return with_weights(recipe, self._weights(recipe))
 
     def _weights(self, recipe: Recipe) -> str:
         """Hash over all weights that make this recipe's pixels: a guiding classifier is one."""

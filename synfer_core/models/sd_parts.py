@@ -21,12 +21,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from synfer_core.errors import RequestError, WeightsError
+from synfer_core.errors import WeightsError
 from synfer_core.models import checkpoints
 from synfer_core.models.attention import AUInput, CrossAttention, Recorder, SelfAttention
 from synfer_core.models.denoiser import TRAIN_STEPS, Context, NoiseSchedule, ddim
 from synfer_core.models.memory import Plan
-from synfer_core.models.text import TextStates, words_of
+from synfer_core.models.text import TextStates, check_lengths, words_of
 
 Prediction = Literal["epsilon", "v_prediction"]
 FOLDERS = ("text_encoder", "tokenizer", "unet", "vae", "scheduler")
@@ -86,11 +86,7 @@ class SDText:
         """
         longest = self.tokenizer.model_max_length
         batch = self.tokenizer(texts, padding="max_length", max_length=longest, truncation=cut)
-        for index, ids in enumerate(batch["input_ids"]):
-            if len(ids) > longest:
-                field = fields[index] if fields else "text"
-                allowed = f"at most {longest} tokens"
-                raise RequestError(f"is {len(ids)} tokens long", field=field, allowed=allowed)
+        check_lengths(batch["input_ids"], longest, fields)
         ids = torch.tensor(batch["input_ids"], device=self.device)
         with at_work(self.encoder, self.device, offload=self.offload):
             states = self.encoder(ids, return_dict=False)[0].float().cpu()

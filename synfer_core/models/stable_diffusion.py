@@ -22,14 +22,14 @@ from torch import Tensor
 
 from synfer_core import decoding, denoising, editing, guidance, semantic
 from synfer_core.conditioning import Conditions, prompt_of, sets_aus
-from synfer_core.errors import RequestError, UnsupportedError
+from synfer_core.errors import UnsupportedError
 from synfer_core.facs import AU_SLOTS, to_slots
 from synfer_core.guidance import Denoise
 from synfer_core.models import feranno, guides, hub, memory, sd_adapter, sd_parts
 from synfer_core.models.added import HUB, Added
 from synfer_core.models.attention import AUInput, Recorder
 from synfer_core.models.au_adapter import AUAdapter
-from synfer_core.models.backbone import Capabilities, Generation
+from synfer_core.models.backbone import Capabilities, Generation, check_size, with_weights
 from synfer_core.models.builtin import attention_maps
 from synfer_core.models.denoiser import Context
 from synfer_core.models.memory import Plan
@@ -172,9 +172,7 @@ class StableDiffusion:
             ImageError: The recipe's reference is damaged.
             UnsupportedError: It asks for what this backbone cannot do.
         """
-        size = self.codec.config.image_size
-        if recipe.size not in (None, size):
-            raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
+        check_size(recipe, self.codec.config.image_size)
         for name in ("identity_seed", "identity_code"):
             if getattr(recipe, name) is not None:
                 raise UnsupportedError(f"this model {NO_IDENTITY}", field=name, allowed="nothing")
@@ -183,12 +181,7 @@ class StableDiffusion:
         self._check_aus(recipe)
         if recipe.reference is not None:
             self.reference(recipe)
-        weights = self._weights(recipe)
-        if recipe.weights_sha256 not in (None, weights):
-            raise RequestError(
-                "the recipe was made with other weights", field="weights_sha256", allowed=weights
-            )
-        return recipe.model_copy(update={"weights_sha256": weights})
+        return with_weights(recipe, self._weights(recipe))
 
     def _check_aus(self, recipe: Recipe) -> None:
         abilities = self.capabilities

@@ -70,18 +70,32 @@ class TextEncoder:
             RequestError: A text has more than 48 tokens and `cut` is off.
         """
         batch = self._tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=cut)
-        for index, ids in enumerate(batch["input_ids"]):
-            if len(ids) > MAX_TOKENS:
-                raise RequestError(
-                    f"is {len(ids)} tokens long",
-                    field=fields[index] if fields else "text",
-                    allowed=f"at most {MAX_TOKENS} tokens",
-                )
+        check_lengths(batch["input_ids"], MAX_TOKENS, fields)
         batch.convert_to_tensors("pt")
         states = self._model(**batch).last_hidden_state
         mask = batch["attention_mask"].bool()
         words = tuple(words_of(batch, i, text) for i, text in enumerate(texts))
         return TextStates(states * mask[..., None], mask, words)
+
+
+def check_lengths(texts: Sequence[Sequence[int]], longest: int, fields: Sequence[str]) -> None:
+    """Make sure that no text has more tokens than an encoder reads.
+
+    Args:
+        texts: Token numbers of each.
+        longest: How many it reads.
+        fields: The recipe field that each text comes from, for errors; by default ``text``.
+
+    Raises:
+        RequestError: One has more.
+    """
+    for index, ids in enumerate(texts):
+        if len(ids) > longest:
+            raise RequestError(
+                f"is {len(ids)} tokens long",
+                field=fields[index] if fields else "text",
+                allowed=f"at most {longest} tokens",
+            )
 
 
 def words_of(batch: Any, index: int, text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:

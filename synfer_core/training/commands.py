@@ -314,14 +314,14 @@ def _sd(args: argparse.Namespace, schedule: Schedule) -> object:
 
     named = "=" in args.backbone.split(",", 1)[0]
     added = Added.parse(args.backbone if named else f"sd={args.backbone}")
-    run = {
+    stage = {
         "sd-adapter": stable_diffusion.train_adapter,
         "sd-lora": stable_diffusion.train_lora,
         "sd-feranno": stable_diffusion.train_feranno,
     }[args.stage]
-    settings = stable_diffusion.SDTraining(rank=args.rank)
+    settings = _batched(stable_diffusion.SDTraining(rank=args.rank), args)
     options = {"resume": args.resume, "limit": args.limit}
-    return run(_batched(settings, args), schedule, args.data, added, args.out, **options)
+    return stage(stable_diffusion.Run(settings, schedule, args.data, added, args.out, **options))
 
 
 def _classifier(args: argparse.Namespace, schedule: Schedule) -> object:

@@ -95,7 +95,7 @@ def _assemble(rows: list[dict[str, Any]], factors: Sequence[str]) -> FaceSet:
 def decode(data: bytes) -> NDArray[np.uint8]:
     """The picture (H, W, 3) in a shard's cell."""
     with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.array(image.convert("RGB"))
 
 
 def draw(generator: torch.Generator, count: int, total: int) -> NDArray[np.int64]:

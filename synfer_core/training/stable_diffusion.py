@@ -60,6 +60,39 @@ class SDTraining:
     feranno: FERAnnoTraining = field(default_factory=lambda: FERAnnoTraining(reading=2))
 
 
+@dataclass(frozen=True)
+class Run:
+    """One stage to be run.
+
+    Attributes:
+        settings: Of the stage.
+        schedule: Time budget and rates.
+        data: Captioned faces (see `captioned`).
+        added: The model.
+        out: Folder for state, log and weights.
+        resume: Go on from the state in `out`.
+        limit: Read at most this many faces.
+    """
+
+    settings: SDTraining
+    schedule: Schedule
+    data: Path
+    added: Added
+    out: Path
+    resume: bool = False
+    limit: int | None = None
+
+    def model(self) -> StableDiffusion:
+        """The model in float32, which training needs; the schedule may halve the forward pass."""
+        device = torch.device(self.schedule.device)
+        return StableDiffusion.load(self.added, plan=Plan("float32"), device=device)
+
+    def samples(self, model: StableDiffusion, *, with_aus: bool) -> tuple[LatentSet, LatentSet]:
+        """What to train on, and what is held out (see `encode`)."""
+        faces = islice(captioned.read(self.data), self.limit)
+        return encode(model, faces, self.schedule, with_aus=with_aus)
+
+
 class LoraWeights(nn.Module):
     """The weights of a LoRA in a U-Net, shared with it; a copy of this has copies of them.
 
@@ -80,117 +113,76 @@ class LoraWeights(nn.Module):
         return dict(zip(self.names, self.weights, strict=True))
 
 
-def train_adapter(
-    config: SDTraining,
-    schedule: Schedule,
-    data: Path,
-    added: Added,
-    out: Path,
-    *,
-    resume: bool = False,
-    limit: int | None = None,
-) -> None:
+def train_adapter(run: Run) -> None:
     """Train an AU adapter and write ``sd-adapter.safetensors`` into `out`; a LoRA stays as it is.
 
-    Args:
-        config: Settings.
-        schedule: Time budget and rates.
-        data: Captioned faces (see `captioned`); those without AUs are left out.
-        added: The model.
-        out: Folder for state, log and weights.
-        resume: Go on from the state in `out`.
-        limit: Read at most this many faces.
+    Faces without AUs are left out.
 
     Raises:
         DataError: There are no faces with AUs for training, or none for validation.
         WeightsError: The model is missing, damaged or of another kind.
     """
-    model = _load(added, schedule)
-    samples, held_out = encode(model, islice(captioned.read(data), limit), schedule, with_aus=True)
-    torch.manual_seed(schedule.seed)
+    model = run.model()
+    samples, held_out = run.samples(model, with_aus=True)
+    torch.manual_seed(run.schedule.seed)
     unet = model.denoiser.unet
     units = AUAdapter.for_unet(unet, unet.config.cross_attention_dim)
-    loop = Loop(units, schedule, out, resume=resume)
+    loop = Loop(units, run.schedule, run.out, resume=run.resume)
     units.inject(unet)
 
     def save(averaged: nn.Module) -> None:
         adapter = SDAdapter(cast(AUAdapter, averaged))
-        sd_adapter.save(adapter, out / ADAPTER_FILE)
+        sd_adapter.save(adapter, run.out / ADAPTER_FILE)
 
-    _run(loop, partial(loss, model, units, config), samples, held_out, save)
+    _run(loop, partial(loss, model, units, run.settings), samples, held_out, save)
     units.eject(unet)
 
 
-def train_lora(
-    config: SDTraining,
-    schedule: Schedule,
-    data: Path,
-    added: Added,
-    out: Path,
-    *,
-    resume: bool = False,
-    limit: int | None = None,
-) -> None:
+def train_lora(run: Run) -> None:
     """Train a LoRA on captions and write ``pytorch_lora_weights.safetensors`` into `out`.
 
-    The arguments and errors are those of `train_adapter`; AUs are not needed, and an adapter that
-    `added` names is there while it trains but is not changed.
+    AUs are needed only where the model has an adapter, which is there while the LoRA trains and is
+    not changed.
 
     Raises:
+        DataError: There are no faces for training, or none for validation.
+        WeightsError: The model is missing, damaged or of another kind.
         DependencyError: `peft` is not installed.
     """
     sd_adapter.check_peft()
     from peft import LoraConfig
 
-    model = _load(added, schedule)
+    model = run.model()
     units = model.units
-    samples, held_out = encode(
-        model, islice(captioned.read(data), limit), schedule, with_aus=units is not None
-    )
-    torch.manual_seed(schedule.seed)
+    samples, held_out = run.samples(model, with_aus=units is not None)
+    torch.manual_seed(run.schedule.seed)
     unet = model.denoiser.unet
-    unet.add_adapter(
-        LoraConfig(r=config.rank, lora_alpha=config.rank, target_modules=LAYERS), _NAME
-    )
+    rank = run.settings.rank
+    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=LAYERS), _NAME)
     weights = LoraWeights(unet, _NAME)
-    loop = Loop(weights, schedule, out, resume=resume)
+    loop = Loop(weights, run.schedule, run.out, resume=run.resume)
 
     def save(averaged: nn.Module) -> None:
-        sd_adapter.save_lora(cast(LoraWeights, averaged).table(), out / LORA_FILE)
+        sd_adapter.save_lora(cast(LoraWeights, averaged).table(), run.out / LORA_FILE)
 
-    _run(loop, partial(loss, model, units, config), samples, held_out, save)
+    _run(loop, partial(loss, model, units, run.settings), samples, held_out, save)
     sd_adapter.take_lora(unet, _NAME)
 
 
-def train_feranno(
-    config: SDTraining,
-    schedule: Schedule,
-    data: Path,
-    added: Added,
-    out: Path,
-    *,
-    resume: bool = False,
-    limit: int | None = None,
-) -> None:
+def train_feranno(run: Run) -> None:
     """Train FERAnno on the model's features and write ``feranno.safetensors`` into `out`.
 
-    Args:
-        config: Settings.
-        schedule: Time budget and rates.
-        data: A rendered data set: FERAnno needs expressions and AUs.
-        added: The model, with the adapter and the LoRA that it will have when it is read.
-        out: Folder for state, log and weights.
-        resume: Go on from the state in `out`.
-        limit: Read at most this many training images.
+    The data must be a rendered data set, as FERAnno needs expressions and AUs, and the model must
+    have the adapter and the LoRA that it will have when it is used.
 
     Raises:
         DataError: The data set is empty.
         WeightsError: The model is missing or damaged.
     """
-    settings = config.feranno
-    method = feranno.on_unet(_load(added, schedule), settings)
-    path = out / FERANNO_FILE
-    feranno.learn(method, settings, schedule, data, path, resume=resume, limit=limit)
+    settings = run.settings.feranno
+    method, path = feranno.on_unet(run.model(), settings), run.out / FERANNO_FILE
+    options = {"resume": run.resume, "limit": run.limit}
+    feranno.learn(method, settings, run.schedule, run.data, path, **options)
 
 
 @torch.no_grad()
@@ -289,8 +281,3 @@ def swapped(net: nn.Module, other: nn.Module) -> Iterator[None]:
         yield
     finally:
         swap()
-
-
-def _load(added: Added, schedule: Schedule) -> StableDiffusion:
-    """The model in float32, which training needs; the schedule may halve the forward pass."""
-    return StableDiffusion.load(added, plan=Plan("float32"), device=torch.device(schedule.device))

@@ -26,7 +26,7 @@ from synfer_core.request import Recipe
 from synfer_core.training import captioned, stable_diffusion
 from synfer_core.training.feranno import FERAnnoTraining
 from synfer_core.training.loop import Loop, Schedule
-from synfer_core.training.stable_diffusion import ADAPTER_FILE, FERANNO_FILE, SDTraining
+from synfer_core.training.stable_diffusion import ADAPTER_FILE, FERANNO_FILE, Run, SDTraining
 from tests.models import tiny_sd
 from tests.models.test_stable_diffusion import made
 from tests.training.tiny import write_faces
@@ -79,7 +79,7 @@ def test_an_au_adapter_learns_and_is_the_same_once_loaded(
     root: Path, tmp_path: Path, two_steps: Schedule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, added = kept(monkeypatch), Added("sd", str(root / "model"))
-    stable_diffusion.train_adapter(TINY, two_steps, root / "data", added, tmp_path)
+    stable_diffusion.train_adapter(Run(TINY, two_steps, root / "data", added, tmp_path))
     (units,) = found
     assert any(bool(value.weight.any()) for value in units.values)  # type: ignore[union-attr]
     ours = made(with_adapters(root, SDAdapter(units.eval())), RECIPE)  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ def test_a_lora_learns_and_is_the_same_once_loaded(
     sd_adapter.save(tiny_sd.slot_adapter(), tmp_path / "units.safetensors")
     found = kept(monkeypatch)
     added = Added("sd", str(root / "model"), tmp_path / "units.safetensors")
-    stable_diffusion.train_lora(TINY, two_steps, root / "data", added, tmp_path)
+    stable_diffusion.train_lora(Run(TINY, two_steps, root / "data", added, tmp_path))
     (weights,) = found
     table = {name: tensor.detach().clone() for name, tensor in weights.table().items()}
     assert all(bool(tensor.any()) for name, tensor in table.items() if "lora_B" in name)
@@ -115,7 +115,7 @@ def test_feranno_learns_and_is_the_same_once_loaded(
     root: Path, tmp_path: Path, two_steps: Schedule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, added = kept(monkeypatch), Added("sd", str(root / "model"))
-    stable_diffusion.train_feranno(TINY, two_steps, root / "data", added, tmp_path)
+    stable_diffusion.train_feranno(Run(TINY, two_steps, root / "data", added, tmp_path))
     (net,) = found
     loaded = StableDiffusion.load(Added("sd", str(root / "model"), feranno=tmp_path / FERANNO_FILE))
     reader = loaded.feranno
