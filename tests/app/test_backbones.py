@@ -35,7 +35,7 @@ def page(
     with served(synthesizer, Settings(first_face=False)) as server:
         visit = Visit(browser, server.url, WIDE, "light")
         visit.page.wait_for_selector(".au[data-unit='12'] input", state="attached")
-        visit.page.locator("details.fine > summary").click()
+        visit.page.get_by_text("Fine control").click()
         visit.page.locator("#backbone").select_option(NAME)
         yield visit.page
         visit.context.close()
@@ -61,12 +61,15 @@ def test_the_person_is_greyed_out_with_the_reason(page: sync_api.Page) -> None:
     field = page.locator("[data-field=identity_seed]")
     assert field.locator("#identity_seed").is_disabled()
     assert "keeps no identity" in field.locator(".why").inner_text()
-    declared = page.locator("[data-declares]").inner_text()
+    assert "trained on pictures from the web" in page.locator("p[data-note]").inner_text()
+    declared = page.locator("p[data-declares]").inner_text()
     assert declared == "64 px · 12 action units, 0 to 5 · keeps no person · reads English"
 
 
 def test_all_comes_back_with_a_backbone_that_can(page: sync_api.Page) -> None:
     page.locator("#backbone").select_option("builtin")
+    titles = page.locator("#backbone option").all_inner_texts()
+    assert titles == ["Built-in diffusion model", "Stable Diffusion (fineface)"]
     assert page.locator(".au.cannot").count() == 0
     assert page.locator(".units-why").is_hidden()
     assert page.locator("#identity_seed").is_enabled()
