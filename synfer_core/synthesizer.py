@@ -108,7 +108,7 @@ class Synthesizer:
 
         FERAnno of the backbone's own features, where there is one, has the word on the label.
         """
-        guided_by, notes = _guide(backbone, recipe), ()
+        notes: tuple[str, ...] = ()
         if not backbone.capabilities.aligned:
             size = self.backbones["builtin"].capabilities.image_size
             try:
@@ -117,7 +117,7 @@ class Synthesizer:
                 return Readings(None, (), AttentionMaps(), (NO_FACE,), None)
         else:
             face = image
-        readings = self.annotator.read(face, recipe.expression, guided_by)
+        readings = self.annotator.read(face, recipe.expression, _guide(backbone, recipe))
         own = backbone.feranno if isinstance(backbone, OwnReader) else None
         if own is not None:
             label, attention = own.read(image)

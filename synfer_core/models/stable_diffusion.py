@@ -25,13 +25,14 @@ from synfer_core.conditioning import Conditions, prompt_of, sets_aus
 from synfer_core.errors import UnsupportedError
 from synfer_core.facs import AU_SLOTS, to_slots
 from synfer_core.guidance import Denoise
-from synfer_core.models import feranno, guides, hub, memory, sd_adapter, sd_parts
+from synfer_core.models import guides, hub, memory, sd_adapter, sd_parts
 from synfer_core.models.added import HUB, Added
 from synfer_core.models.attention import AUInput, Recorder
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.backbone import Capabilities, Generation, check_size, with_weights
 from synfer_core.models.builtin import attention_maps
 from synfer_core.models.denoiser import Context
+from synfer_core.models.feranno import PROBE, Probe, spelled
 from synfer_core.models.memory import Plan
 from synfer_core.models.sd_adapter import SDAdapter
 from synfer_core.models.sd_parts import Parts, SDCodec, SDDenoiser
@@ -111,8 +112,9 @@ class StableDiffusion:
                     layers.to(device, parts.denoiser.unet.dtype)
         digest = hashlib.sha256("".join((parts.sha256, *digests)).encode()).hexdigest()
         # Gradients do not come back from an autoencoder that has left its device.
-        guided = guiding is not None and not plan.offload
-        readers = guides.on_images(guiding, parts.codec) if guided else {}
+        readers: dict[str, Reader] = {}
+        if guiding is not None and not plan.offload:
+            readers = guides.on_images(guiding, parts.codec)
         origin = re.sub(r"[^\w./ -]", "_", added.where if fetched else folder.name)
         model = cls(added.name, origin, parts, plan, adapters, digest, readers)
         return model if added.feranno is None else model._with_feranno(added.feranno)
@@ -324,15 +326,15 @@ class StableDiffusion:
         sizes = self.codec.config
         return sizes.latent_channels, sizes.latent_size, sizes.latent_size
 
-    def probe(self) -> feranno.Probe:
+    def probe(self) -> Probe:
         """The U-Net and the condition under which FERAnno looks through it."""
-        text = self.parts.text([feranno.PROBE])
+        text = self.parts.text([PROBE])
         units = self.units
         with torch.no_grad():
             au = None if units is None else units(torch.ones(1, len(AU_SLOTS)), torch.zeros(1))
         context = Context(text.states, text.mask, au, person=0)
-        words = feranno.spelled(text)
-        return feranno.Probe(self.denoiser, context, words, self.denoiser.schedule)
+        words = spelled(text)
+        return Probe(self.denoiser, context, words, self.denoiser.schedule)
 
     def fingerprint(self) -> str:
         """SHA-256 over the weights that make features."""

@@ -181,8 +181,9 @@ def train_feranno(run: Run) -> None:
     """
     settings = run.settings.feranno
     method, path = feranno.on_unet(run.model(), settings), run.out / FERANNO_FILE
-    options = {"resume": run.resume, "limit": run.limit}
-    feranno.learn(method, settings, run.schedule, run.data, path, **options)
+    feranno.learn(
+        method, settings, run.schedule, run.data, path, resume=run.resume, limit=run.limit
+    )
 
 
 @torch.no_grad()
