@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import gradio as gr
 import uvicorn
@@ -20,6 +20,7 @@ from app.jobs import JobQueue
 from app.settings import Settings
 from app.ui import page, theme
 from synfer_core.errors import TooLargeError
+from synfer_core.models.added import Added
 from synfer_core.synthesizer import Synthesizer
 from synfer_core.wire import PREFIX
 
@@ -148,15 +149,25 @@ def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> None:
     )
 
 
-def serve(host: str = "127.0.0.1", port: int = 7860, open_browser: bool = False) -> None:
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    open_browser: bool = False,
+    added: Sequence[Added] = (),
+) -> None:
     """Load the models and serve the studio until it is interrupted.
+
+    Args:
+        host, port: Where to listen.
+        open_browser: Open one when it is ready.
+        added: Backbones beside the built-in one.
 
     Raises:
         WeightsError: The models are missing or damaged.
         RequestError: A setting in the environment is unknown or out of range.
     """
     settings = Settings.from_env(os.environ)
-    app = create_app(Synthesizer.load(settings.models), settings)
+    app = create_app(Synthesizer.load(settings.models, added), settings)
     if open_browser:
         threading.Timer(1.0, webbrowser.open, (f"http://{host}:{port}/",)).start()
     # Open pages hold a connection that would keep the server from ending.

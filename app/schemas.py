@@ -27,6 +27,7 @@ _NEEDS = {
     "steps": ("steps", "scheduler"),
     "semantic": ("guidance.semantic", "semantic"),
     "editing": ("reference", *EDITING),
+    "holding": ("keep",),
 }
 _WHEN = set(SemanticOptions.model_fields) - {"classifier", "acts_on"}
 """Options of semantic guidance that have no control on the page; carried like `CARRIED`."""
@@ -42,19 +43,16 @@ class Forms:
     controls: dict[str, Any]
 
 
+def reasons(backbone: Capabilities) -> dict[str, str]:
+    """By recipe field, why this backbone cannot use it, where it says so itself."""
+    lacking = {need: why for need, why in backbone.reasons.items() if need in _NEEDS}
+    return {field: why for need, why in lacking.items() for field in _NEEDS[need]}
+
+
 def unsupported_fields(backbone: Capabilities) -> frozenset[str]:
     """Recipe fields that this backbone cannot use, such as the text where it reads no words."""
     lacking = (need for need in _NEEDS if not getattr(backbone, need))
     return frozenset(field for need in lacking for field in _NEEDS[need])
-
-
-def supports(key: str, backbone: Capabilities) -> bool:
-    """Whether the backbone can move this AU key; its list may name units or sides."""
-    digits = key.lstrip("AULR")
-    unit, left, right = f"AU{digits}", f"AUL{digits}", f"AUR{digits}"
-    if key != unit:
-        return key in backbone.aus or unit in backbone.aus
-    return unit in backbone.aus or (left in backbone.aus and right in backbone.aus)
 
 
 def page_recipe(panel: object, controls: object, backbones: Mapping[str, Capabilities]) -> Recipe:
@@ -73,7 +71,7 @@ def page_recipe(panel: object, controls: object, backbones: Mapping[str, Capabil
     backbone = _backbone(data.get("backbone"), backbones)
     fields = _recipe_fields(data, unsupported_fields(backbone))
     recipe = Recipe.parse(fields)
-    kept = {key: value for key, value in recipe.aus.items() if supports(key, backbone)}
+    kept = {key: value for key, value in recipe.aus.items() if backbone.moves(key)}
     return recipe if len(kept) == len(recipe.aus) else Recipe.parse(fields | {"aus": kept})
 
 

@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor
-from torch.nn import functional as F
 
-from synfer_core.decoding import to_tensor
+from synfer_core.decoding import fitted, to_tensor
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS
 from synfer_core.models import feranno
-from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.codec import Codec
-from synfer_core.models.feranno import Annotated, FERAnno, Probe
+from synfer_core.models.codec import ImageCodec
+from synfer_core.models.feranno import Annotated, FERAnno, Probe, Readable
 from synfer_core.report import AttentionMaps, Label, Pixels
 
 _TEMPERATURES = (0.05, 20.0)
@@ -111,30 +109,27 @@ class FERAnnoReader:
         name: Its name and the start of its hash.
     """
 
-    codec: Codec
+    codec: ImageCodec
     probe: Probe
     net: FERAnno
     name: str
 
     @classmethod
-    def load(cls, path: Path, model: BuiltinModel) -> Self:
+    def load(cls, path: Path, model: Readable) -> Self:
         """FERAnno for the model whose features it learned.
 
         Raises:
             WeightsError: The file is missing or damaged, or it learned another model's features.
         """
         net, sha256 = feranno.load(path)
-        feranno.check_backbone(net, feranno.fingerprint(model.codec, model.denoiser, model.adapter))
-        probe = Probe.build(model.denoiser, model.adapter, model.encoder)
-        return cls(model.codec, probe, net, f"feranno {sha256[:8]}")
+        feranno.check_backbone(net, model.fingerprint())
+        return cls(model.codec, model.probe(), net, f"feranno {sha256[:8]}")
 
     @torch.no_grad()
     def annotate(self, images: NDArray[np.uint8]) -> Annotated:
         """Read images (N, S, S, 3) in the model's crop; another size than its own is resized."""
-        config, size = self.net.config, self.codec.config.image_size
-        pixels = to_tensor(images)
-        if pixels.shape[-1] != size:
-            pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
+        config = self.net.config
+        pixels = fitted(to_tensor(images), self.codec.config.image_size)
         latents = self.codec.encode(pixels)
         return self.net(self.probe.features(latents, config.steps, config.taps))  # type: ignore[no-any-return]
 

@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "data": ("synfer_core.data.commands", "build, check and export labelled data sets"),
         "provenance": ("synfer_core.provenance.commands", "read where an image comes from"),
         "facekit": ("synfer_core.facekit.commands", "the exact renderer: data pack and renders"),
+        "adapters": ("synfer_core.models.commands", "convert published AU adapters"),
         "train": ("synfer_core.training.commands", "train one stage of the built-in model"),
         "experts": ("synfer_core.training.commands", "weigh FERAnno and experts that vote"),
         "eval": ("synfer_core.evaluation.commands", "measure the built-in model"),

@@ -17,6 +17,7 @@ from synfer_core import batch
 from synfer_core.errors import ImageError, RequestError, SynferError
 from synfer_core.facs import EXPRESSIONS, format_facs
 from synfer_core.files import check_writable, read_text_bytes, write_whole
+from synfer_core.models.added import Added, parse_all
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import SAMPLE, Recipe
 
@@ -46,7 +47,13 @@ GENERATE_EXAMPLES = """examples:
   synfer generate --au AU12=4 --au AUL2=1.5 --identity-seed 7 --out wry.png --report wry.json
   synfer generate --text "a man" --expression fear --enrich --out fear.png
   synfer generate --recipe recipe.json --out face.png --no-watermark
+  synfer generate --backbone sd15=models/stable-diffusion-v1-5 --text "a woman" --out woman.png
   synfer generate --batch recipes.jsonl --out faces/"""
+
+ADDED_HELP = (
+    "a Stable Diffusion model: WHERE is a folder, or hub:ORG/MODEL to fetch it; "
+    ",adapter=FILE ,lora=FILE and ,feranno=FILE may follow"
+)
 
 EDIT_OPTIONS = {
     "text": "--text",
@@ -72,6 +79,7 @@ ENRICH_EXAMPLES = """examples:
 
 SERVE_EXAMPLES = """examples:
   synfer serve --open
+  synfer serve --backbone sd15=models/stable-diffusion-v1-5,adapter=units.safetensors
   synfer serve --host 0.0.0.0 --port 8000"""
 
 
@@ -90,6 +98,9 @@ def _add_serve(subparsers: Subparsers) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (%(default)s)")
     parser.add_argument("--open", action="store_true", help="open a browser when it is ready")
+    parser.add_argument(
+        "--backbone", action="append", default=[], metavar="NAME=WHERE", help=ADDED_HELP
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -124,7 +135,11 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--negative-text", metavar="TEXT", help="what to steer away from")
     _add_target(group)
-    group.add_argument("--backbone", metavar="NAME", help="which model makes the image (builtin)")
+    group.add_argument(
+        "--backbone",
+        metavar="NAME",
+        help=f"which model makes the image (builtin), or as NAME=WHERE {ADDED_HELP}",
+    )
     group.add_argument("--seed", type=int, help="draws the noise")
     group.add_argument("--identity-seed", type=int, metavar="SEED", help="draws the person")
     group.add_argument("--steps", type=int, help="denoising steps")
@@ -224,10 +239,11 @@ def wanted_marking(args: argparse.Namespace) -> Marking:
 def _serve(args: argparse.Namespace) -> int:
     if not 0 < args.port < 65536:
         raise RequestError("is not a port", field="--port", allowed="1 to 65535")
+    added = parse_all(args.backbone)
     address = f"http://{args.host}:{args.port}/"
     print(f"SynFER Studio: {address} in a few seconds; Ctrl-C ends it", flush=True)
     # By name: the studio builds on this package, never the other way round.
-    importlib.import_module("app.main").serve(args.host, args.port, args.open)
+    importlib.import_module("app.main").serve(args.host, args.port, args.open, added)
     return 0
 
 
@@ -236,11 +252,12 @@ def _generate(args: argparse.Namespace) -> int:
 
 
 def _generate_one(args: argparse.Namespace) -> int:
+    added = _added(args)
     recipe = Recipe.parse(_recipe_values(args))
     _check_targets(args)
     if args.enrich:
         recipe = _enriched(recipe)
-    result = _follow(_load(args.models), recipe)
+    result = _follow(_load(args.models, added), recipe)
     result.save_png(args.out, wanted_marking(args))
     if args.report:
         write_whole(args.report, _json_bytes(result.to_dict()))
@@ -279,14 +296,27 @@ def _source(image: str) -> tuple[Pixels | str, Recipe | None]:
     return decode_image(data, image), carried_recipe(data)
 
 
+def _added(args: argparse.Namespace) -> tuple[Added, ...]:
+    """The backbone that ``--backbone NAME=WHERE`` adds, if it does; NAME alone remains."""
+    if args.backbone is None or "=" not in args.backbone:
+        return ()
+    added = Added.parse(args.backbone)
+    args.backbone = added.name
+    return (added,)
+
+
 def _generate_batch(args: argparse.Namespace) -> int:
+    added = _added(args)
+    if added:
+        # In a batch each line names its own backbone.
+        args.backbone = None
     given = [name for field, name in OPTIONS.items() if getattr(args, field) is not None]
     given += [f"--{name}" for name in ("au", "report", "enrich") if getattr(args, name)]
     if given:
-        allowed = "--out, --models, --no-watermark, --label"
+        allowed = "--out, --models, --backbone NAME=WHERE, --no-watermark, --label"
         raise RequestError("does not go with --batch", field=given[0], allowed=allowed)
     lines = batch.read_lines(args.batch)
-    generate = _load(args.models).generate
+    generate = _load(args.models, added).generate
     summary = batch.run(lines, args.out, generate, _print_entry, wanted_marking(args))
     print(f"{summary.made} made, {summary.failed} failed: {args.out / batch.MANIFEST}")
     return 1 if summary.failed else 0
@@ -385,10 +415,10 @@ def _writer(source: str | None) -> Writer | None:
     return LanguageModel.load(source)
 
 
-def _load(folder: Path | None) -> Synthesizer:
+def _load(folder: Path | None, added: Sequence[Added] = ()) -> Synthesizer:
     from synfer_core.synthesizer import Synthesizer
 
-    return Synthesizer.load(folder)
+    return Synthesizer.load(folder, added)
 
 
 def _follow(synthesizer: Synthesizer, recipe: Recipe) -> Result:

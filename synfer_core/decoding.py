@@ -6,12 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-from synfer_core.models.codec import Codec
+from synfer_core.models.codec import ImageCodec
 
 
 @torch.no_grad()
-def decode(codec: Codec, latents: Tensor) -> NDArray[np.uint8]:
+def decode(codec: ImageCodec, latents: Tensor) -> NDArray[np.uint8]:
     """Latents (1, C, s, s) as one image (H, W, 3)."""
     image: NDArray[np.uint8] = to_images(codec.decode(latents))[0]
     return image
@@ -22,6 +23,13 @@ def to_images(tensor: Tensor) -> NDArray[np.uint8]:
     scaled = tensor.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
     images: NDArray[np.uint8] = scaled.byte().permute(0, 2, 3, 1).cpu().numpy()
     return images
+
+
+def fitted(pixels: Tensor, size: int) -> Tensor:
+    """Images (N, 3, H, W) at size x size pixels; those that have it stay as they are."""
+    if pixels.shape[2:] == (size, size):
+        return pixels
+    return F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
 
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from synfer_core.guidance import Denoise
-from synfer_core.models.denoiser import ddim, dpm_solver
+from synfer_core.models.denoiser import SCHEDULE, NoiseSchedule, ddim, dpm_solver
 from synfer_core.request import Scheduler
 
 _SCHEDULERS = {"ddim": ddim, "dpm++": dpm_solver}
@@ -45,6 +45,7 @@ def sample(
     steps: int,
     *,
     last: int | None = None,
+    schedule: NoiseSchedule = SCHEDULE,
 ) -> Iterator[Step]:
     """Denoise `latents` in `steps` steps; closing the iterator stops it.
 
@@ -54,8 +55,9 @@ def sample(
         scheduler: ``ddim`` or ``dpm++``.
         steps: Number of steps from pure noise.
         last: Take only this many of them, the last ones.
+        schedule: Of the noise that the denoiser knows.
     """
-    solver: Any = _SCHEDULERS[scheduler]()
+    solver: Any = _SCHEDULERS[scheduler](schedule)
     solver.set_timesteps(steps)
     first = 0 if last is None else steps - last
     for index, timestep in enumerate(solver.timesteps[first:], start=1):

@@ -49,7 +49,7 @@ from synfer_core.guidance import Denoise
 from synfer_core.inversion import InversionStep, invert
 from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.codec import Codec
-from synfer_core.models.denoiser import Context, Denoiser, ddim
+from synfer_core.models.denoiser import SCHEDULE, Context, Denoiser, NoiseSchedule, ddim
 from synfer_core.report import Pixels
 from synfer_core.request import PNG_DATA, SAMPLE, Recipe, reference_bytes
 from synfer_core.samples import Sample
@@ -118,18 +118,27 @@ def pixels_of(reference: str, size: int) -> Pixels:
         ImageError: The picture is damaged.
         UnsupportedError: It has another size than the model's.
     """
-    data, sample = reference_bytes(reference), sample_of(reference)
-    if sample is not None:
-        image = read_image(samples.FOLDER / sample.file)
-    else:
-        assert data is not None
-        image = decode_image(data, "reference")
+    image = picture_of(reference)
     if image.shape[:2] != (size, size):
         height, width = image.shape[:2]
         raise UnsupportedError(
             f"is {width} x {height} pixels", field="reference", allowed=f"{size} x {size}"
         )
     return image
+
+
+def picture_of(reference: str) -> Pixels:
+    """The picture (H, W, 3) that a recipe's reference stands for.
+
+    Raises:
+        RequestError: There is no such sample.
+        ImageError: The picture is damaged.
+    """
+    data, sample = reference_bytes(reference), sample_of(reference)
+    if sample is not None:
+        return read_image(samples.FOLDER / sample.file)
+    assert data is not None
+    return decode_image(data, "reference")
 
 
 def with_person(recipe: Recipe) -> Recipe:
@@ -292,19 +301,27 @@ def held_places(
 
 
 def carry_back(
-    denoise: Denoise, clean: Tensor, recipe: Recipe, *, refine: int = REFINE
+    denoise: Denoise,
+    clean: Tensor,
+    recipe: Recipe,
+    *,
+    refine: int = REFINE,
+    schedule: NoiseSchedule = SCHEDULE,
 ) -> Iterator[InversionStep]:
     """The steps of inversion of clean latents (1, C, s, s), as deep as the recipe says."""
     steps = steps_of(recipe)
-    for step in invert(denoise, clean, recipe.steps, refine=refine):
+    for step in invert(denoise, clean, recipe.steps, refine=refine, schedule=schedule):
         yield step
         if step.index == steps:
             return
 
 
-def round_trip(denoise: Denoise, start: Tensor, recipe: Recipe) -> Tensor:
+def round_trip(
+    denoise: Denoise, start: Tensor, recipe: Recipe, *, schedule: NoiseSchedule = SCHEDULE
+) -> Tensor:
     """Latents (1, C, s, s) that come back from where `carry_back` ended, at guidance 1."""
-    *_, last = denoising.sample(denoise, start, "ddim", recipe.steps, last=steps_of(recipe))
+    steps = steps_of(recipe)
+    *_, last = denoising.sample(denoise, start, "ddim", recipe.steps, last=steps, schedule=schedule)
     return last.latents
 
 

@@ -85,6 +85,10 @@ class NotReadyError(DependencyError):
     """An optional library is still being loaded or its files fetched; later it may be there."""
 
 
+class CapacityError(SynferError):
+    """The machine has too little memory for what is asked."""
+
+
 class AnswerError(SynferError):
     """A text model's answer breaks the rules of an enriched prompt."""
 

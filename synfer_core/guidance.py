@@ -17,13 +17,13 @@ from torch import Tensor
 from synfer_core.conditioning import Conditions
 from synfer_core.models.attention import Recorder
 from synfer_core.models.au_directions import AUDirections
-from synfer_core.models.denoiser import Context, Denoiser, ddim
+from synfer_core.models.denoiser import Context, Predictor, ddim
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 """Latents (1, C, s, s) and a timestep (1,) to the predicted v (1, C, s, s)."""
 
 
-def plain(denoiser: Denoiser, context: Context, recorder: Recorder | None = None) -> Denoise:
+def plain(denoiser: Predictor, context: Context, recorder: Recorder | None = None) -> Denoise:
     """The denoiser under one context, without guidance."""
 
     def denoise(latents: Tensor, timestep: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ def branches(conditions: Conditions, text: float, au: float) -> list[tuple[float
 
 
 def classifier_free(
-    denoiser: Denoiser,
+    denoiser: Predictor,
     conditions: Conditions,
     *,
     text: float,

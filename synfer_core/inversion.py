@@ -22,7 +22,7 @@ from torch import Tensor
 
 from synfer_core.errors import RequestError
 from synfer_core.guidance import Denoise
-from synfer_core.models.denoiser import TRAIN_STEPS, ddim
+from synfer_core.models.denoiser import SCHEDULE, TRAIN_STEPS, NoiseSchedule, ddim
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,12 @@ class InversionStep:
 
 @torch.no_grad()
 def invert(
-    denoise: Denoise, latents: Tensor, steps: int, *, refine: int = 0
+    denoise: Denoise,
+    latents: Tensor,
+    steps: int,
+    *,
+    refine: int = 0,
+    schedule: NoiseSchedule = SCHEDULE,
 ) -> Iterator[InversionStep]:
     """Carry clean latents to noise along the timesteps of a `steps`-step DDIM sampler.
 
@@ -53,13 +58,14 @@ def invert(
         latents: (B, C, s, s) clean latents.
         steps: Steps of the sampler to invert, at least 2.
         refine: Further looks at v in each step; 0 is diffusers' DDIMInverseScheduler.
+        schedule: Of the noise that the denoiser knows.
 
     Raises:
         RequestError: `steps` is below 2: one step ends in pure noise, which forgets its start.
     """
     if steps < 2:
         raise RequestError("inversion needs a way back", field="steps", allowed="at least 2")
-    for index, (timestep, turn) in enumerate(_turns(steps), start=1):
+    for index, (timestep, turn) in enumerate(_turns(steps, schedule), start=1):
         moments = torch.full((len(latents),), timestep)
         noisier = math.cos(turn) * latents + math.sin(turn) * denoise(latents, moments)
         for _ in range(refine):
@@ -69,9 +75,9 @@ def invert(
         yield InversionStep(index, timestep, latents)
 
 
-def _turns(steps: int) -> list[tuple[int, float]]:
+def _turns(steps: int, schedule: NoiseSchedule) -> list[tuple[int, float]]:
     """Timesteps from clean to noise, each with its angle to the one before."""
-    solver: Any = ddim()
+    solver: Any = ddim(schedule)
     solver.set_timesteps(steps)
     stride = TRAIN_STEPS // steps
     alphas = solver.alphas_cumprod

@@ -30,8 +30,14 @@ from synfer_core.denoising import predicted_clean
 from synfer_core.errors import ModelError
 from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.guidance import Denoise
-from synfer_core.models.denoiser import TRAIN_STEPS, Context, Denoiser, ddim
-from synfer_core.models.identity import TOKENS
+from synfer_core.models.denoiser import (
+    SCHEDULE,
+    TRAIN_STEPS,
+    Context,
+    NoiseSchedule,
+    Predictor,
+    ddim,
+)
 from synfer_core.report import GuidancePoint
 from synfer_core.request import Recipe
 
@@ -117,11 +123,12 @@ class Settings:
 
 def semantic_guidance(
     guide: Guide,
-    denoiser: Denoiser,
+    denoiser: Predictor,
     conditions: Conditions,
     reader: Reader,
     settings: Settings,
     told: Callable[[GuidancePoint], None],
+    schedule: NoiseSchedule = SCHEDULE,
 ) -> Denoise:
     """A denoiser whose conditions move as it is called; it serves one image, from noise to clean.
 
@@ -135,6 +142,7 @@ def semantic_guidance(
         reader: Reads the expression off predicted clean latents.
         settings: Target, strength and steps.
         told: Hears of each step what was read before it.
+        schedule: Of the noise that the denoiser knows.
 
     Raises:
         ModelError: When called: the reader's answer, or its gradient, cannot be used.
@@ -143,7 +151,7 @@ def semantic_guidance(
         return guide(conditions)
     denoise, calls = guide(conditions), 0
     moves: Moves = still(conditions.full, settings.acts_on)
-    alphas = ddim().alphas_cumprod
+    alphas = ddim(schedule).alphas_cumprod
 
     def guided(latents: Tensor, timestep: Tensor) -> Tensor:
         nonlocal denoise, calls, moves
@@ -163,7 +171,7 @@ def semantic_guidance(
 class _Prediction:
     """The clean latents (B, C, s, s) that one branch predicts at one step, as its tokens move."""
 
-    denoiser: Denoiser
+    denoiser: Predictor
     context: Context
     latents: Tensor
     timestep: Tensor
@@ -260,7 +268,8 @@ def length(tokens: Tensor, counts: Tensor) -> Tensor:
 def _tokens(context: Context, part: str) -> tuple[Tensor, Tensor]:
     """Tokens of a part and which of them count; the last ones of a context are the person's."""
     if part == "text":
-        return context.tokens[:, :-TOKENS].detach(), context.mask[:, :-TOKENS]
+        words = context.tokens.shape[1] - context.person
+        return context.tokens[:, :words].detach(), context.mask[:, :words]
     if context.au is None:
         raise ValueError("there are no AU tokens in this context")
     tokens = context.au.tokens.detach()
@@ -269,6 +278,7 @@ def _tokens(context: Context, part: str) -> tuple[Tensor, Tensor]:
 
 def _with_tokens(context: Context, part: str, tokens: Tensor) -> Context:
     if part == "text":
-        return replace(context, tokens=torch.cat([tokens, context.tokens[:, -TOKENS:]], 1))
+        person = context.tokens[:, tokens.shape[1] :]
+        return replace(context, tokens=torch.cat([tokens, person], 1))
     assert context.au is not None
     return replace(context, au=replace(context.au, tokens=tokens))

@@ -8,8 +8,8 @@ report
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,17 +17,27 @@ from synfer_core import conditioning, editing
 from synfer_core.annotation import Annotator, Readings
 from synfer_core.drafts import Draft, draft_of
 from synfer_core.editing import Edit
-from synfer_core.errors import UnsupportedError
+from synfer_core.errors import ImageError, UnsupportedError
 from synfer_core.faces.align import prepare
 from synfer_core.facs import Expression
 from synfer_core.models import exact
-from synfer_core.models.backbone import Backbone, Capabilities, Drafting, Generation
+from synfer_core.models.added import Added
+from synfer_core.models.backbone import (
+    Backbone,
+    Capabilities,
+    Drafting,
+    Generation,
+    Guided,
+    OwnReader,
+)
 from synfer_core.models.builtin import BuiltinModel
-from synfer_core.report import Annotation, Pixels, Progress, Result
+from synfer_core.report import Annotation, AttentionMaps, Pixels, Progress, Result
 from synfer_core.request import Recipe
 
 DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "models"
 """The weights that ship."""
+
+NO_FACE = "No face was found in the picture, so nothing was read off it."
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,8 @@ class Synthesizer:
     """Makes faces from recipes and reads labels off faces.
 
     Attributes:
-        backbones: By name in recipes; ``builtin`` always, ``facekit`` where a data pack is present.
+        backbones: By name in recipes; ``builtin`` always, ``facekit`` where a data pack is present,
+            and those that a user adds.
         annotator: Reads labels and AUs off faces.
     """
 
@@ -43,11 +54,18 @@ class Synthesizer:
     annotator: Annotator
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> Self:
-        """Read all weights from a folder, by default those that ship.
+    def load(cls, folder: Path | None = None, added: Sequence[Added] = ()) -> Self:
+        """Read all weights from a folder, by default those that ship, and further backbones.
+
+        Args:
+            folder: The built-in model's weights.
+            added: Stable Diffusion class models (see `models.stable_diffusion`).
 
         Raises:
             WeightsError: A weight file is missing, damaged, or does not fit the others.
+            UnreachableError: A model has to be fetched from the hub, which does not answer.
+            DependencyError: A model needs a library that is not installed.
+            CapacityError: The machine has too little memory for a model.
             PackError: ``SYNFER_FACEKIT`` names a data pack that cannot be read.
         """
         place = folder or DEFAULT_FOLDER
@@ -56,6 +74,10 @@ class Synthesizer:
         renderer = exact.find(model.codec.config.image_size)
         if renderer is not None:
             backbones["facekit"] = renderer
+        for one in added:
+            from synfer_core.models.stable_diffusion import StableDiffusion
+
+            backbones[one.name] = StableDiffusion.load(one, place)
         return cls(backbones, Annotator.load(place, model))
 
     @property
@@ -85,11 +107,30 @@ class Synthesizer:
                 yield item
             else:
                 start = time.perf_counter()
-                readings = self.annotator.read(
-                    item.image, recipe.expression, _guide(backbone, recipe)
-                )
+                readings = self._read(backbone, item.image, recipe)
                 seconds["annotation"] = time.perf_counter() - start
                 yield _result(recipe, item, readings, seconds)
+
+    def _read(self, backbone: Backbone, image: Pixels, recipe: Recipe) -> Readings:
+        """What the readers say of an image; one without the built-in crop is aligned first.
+
+        FERAnno of the backbone's own features, where there is one, has the word on the label.
+        """
+        notes: tuple[str, ...] = ()
+        if not backbone.capabilities.aligned:
+            size = self.backbones["builtin"].capabilities.image_size
+            try:
+                face, notes = prepare(image, size)
+            except ImageError:
+                return Readings(None, (), AttentionMaps(), (NO_FACE,), None)
+        else:
+            face = image
+        readings = self.annotator.read(face, recipe.expression, _guide(backbone, recipe))
+        own = backbone.feranno if isinstance(backbone, OwnReader) else None
+        if own is not None:
+            label, attention = own.read(image)
+            readings = replace(readings, label=label, attention=attention)
+        return replace(readings, notes=(*notes, *readings.notes))
 
     def generate(self, recipe: Recipe) -> Result:
         """Make one image (see `stream`)."""
@@ -219,7 +260,7 @@ def _who(made_by: Recipe | None) -> dict[str, Any]:
 
 def _guide(backbone: Backbone, recipe: Recipe) -> str | None:
     """Hash of the classifier that semantic guidance follows: it has no vote on its own work."""
-    if not (recipe.guidance.semantic and isinstance(backbone, BuiltinModel)):
+    if not (recipe.guidance.semantic and isinstance(backbone, Guided)):
         return None
     return backbone.reader(recipe).sha256
 

@@ -166,6 +166,12 @@ class Backbone(_Shape):
     semantic: bool
     guides: list[str]
     editing: bool
+    holding: bool
+    sides: bool
+    au_range: tuple[float, float]
+    languages: list[str]
+    aligned: bool
+    reasons: dict[str, str]
 
 
 class Vocabulary(_Shape):

@@ -91,7 +91,8 @@ function limit() {
   const option = $("#backbone").selectedOptions[0];
   if (!option) return;
   const facts = JSON.parse(option.dataset.facts);
-  $("[data-note]").textContent = option.dataset.note;
+  $("p[data-note]").textContent = option.dataset.note;
+  $("p[data-declares]").textContent = facts.declares;
   for (const field of element.querySelectorAll("[data-field]")) {
     const why = facts.cannot[field.dataset.field] ?? facts.cannot[field.dataset.field.split(".")[0]];
     const place = field.querySelector(".why");

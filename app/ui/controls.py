@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, NamedTuple
 
-from app.schemas import supports, unsupported_fields
+from app.schemas import reasons, unsupported_fields
 from app.ui.history import undo_html
 from app.ui.references import thumbs
 from app.ui.sections import details_html, edit_html, guide_html
@@ -17,6 +17,7 @@ from synfer_core.provenance.marking import Marking
 from synfer_core.request import MAX_TEXT, USUAL_STRENGTH
 
 _MARKED = Marking()
+LANGUAGES = {"en": "English"}
 SAMPLERS = {"ddim": "DDIM", "dpm++": "DPM-Solver++"}
 
 _WHY = {
@@ -32,7 +33,7 @@ _WHY = {
     "semantic": "has no classifier to follow",
     "reference": "edits no faces",
     "inversion_depth": "edits no faces",
-    "keep": "edits no faces",
+    "keep": "holds nothing in an edit",
 }
 
 
@@ -126,16 +127,19 @@ def controls_html(
 
 def backbone_facts(backbone: Capabilities) -> dict[str, Any]:
     """What the page's scripts must know of a backbone, reasons for greyed-out controls included."""
-    fields = unsupported_fields(backbone)
-    units = [unit for unit in ACTION_UNITS.values() if supports(unit.key, backbone)]
-    sided = [u for u in units if u.sided and supports(f"AUL{u.number}", backbone)]
+    why, fields = _WHY | reasons(backbone), sorted(unsupported_fields(backbone))
+    units = [unit for unit in ACTION_UNITS.values() if backbone.moves(unit.key)]
+    sided = [u for u in units if u.sided and backbone.moves(f"AUL{u.number}")]
     return {
         "name": backbone.name,
         "title": backbone.title,
         "units": [str(unit.number) for unit in units],
         "drafts": backbone.drafts,
         "sides": [str(unit.number) for unit in sided],
-        "cannot": {f: f"{backbone.title} {_WHY[f]}." for f in sorted(fields) if f in _WHY},
+        "cannot": {field: f"{backbone.title} {why[field]}." for field in fields if field in why},
+        "units_why": _units_why(backbone, len(units)),
+        "sides_why": f"{backbone.title} {backbone.reasons.get('sides', 'has no sides here')}.",
+        "declares": declared(backbone),
     }
 
 
@@ -144,6 +148,30 @@ _LIVE = (
     'title="Moving a slider shows a quick draft; letting go makes the face in full"><i></i>Live'
     "</button>"
 )
+
+
+def _units_why(backbone: Capabilities, count: int) -> str:
+    """Why sliders are greyed out, in one sentence; empty where none is."""
+    if count == len(ACTION_UNITS):
+        return ""
+    if count == 0:
+        return f"{backbone.title} {backbone.reasons.get('aus', 'moves no action units')}."
+    total = len(ACTION_UNITS)
+    return f"{backbone.title} moves {count} of the {total} action units; the others are greyed out."
+
+
+def declared(backbone: Capabilities) -> str:
+    """What a backbone declares, in one line: size, units and their range, person, languages."""
+    units = sum(backbone.moves(unit.key) for unit in ACTION_UNITS.values())
+    low, high = backbone.au_range
+    parts = [f"{backbone.image_size} px"]
+    parts.append(f"{units} action units, {low:g} to {high:g}" if units else "no action units")
+    parts.append("keeps a person" if backbone.identity else "keeps no person")
+    reads = ", ".join(LANGUAGES.get(code, code) for code in backbone.languages)
+    parts.append(f"reads {reads}" if backbone.text and reads else "reads no words")
+    return " · ".join(parts)
+
+
 _PERSON_HELP = "The same number is the same person in every expression. Empty: anyone."
 _SEED_HELP = "The same number gives the same picture again."
 
@@ -196,15 +224,20 @@ def _sampler_html() -> str:
 
 def _backbone_html(backbones: Mapping[str, Capabilities]) -> str:
     """The choice of backbone, out of sight where there is none."""
+    facts = {
+        name: escape(json.dumps(backbone_facts(backbone), ensure_ascii=False))
+        for name, backbone in backbones.items()
+    }
     options = "".join(
-        f'<option value="{name}" data-facts="{escape(json.dumps(backbone_facts(backbone)))}" '
+        f'<option value="{name}" data-facts="{facts[name]}" '
         f'data-note="{escape(backbone.note)}">{escape(backbone.title)}</option>'
         for name, backbone in backbones.items()
     )
     hidden = "hidden" if len(backbones) < 2 else ""
     return f"""<div class="field" data-field="backbone" {hidden}>
   <label for="backbone">Made by</label><select id="backbone">{options}</select>
-  <p class="hint" data-note></p><p class="error" data-error-for="backbone" hidden></p></div>"""
+  <p class="hint" data-note></p><p class="hint" data-declares></p>
+  <p class="error" data-error-for="backbone" hidden></p></div>"""
 
 
 def _marking_html(marking: Marking) -> str:

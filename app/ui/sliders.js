@@ -4,6 +4,7 @@ const WORDS = {A: "trace", B: "slight", C: "marked", D: "severe", E: "maximum"};
 const facsBox = element.querySelector("#facs");
 const target = element.querySelector("#target");
 const units = [...element.querySelectorAll(".au")];
+const why = element.querySelector(".units-why");
 let facsTurn = 0;
 
 const letter = (v) => " ABCDE"[Math.min(5, Math.floor(v + 0.5))].trim();
@@ -182,10 +183,19 @@ function limit(backbone) {
     const sides = backbone.sides.includes(unit.dataset.unit);
     unit.classList.toggle("cannot", !can);
     unit.title = can ? "" : `${backbone.title} can't do AU${unit.dataset.unit}.`;
-    tracksOf(unit).forEach((track) => { input(track).disabled = !can; });
+    tracksOf(unit).forEach((track) => {
+      input(track).disabled = !can;
+      if (can) input(track).removeAttribute("aria-description");
+      else input(track).setAttribute("aria-description", unit.title);
+    });
     const button = unit.querySelector(".split");
-    if (button) button.disabled = !sides;
+    if (!button) continue;
+    button.dataset.title ??= button.title;
+    button.disabled = !sides;
+    button.title = sides ? button.dataset.title : can ? backbone.sides_why : "";
   }
+  why.textContent = backbone.units_why;
+  why.hidden = !backbone.units_why;
 }
 
 document.addEventListener("synfer:backbone", (event) => limit(event.detail));

@@ -61,6 +61,7 @@ def panel_html(expression: str) -> str:
     <p class="error" data-error-for="expression" hidden></p>
   </div>
   <p class="error" data-error-for="aus" hidden></p>
+  <p class="why units-why" hidden></p>
   <div class="regions">{regions}</div>
 </section>"""
 

@@ -15,7 +15,8 @@ EXAMPLES = """examples:
   synfer bench latency --json latency.json
   synfer bench latency --no-peer
   synfer bench live --json live.json
-  synfer bench render --seconds 20"""
+  synfer bench render --seconds 20
+  synfer bench sd --json sd.json"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -57,6 +58,16 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     options.add_json(live)
     live.set_defaults(run=_live)
+    diffusion = parts.add_parser(
+        "sd",
+        help="one guided step of a Stable Diffusion 1.5-sized U-Net with random weights",
+        description="Seconds and memory of one guided step at Stable Diffusion 1.5's size, with an "
+        "AU adapter, on random weights (4 GB, 2 min).",
+        epilog=EXAMPLES,
+    )
+    diffusion.add_argument("--steps", type=int, default=1, help="guided steps (%(default)s)")
+    options.add_json(diffusion)
+    diffusion.set_defaults(run=_sd)
     render = parts.add_parser(
         "render",
         help="renders a second and core",
@@ -102,6 +113,18 @@ def _live(args: argparse.Namespace) -> int:
     figures = live.measure(options.load(args.models), plan, tell=options.progress()).to_dict()
     options.write_json(args.json, figures)
     print("\n".join(live.lines(figures)))
+    return 0
+
+
+def _sd(args: argparse.Namespace) -> int:
+    options.require(args.steps > 0, "--steps", "at least 1")
+    options.check_targets(args.json)
+    from synfer_core.evaluation import sd_speed
+    from synfer_core.evaluation.latency import PeerSizes
+
+    figures = sd_speed.measure(PeerSizes(), steps=args.steps).to_dict()
+    options.write_json(args.json, figures)
+    print("\n".join(sd_speed.lines(figures)))
     return 0
 
 

@@ -182,8 +182,8 @@ def measure_peer(sizes: PeerSizes) -> Peer:
     """Time one U-Net call and one decode, each the second time; the first warms up."""
     latents = torch.randn(1, 4, sizes.latent_size, sizes.latent_size)
     tokens = torch.randn(1, 77, sizes.token_width)
-    call = _second(_randomised(build_unet(sizes)), latents, torch.tensor([500]), tokens)
-    return Peer(call, _second(_randomised(build_autoencoder(sizes)).decode, latents))
+    call = _second(randomised(build_unet(sizes)), latents, torch.tensor([500]), tokens)
+    return Peer(call, _second(randomised(build_autoencoder(sizes)).decode, latents))
 
 
 def _second(net: Callable[..., Any], *inputs: Tensor) -> float:
@@ -218,7 +218,7 @@ def build_autoencoder(sizes: PeerSizes) -> Any:
         )
 
 
-def _randomised(net: Any) -> Any:
+def randomised(net: Any) -> Any:
     """Real memory with small numbers: what was there before could be slow to compute with."""
     real: nn.Module = net.to_empty(device="cpu")
     for parameter in real.parameters():

@@ -7,7 +7,7 @@ and works the map out beside it: one code path, and recording changes no pixel.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -38,6 +38,7 @@ class Recorder:
             if bias is not None:
                 scores = scores + bias[-1]
             maps = scores.float().softmax(-1).mean(0).T.reshape(-1, self.size, self.size)
+        maps = maps.cpu()
         self.sums[source] = self.sums.get(source, torch.zeros_like(maps)) + maps
         self.counts[source] = self.counts.get(source, 0) + 1
 
@@ -55,14 +56,30 @@ class AUInput:
     Attributes:
         tokens: (B, slots, width).
         scale: (B,) scale of the AU attention; 0 leaves the U-Net as it was.
+        absent: (B, slots, width) tokens of a face that does nothing, for an adapter that was
+            trained without ever being switched off.
     """
 
     tokens: Tensor
     scale: Tensor
+    absent: Tensor | None = None
+
+    def without(self) -> AUInput:
+        """The same for a face that does nothing: the attention is off, or reads `absent`."""
+        if self.absent is not None:
+            return replace(self, tokens=self.absent)
+        return replace(self, scale=torch.zeros_like(self.scale))
 
 
 class SelfAttention:
-    """Plain attention that accepts, and ignores, what is meant for cross-attention."""
+    """Plain attention that accepts, and ignores, what is meant for cross-attention.
+
+    Args:
+        sliced: Work out one head after another, which takes longer and less memory.
+    """
+
+    def __init__(self, *, sliced: bool = False):
+        self.sliced = sliced
 
     def __call__(
         self,
@@ -75,6 +92,9 @@ class SelfAttention:
         recorder: Recorder | None = None,
     ) -> Tensor:
         q, k, v = (_heads(attn, f(hidden_states)) for f in (attn.to_q, attn.to_k, attn.to_v))
+        if self.sliced:
+            heads = zip(*(x.split(1, dim=1) for x in (q, k, v)), strict=True)
+            return _project(attn, torch.cat([attend(*head) for head in heads], 1))
         return _project(attn, attend(q, k, v))
 
 
@@ -126,7 +146,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     with torch.autocast("cpu", enabled=False):
         bias = None if bias is None else bias.float()
-        return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=bias)
+        found = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=bias)
+    return found.to(q.dtype)
 
 
 def _heads(attn: Any, x: Tensor) -> Tensor:

@@ -8,17 +8,19 @@ stays frozen. `inject` puts the layers in, `eject` leaves the U-Net exactly as i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from synfer_core.facs import AU_SLOTS
-from synfer_core.models import checkpoints
+from synfer_core.facs import ACTION_UNITS, AU_SLOTS
+from synfer_core.models import checkpoints, fineface
 from synfer_core.models.attention import AUInput, CrossAttention
+from synfer_core.models.fineface import FineFaceTokens
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,12 @@ class AdapterConfig:
     Attributes:
         token_width: Width of an AU token.
         layers: Names of the cross-attention layers of the U-Net, with their widths.
+        kind: What its tokens are: ``slots``, one for each AU and side, or ``fineface``.
     """
 
     token_width: int
     layers: tuple[tuple[str, int], ...]
+    kind: Literal["slots", "fineface"] = "slots"
 
 
 class AUTokens(nn.Module):
@@ -59,8 +63,8 @@ class AUAdapter(nn.Module):
     def __init__(self, config: AdapterConfig):
         super().__init__()
         self.config = config
-        self.tokens = AUTokens(config.token_width)
         width = config.token_width
+        self.tokens = AUTokens(width) if config.kind == "slots" else FineFaceTokens(width)
         self.keys = nn.ModuleList(nn.Linear(width, w, bias=False) for _, w in config.layers)
         self.values = nn.ModuleList(nn.Linear(width, w, bias=False) for _, w in config.layers)
         for value in self.values:
@@ -70,13 +74,17 @@ class AUAdapter(nn.Module):
     @classmethod
     def for_unet(cls, unet: UNet2DConditionModel, token_width: int) -> AUAdapter:
         """A fresh adapter whose layers fit `unet`; it changes nothing until it is trained."""
-        modules = dict(unet.named_modules())
-        layers = tuple(
-            (name, modules[name.removesuffix(".processor")].to_q.out_features)
-            for name in unet.attn_processors
-            if name.endswith("attn2.processor")
-        )
-        return cls(AdapterConfig(token_width, layers))
+        return cls(AdapterConfig(token_width, layers_of(unet)))
+
+    @property
+    def aus(self) -> tuple[str, ...]:
+        """Both-sides keys of the units it moves."""
+        return tuple(au.key for au in ACTION_UNITS.values()) if self.sided else fineface.AUS
+
+    @property
+    def sided(self) -> bool:
+        """Whether it tells left from right."""
+        return self.config.kind == "slots"
 
     def inject(self, unet: UNet2DConditionModel) -> None:
         """Let the cross-attention layers of `unet` read AU tokens."""
@@ -97,7 +105,18 @@ class AUAdapter(nn.Module):
 
     def forward(self, intensities: Tensor, scale: Tensor) -> AUInput:
         """Intensities (B, slots) in 0-1 and scales (B,) as input of the U-Net."""
-        return AUInput(self.tokens(intensities), scale)
+        absent = None if self.sided else self.tokens(torch.zeros_like(intensities))
+        return AUInput(self.tokens(intensities), scale, absent)
+
+
+def layers_of(unet: UNet2DConditionModel) -> tuple[tuple[str, int], ...]:
+    """Names of a U-Net's cross-attention processors, with the widths of their layers."""
+    modules = dict(unet.named_modules())
+    return tuple(
+        (name, modules[name.removesuffix(".processor")].to_q.out_features)
+        for name in unet.attn_processors
+        if name.endswith("attn2.processor")
+    )
 
 
 def save(adapter: AUAdapter, path: Path) -> None:
@@ -112,10 +131,12 @@ def load(path: Path) -> tuple[AUAdapter, str]:
         WeightsError: The file is missing, damaged or no AU adapter.
     """
     checkpoint = checkpoints.load(path, "au-adapter")
-    config = AdapterConfig(
-        checkpoint.config["token_width"],
-        tuple((name, width) for name, width in checkpoint.config["layers"]),
-    )
-    adapter = AUAdapter(config)
+    adapter = AUAdapter(read_config(checkpoint.config))
     checkpoints.fill(adapter, checkpoint, path.name)
     return adapter.eval(), checkpoint.sha256
+
+
+def read_config(values: Mapping[str, Any]) -> AdapterConfig:
+    """A stored config; files from before there were kinds have none."""
+    layers = tuple((name, width) for name, width in values["layers"])
+    return AdapterConfig(values["token_width"], layers, values.get("kind", "slots"))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from synfer_core.errors import RequestError, UnsupportedError
+from synfer_core.facs import MAX_INTENSITY
 from synfer_core.report import AttentionMaps, GuidancePoint, Pixels, Progress
 from synfer_core.request import Recipe
+
+if TYPE_CHECKING:
+    from synfer_core.calibration import FERAnnoReader
+    from synfer_core.semantic import Reader
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,14 @@ class Capabilities:
         guides: Those classifiers, as recipes name them.
         editing: Whether it can start from a face instead of noise.
         drafts: Whether it is `Drafting`: quick enough to follow a hand that moves a slider.
+        holding: Whether an edit can hold what its AUs do not move.
+        sides: Whether it tells left from right in the AUs that have sides.
+        au_range: Least and greatest intensity that it takes.
+        languages: Languages that it reads, as ISO 639-1 codes; empty where it reads no words.
+        aligned: Whether its faces have the built-in model's crop, so that readers need not look
+            for the face.
+        reasons: Why it cannot do what it cannot: by the name of the field above, words that go on
+            from its title, such as ``has no AU adapter``.
     """
 
     name: str
@@ -42,6 +56,20 @@ class Capabilities:
     guides: tuple[str, ...] = ()
     editing: bool = False
     drafts: bool = False
+    holding: bool = False
+    sides: bool = True
+    au_range: tuple[float, float] = (0.0, MAX_INTENSITY)
+    languages: tuple[str, ...] = ("en",)
+    aligned: bool = True
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def moves(self, key: str) -> bool:
+        """Whether it can move this AU key; `aus` may name units or single sides."""
+        digits = key.lstrip("AULR")
+        unit, left, right = f"AU{digits}", f"AUL{digits}", f"AUR{digits}"
+        if key != unit:
+            return key in self.aus or (self.sides and unit in self.aus)
+        return unit in self.aus or (left in self.aus and right in self.aus)
 
 
 @dataclass(frozen=True)
@@ -64,6 +92,29 @@ class Generation:
     reconstruction_psnr: float | None = None
 
 
+def check_size(recipe: Recipe, size: int) -> None:
+    """Make sure that a model of one size is asked for that size.
+
+    Raises:
+        UnsupportedError: It is asked for another.
+    """
+    if recipe.size not in (None, size):
+        raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
+
+
+def with_weights(recipe: Recipe, weights: str) -> Recipe:
+    """The recipe with the weights' hash filled in.
+
+    Raises:
+        RequestError: It names other weights.
+    """
+    if recipe.weights_sha256 not in (None, weights):
+        raise RequestError(
+            "the recipe was made with other weights", field="weights_sha256", allowed=weights
+        )
+    return recipe.model_copy(update={"weights_sha256": weights})
+
+
 class Backbone(Protocol):
     """Turns recipes into images."""
 
@@ -84,3 +135,20 @@ class Drafting(Protocol):
 
     def draft(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Make the image step by step without previews and attention maps."""
+
+
+@runtime_checkable
+class Guided(Protocol):
+    """A backbone with classifiers that semantic guidance may follow."""
+
+    def reader(self, recipe: Recipe) -> Reader:
+        """The classifier that a recipe with semantic guidance asks for."""
+
+
+@runtime_checkable
+class OwnReader(Protocol):
+    """A backbone that may have FERAnno on its own features."""
+
+    @property
+    def feranno(self) -> FERAnnoReader | None:
+        """That FERAnno, if there is one."""

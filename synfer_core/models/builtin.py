@@ -14,14 +14,14 @@ from torch import Tensor
 from synfer_core import decoding, denoising, editing, guidance, semantic
 from synfer_core.conditioning import Conditions, au_target, condition, sets_aus
 from synfer_core.editing import Layout
-from synfer_core.errors import RequestError, UnsupportedError, WeightsError
+from synfer_core.errors import WeightsError
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS, slots_of
 from synfer_core.guidance import Denoise
-from synfer_core.models import au_adapter, au_directions, codec, denoiser, guides
+from synfer_core.models import au_adapter, au_directions, codec, denoiser, feranno, guides
 from synfer_core.models.attention import Recorder
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.au_directions import AUDirections
-from synfer_core.models.backbone import Capabilities, Generation
+from synfer_core.models.backbone import Capabilities, Generation, check_size, with_weights
 from synfer_core.models.codec import Codec
 from synfer_core.models.denoiser import Context, Denoiser
 from synfer_core.models.text import TextEncoder, shared_encoder
@@ -93,6 +93,7 @@ class BuiltinModel:
             guides=tuple(self.readers),
             editing=True,
             drafts=True,
+            holding=True,
         )
 
     def check(self, recipe: Recipe) -> Recipe:
@@ -105,18 +106,10 @@ class BuiltinModel:
                 a classifier that is not here or does not know the expression.
         """
         size = self.codec.config.image_size
-        if recipe.size not in (None, size):
-            raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
+        check_size(recipe, size)
         if recipe.reference is not None:
             editing.pixels_of(recipe.reference, size)
-        weights = self._weights(recipe)
-        if recipe.weights_sha256 not in (None, weights):
-            raise RequestError(
-                "the recipe was made with other weights",
-                field="weights_sha256",
-                allowed=weights,
-            )
-        return recipe.model_copy(update={"weights_sha256": weights})
+        return with_weights(recipe, self._weights(recipe))
 
     def _weights(self, recipe: Recipe) -> str:
         """Hash over all weights that make this recipe's pixels: a guiding classifier is one."""
@@ -130,21 +123,7 @@ class BuiltinModel:
         Raises:
             UnsupportedError: It is not here, or does not know the recipe's expression.
         """
-        name = recipe.semantic.classifier
-        if name not in self.readers:
-            raise UnsupportedError(
-                f"{name!r} needs {guides.FILES[name]}, which is not here",
-                field="semantic.classifier",
-                allowed=", ".join(self.readers) or "nothing; leave guidance.semantic at 0",
-            )
-        reader = self.readers[name]
-        if recipe.expression not in reader.expressions:
-            raise UnsupportedError(
-                f"{reader.name} does not know {recipe.expression}",
-                field="expression",
-                allowed=", ".join(sorted(reader.expressions)),
-            )
-        return reader
+        return guides.chosen(self.readers, recipe)
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Denoise step by step; the last item is the image with its attention maps."""
@@ -252,6 +231,14 @@ class BuiltinModel:
         target = au_target(recipe)
         return guidance.au_steering(denoise, self.directions, target, STEERING * recipe.au_scale)
 
+    def probe(self) -> feranno.Probe:
+        """The U-Net and the condition under which FERAnno looks through it."""
+        return feranno.Probe.build(self.denoiser, self.adapter, self.encoder)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the weights that make features."""
+        return feranno.fingerprint(self.codec, self.denoiser, self.adapter)
+
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one sample's latents."""
@@ -263,7 +250,7 @@ def attention_maps(recorder: Recorder, conditions: Conditions, recipe: Recipe) -
     """Recorded maps by AU asked for (the mean of its sides) and by word."""
     mass = {}
     by_au, by_token = recorder.mean("au"), recorder.mean("text")
-    if by_au is not None:
+    if by_au is not None and len(by_au) == len(AU_SLOTS):
         for key in recipe.action_units:
             rows = [AU_SLOTS.index(slot) for slot in slots_of(key)]
             mass[key] = by_au[rows].mean(0).numpy()

@@ -110,6 +110,11 @@ def config_of(checkpoint: Checkpoint, kind: type[C]) -> C:
         raise WeightsError(f"config does not fit: {error}", field=kind.__name__) from error
 
 
+def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file as lower-case hex."""
     with path.open("rb") as file:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,28 @@ class CodecConfig:
     def latent_size(self) -> int:
         """Latents on a side."""
         return self.image_size // BLOCK
+
+
+class Sizes(Protocol):
+    """What others need of a codec's config."""
+
+    @property
+    def image_size(self) -> int:
+        """Pixels on a side."""
+
+
+class ImageCodec(Protocol):
+    """Images to latents and back, whichever network does it."""
+
+    @property
+    def config(self) -> Sizes:
+        """Its sizes."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(B, 3, S, S) in -1 to 1 as latents (B, C, s, s) of about unit variance."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents as images (B, 3, S, S); about -1 to 1, not clamped."""
 
 
 class ResidualBlock(nn.Module):

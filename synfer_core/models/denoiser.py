@@ -6,9 +6,11 @@ pure noise (Lin et al. 2024, https://arxiv.org/abs/2305.08891).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from types import MappingProxyType
+from typing import Any, Protocol, Self, cast
 
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DConditionModel
@@ -19,15 +21,20 @@ from synfer_core.models.attention import AUInput, CrossAttention, Recorder, Self
 from synfer_core.models.identity import TOKENS, IdentityTokens
 
 TRAIN_STEPS = 1000
-_SCHEDULE = {
-    "num_train_timesteps": TRAIN_STEPS,
-    "beta_schedule": "scaled_linear",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "prediction_type": "v_prediction",
-    "rescale_betas_zero_snr": True,
-    "timestep_spacing": "trailing",
-}
+NoiseSchedule = Mapping[str, Any]
+"""What a scheduler of `diffusers` is built from; all here predict v, at trailing timesteps."""
+SCHEDULE: NoiseSchedule = MappingProxyType(
+    {
+        "num_train_timesteps": TRAIN_STEPS,
+        "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "prediction_type": "v_prediction",
+        "rescale_betas_zero_snr": True,
+        "timestep_spacing": "trailing",
+    }
+)
+"""The built-in model's."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,13 @@ class Context:
         tokens: (B, T, width) text and identity tokens.
         mask: (B, T) bool, false where padded.
         au: AU tokens for the adapter, if any.
+        person: How many of the tokens, the last ones, say who it is.
     """
 
     tokens: Tensor
     mask: Tensor
     au: AUInput | None = None
+    person: int = TOKENS
 
     @classmethod
     def cat(cls, parts: list[Self]) -> Context:
@@ -76,13 +85,25 @@ class Context:
             au = AUInput(
                 torch.cat([i.tokens for i in inputs]), torch.cat([i.scale for i in inputs])
             )
-        return Context(torch.cat([p.tokens for p in parts]), torch.cat([p.mask for p in parts]), au)
+        tokens, mask = torch.cat([p.tokens for p in parts]), torch.cat([p.mask for p in parts])
+        return Context(tokens, mask, au, parts[0].person)
 
     def without_au(self) -> Context:
-        """The same with the AU attention scaled to zero."""
-        if self.au is None:
-            return self
-        return replace(self, au=replace(self.au, scale=torch.zeros_like(self.au.scale)))
+        """The same for a face that does nothing: see `AUInput.without`."""
+        return self if self.au is None else replace(self, au=self.au.without())
+
+
+class Predictor(Protocol):
+    """A denoiser: any U-Net that predicts v under a context."""
+
+    @property
+    def unet(self) -> Any:
+        """The U-Net itself, for those who look at its layers."""
+
+    def __call__(
+        self, latents: Tensor, timesteps: Tensor, context: Context, recorder: Recorder | None = None
+    ) -> Tensor:
+        """Predicted v (B, C, s, s) of noisy latents at timesteps (B,) in 0-999."""
 
 
 class Denoiser(nn.Module):
@@ -140,14 +161,14 @@ def plain_processors(unet: UNet2DConditionModel) -> dict[str, Any]:
     }
 
 
-def ddim() -> DDIMScheduler:
+def ddim(schedule: NoiseSchedule = SCHEDULE) -> DDIMScheduler:
     """DDIM (Song et al. 2021, https://arxiv.org/abs/2010.02502), without noise between steps."""
-    return DDIMScheduler(**_SCHEDULE, clip_sample=False)
+    return DDIMScheduler(**schedule, clip_sample=False)
 
 
-def dpm_solver() -> DPMSolverMultistepScheduler:
+def dpm_solver(schedule: NoiseSchedule = SCHEDULE) -> DPMSolverMultistepScheduler:
     """DPM-Solver++ (Lu et al. 2022, https://arxiv.org/abs/2211.01095), second order."""
-    return DPMSolverMultistepScheduler(**_SCHEDULE, algorithm_type="dpmsolver++")
+    return DPMSolverMultistepScheduler(**schedule, algorithm_type="dpmsolver++")
 
 
 def save(denoiser: Denoiser, path: Path) -> None:

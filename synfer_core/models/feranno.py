@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +36,9 @@ from synfer_core.inversion import invert
 from synfer_core.models import checkpoints
 from synfer_core.models.attention import Recorder
 from synfer_core.models.au_adapter import AUAdapter
-from synfer_core.models.codec import Codec
-from synfer_core.models.denoiser import Context, Denoiser
-from synfer_core.models.text import TextEncoder
+from synfer_core.models.codec import Codec, ImageCodec
+from synfer_core.models.denoiser import SCHEDULE, Context, Denoiser, NoiseSchedule, Predictor
+from synfer_core.models.text import TextEncoder, TextStates
 
 QUERIES = len(EXPRESSIONS) + len(AU_SLOTS)
 PROBE = ", ".join(EXPRESSIONS)
@@ -162,11 +162,13 @@ class Probe:
         denoiser: The denoiser, with the AU adapter injected.
         context: One row: the probe's words, no person, all AUs at scale 0.
         words: For each expression, the token positions that spell it.
+        schedule: Of the noise that the denoiser knows.
     """
 
-    denoiser: Denoiser
+    denoiser: Predictor
     context: Context
     words: tuple[tuple[int, ...], ...]
+    schedule: NoiseSchedule = field(default_factory=lambda: SCHEDULE)
 
     @classmethod
     @torch.no_grad()
@@ -176,9 +178,7 @@ class Probe:
         nobody = torch.zeros(1, CODE_SIZE), torch.zeros(1, len(IDENTITY_GROUPS))
         context = denoiser.context(text.states, text.mask, *nobody)
         au = adapter(torch.ones(1, len(AU_SLOTS)), torch.zeros(1))
-        tokens = dict(text.words[0])
-        words = tuple(tokens[name] for name in EXPRESSIONS)
-        return cls(denoiser, Context(context.tokens, context.mask, au), words)
+        return cls(denoiser, Context(context.tokens, context.mask, au), spelled(text))
 
     @torch.no_grad()
     def features(self, latents: Tensor, steps: int, taps: tuple[int, ...]) -> Features:
@@ -191,7 +191,7 @@ class Probe:
         for index, outputs in self._calls(context, latents, steps):
             if index in taps:
                 for tensor in outputs:
-                    found.setdefault(tensor.shape[-1], []).append(tensor)
+                    found.setdefault(tensor.shape[-1], []).append(tensor.to(latents))
             if index >= max(taps):
                 break
         return {side: torch.cat(parts, 1) for side, parts in sorted(found.items())}
@@ -204,10 +204,34 @@ class Probe:
         maps = MapTap(words=self.words)
         denoise = guidance.plain(self.denoiser, context, maps)
         with FeatureTap(unet, tap_layers(unet)) as tap:
-            for index, _ in enumerate(invert(denoise, latents, steps)):
+            for index, _ in enumerate(invert(denoise, latents, steps, schedule=self.schedule)):
                 recorded = [m for side in maps.maps.values() for m in side]
                 yield index, [*tap.outputs.values(), *recorded]
                 maps.maps.clear()
+
+
+def spelled(text: TextStates) -> tuple[tuple[int, ...], ...]:
+    """For each expression, the token positions that spell it in the encoded probe."""
+    tokens = dict(text.words[0])
+    return tuple(tokens[name] for name in EXPRESSIONS)
+
+
+class Readable(Protocol):
+    """A backbone whose U-Net's features FERAnno can read."""
+
+    @property
+    def codec(self) -> ImageCodec:
+        """Images to latents."""
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one sample's latents."""
+
+    def probe(self) -> Probe:
+        """The U-Net, and the one condition under which it looks at every image."""
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the weights that make features."""
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,18 @@ machine names such a classifier, never a recipe: recipes come from anywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from synfer_core.errors import WeightsError
+from synfer_core.errors import UnsupportedError, WeightsError
 from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.models import classifier, image_classifier, latent_classifier
-from synfer_core.models.codec import Codec
+from synfer_core.models.codec import Codec, ImageCodec
 from synfer_core.models.latent_classifier import LatentClassifier
+from synfer_core.request import Recipe
 from synfer_core.semantic import Reader
 
 IMAGE_FILE = "classifier.safetensors"
@@ -63,7 +64,7 @@ class ImageReader:
         name, expressions: See `semantic.Reader`.
     """
 
-    codec: Codec
+    codec: ImageCodec
     classify: Callable[[Tensor], Tensor]
     sha256: str
     name: str = IMAGE_FILE
@@ -84,6 +85,12 @@ def load(folder: Path, codec: Codec) -> dict[str, Reader]:
     found: dict[str, Reader] = {}
     if (folder / LATENT_FILE).exists():
         found["latent"] = LatentReader(*latent_classifier.load(folder / LATENT_FILE, codec))
+    return found | on_images(folder, codec)
+
+
+def on_images(folder: Path, codec: ImageCodec) -> dict[str, Reader]:
+    """The classifier of decoded images, where there is one; for any codec (see `load`)."""
+    found: dict[str, Reader] = {}
     named = os.environ.get("SYNFER_GUIDE")
     if named:
         found["image"] = other_reader(named, os.environ.get("SYNFER_GUIDE_LABELS"), codec)
@@ -92,7 +99,30 @@ def load(folder: Path, codec: Codec) -> dict[str, Reader]:
     return found
 
 
-def our_reader(path: Path, codec: Codec) -> ImageReader:
+def chosen(readers: Mapping[str, Reader], recipe: Recipe) -> Reader:
+    """The classifier that a recipe with semantic guidance asks for.
+
+    Raises:
+        UnsupportedError: It is not here, or does not know the recipe's expression.
+    """
+    name = recipe.semantic.classifier
+    if name not in readers:
+        raise UnsupportedError(
+            f"{name!r} needs {FILES[name]}, which is not here",
+            field="semantic.classifier",
+            allowed=", ".join(readers) or "nothing; leave guidance.semantic at 0",
+        )
+    reader = readers[name]
+    if recipe.expression not in reader.expressions:
+        raise UnsupportedError(
+            f"{reader.name} does not know {recipe.expression}",
+            field="expression",
+            allowed=", ".join(sorted(reader.expressions)),
+        )
+    return reader
+
+
+def our_reader(path: Path, codec: ImageCodec) -> ImageReader:
     """Our own image classifier.
 
     Raises:
@@ -110,7 +140,7 @@ def our_reader(path: Path, codec: Codec) -> ImageReader:
     return ImageReader(codec, classify, sha256)
 
 
-def other_reader(where: str, labels: str | None, codec: Codec) -> ImageReader:
+def other_reader(where: str, labels: str | None, codec: ImageCodec) -> ImageReader:
     """A classifier of `transformers`; `labels` is its label map as JSON.
 
     Raises:

@@ -70,29 +70,45 @@ class TextEncoder:
             RequestError: A text has more than 48 tokens and `cut` is off.
         """
         batch = self._tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=cut)
-        for index, ids in enumerate(batch["input_ids"]):
-            if len(ids) > MAX_TOKENS:
-                raise RequestError(
-                    f"is {len(ids)} tokens long",
-                    field=fields[index] if fields else "text",
-                    allowed=f"at most {MAX_TOKENS} tokens",
-                )
+        check_lengths(batch["input_ids"], MAX_TOKENS, fields)
         batch.convert_to_tensors("pt")
         states = self._model(**batch).last_hidden_state
         mask = batch["attention_mask"].bool()
-        words = tuple(self._words(batch, i, text) for i, text in enumerate(texts))
+        words = tuple(words_of(batch, i, text) for i, text in enumerate(texts))
         return TextStates(states * mask[..., None], mask, words)
 
-    def _words(self, batch: Any, index: int, text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        positions: dict[int, list[int]] = {}
-        for position, word in enumerate(batch.word_ids(index)):
-            if word is not None:
-                positions.setdefault(word, []).append(position)
-        spans = {word: batch.word_to_chars(index, word) for word in positions}
-        return tuple(
-            (text[spans[word].start : spans[word].end], tuple(places))
-            for word, places in positions.items()
-        )
+
+def check_lengths(texts: Sequence[Sequence[int]], longest: int, fields: Sequence[str]) -> None:
+    """Make sure that no text has more tokens than an encoder reads.
+
+    Args:
+        texts: Token numbers of each.
+        longest: How many it reads.
+        fields: The recipe field that each text comes from, for errors; by default ``text``.
+
+    Raises:
+        RequestError: One has more.
+    """
+    for index, ids in enumerate(texts):
+        if len(ids) > longest:
+            raise RequestError(
+                f"is {len(ids)} tokens long",
+                field=fields[index] if fields else "text",
+                allowed=f"at most {longest} tokens",
+            )
+
+
+def words_of(batch: Any, index: int, text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The words of one text of a tokenizer's batch, with the token positions that spell them."""
+    positions: dict[int, list[int]] = {}
+    for position, word in enumerate(batch.word_ids(index)):
+        if word is not None:
+            positions.setdefault(word, []).append(position)
+    spans = {word: batch.word_to_chars(index, word) for word in positions}
+    return tuple(
+        (text[spans[word].start : spans[word].end], tuple(places))
+        for word, places in positions.items()
+    )
 
 
 @cache

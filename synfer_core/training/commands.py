@@ -22,12 +22,14 @@ EXAMPLES = """examples:
   synfer train codec --data renders --out runs/codec --minutes 20
   synfer train denoiser --data renders --models runs/models --out runs/denoiser --minutes 90
   synfer train au-adapter --data renders --models runs/models --out runs/au-adapter --minutes 30
+  synfer train sd-adapter --data fetext --backbone models/stable-diffusion-v1-5 --out runs/units
   synfer train feranno --rival pixels --data renders --models runs/models --out runs/rivals
 
 Stages in order: codec, au-directions (closed form, no budget), denoiser, au-adapter (these make
 pixels), then feranno; joint trains denoiser and adapter together where hours are few;
 latent-classifier needs the codec alone; classifier, judge, au-reader, identity and attributes read
-images and can be trained at any time. --models names the folder that holds the weights of earlier
+images and can be trained at any time; sd-adapter, sd-lora and sd-feranno train on a Stable
+Diffusion model that --backbone names. --models names the folder that holds the weights of earlier
 stages."""
 
 EXPERTS_EXAMPLES = """examples:
@@ -35,6 +37,7 @@ EXPERTS_EXAMPLES = """examples:
   synfer experts fit --data renders --expert vit=models/vit --labels vit=vit-labels.json
   synfer experts fit --data renders --mediapipe --out runs/experts.json"""
 
+SD_STAGES = ("sd-adapter", "sd-lora", "sd-feranno")
 PROFILE_NAMES = ("mini-128", "mini-256")
 RIVAL_NAMES = ("pixels", "random-unet")
 
@@ -59,7 +62,12 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog=EXAMPLES,
     )
     parser.add_argument("stage", choices=list(STAGES), help="what to train")
-    parser.add_argument("--data", type=Path, required=True, help="a rendered data set")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="a rendered data set; with sd-* also FEText, or pictures with metadata.jsonl",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, state and log")
     parser.add_argument("--minutes", type=_minutes, default=10.0, help="time budget (%(default)s)")
     parser.add_argument("--models", type=Path, help="folder with the weights of earlier stages")
@@ -88,6 +96,13 @@ def add_parser(subparsers: Subparsers) -> None:
         help="with feranno: train what it is compared with, into a folder of that name in --out",
     )
     parser.add_argument("--apart-from", type=Path, help="data set whose people are refused")
+    parser.add_argument(
+        "--backbone",
+        metavar="WHERE",
+        help="with sd-*: a Stable Diffusion folder, or hub:ORG/MODEL; ,adapter=FILE and ,lora=FILE "
+        "may follow",
+    )
+    parser.add_argument("--rank", type=int, default=4, help="with sd-lora (%(default)s)")
     parser.set_defaults(run=train)
 
 
@@ -189,6 +204,8 @@ def train(args: argparse.Namespace) -> int:
     stage = STAGES[args.stage]
     if stage.needs_models and args.models is None:
         raise RequestError("is needed by this stage", field="--models", allowed="a folder")
+    if args.stage in SD_STAGES and args.backbone is None:
+        raise RequestError("is needed by this stage", field="--backbone", allowed="a folder")
     if args.rival is not None and args.stage != "feranno":
         raise RequestError("has no rivals", field="--rival", allowed="the stage feranno")
     device = _device(args.device)
@@ -290,6 +307,23 @@ def _feranno(args: argparse.Namespace, schedule: Schedule) -> object:
     return feranno.train(*settings, **options)
 
 
+def _sd(args: argparse.Namespace, schedule: Schedule) -> object:
+    """A stage on a Stable Diffusion model."""
+    from synfer_core.models.added import Added
+    from synfer_core.training import stable_diffusion
+
+    named = "=" in args.backbone.split(",", 1)[0]
+    added = Added.parse(args.backbone if named else f"sd={args.backbone}")
+    stage = {
+        "sd-adapter": stable_diffusion.train_adapter,
+        "sd-lora": stable_diffusion.train_lora,
+        "sd-feranno": stable_diffusion.train_feranno,
+    }[args.stage]
+    settings = _batched(stable_diffusion.SDTraining(rank=args.rank), args)
+    options = {"resume": args.resume, "limit": args.limit}
+    return stage(stable_diffusion.Run(settings, schedule, args.data, added, args.out, **options))
+
+
 def _classifier(args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training.classifier import MINI
 
@@ -371,6 +405,9 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "joint": Stage(_joint, 5e-4, 0.998, needs_models=True),
         "au-adapter": Stage(_au_adapter, 1e-3, 0.995, needs_models=True),
         "feranno": Stage(_feranno, 1e-3, 0.995, needs_models=True),
+        "sd-adapter": Stage(_sd, 1e-4, 0.995, needs_models=False),
+        "sd-lora": Stage(_sd, 1e-4, 0.995, needs_models=False),
+        "sd-feranno": Stage(_sd, 1e-3, 0.995, needs_models=False),
         "identity": Stage(_identity, 1e-3, 0.995, needs_models=False),
         "attributes": Stage(_attributes, 1e-3, 0.995, needs_models=False),
         "classifier": Stage(_classifier, 1e-3, 0.995, needs_models=False),

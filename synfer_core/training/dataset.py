@@ -78,7 +78,7 @@ def load(
 
 def _assemble(rows: list[dict[str, Any]], factors: Sequence[str]) -> FaceSet:
     with ThreadPoolExecutor(2) as pool:
-        images = np.stack(list(pool.map(_decode, (r["image"]["bytes"] for r in rows))))
+        images = np.stack(list(pool.map(decode, (r["image"]["bytes"] for r in rows))))
     aus = np.array([r["aus"] for r in rows], np.float32) / MAX_INTENSITY
     index = {name: i for i, name in enumerate(EXPRESSIONS)}
     return FaceSet(
@@ -92,9 +92,10 @@ def _assemble(rows: list[dict[str, Any]], factors: Sequence[str]) -> FaceSet:
     )
 
 
-def _decode(data: bytes) -> NDArray[np.uint8]:
+def decode(data: bytes) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) in a shard's cell."""
     with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.array(image.convert("RGB"))
 
 
 def draw(generator: torch.Generator, count: int, total: int) -> NDArray[np.int64]:

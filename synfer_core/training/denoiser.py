@@ -20,7 +20,14 @@ from synfer_core.facekit.identity import IDENTITY_GROUPS
 from synfer_core.models import codec as codecs
 from synfer_core.models import denoiser as denoisers
 from synfer_core.models.attention import AUInput
-from synfer_core.models.denoiser import TRAIN_STEPS, Context, Denoiser, DenoiserConfig
+from synfer_core.models.denoiser import (
+    SCHEDULE,
+    TRAIN_STEPS,
+    Context,
+    Denoiser,
+    DenoiserConfig,
+    NoiseSchedule,
+)
 from synfer_core.training.latents import LatentSet, load_splits
 from synfer_core.training.loop import Loop, Losses, Schedule
 
@@ -67,10 +74,14 @@ class Batch:
 
 
 class Noiser:
-    """Draws timesteps and noise, and the v that goes with them."""
+    """Draws timesteps and noise, and the v that goes with them.
 
-    def __init__(self) -> None:
-        self.scheduler = denoisers.ddim()
+    Args:
+        schedule: Of the noise that the denoiser knows.
+    """
+
+    def __init__(self, schedule: NoiseSchedule = SCHEDULE) -> None:
+        self.scheduler = denoisers.ddim(schedule)
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Clean latents (B, C, s, s) to noisy latents, timesteps (B,) and v."""

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synfer_core.calibration import calibration_error, fit_temperature
-from synfer_core.decoding import to_tensor
+from synfer_core.decoding import fitted, to_tensor
 from synfer_core.models import feranno
 from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.feranno import Annotated, Features, FERAnno, FERAnnoConfig, Probe
+from synfer_core.models.feranno import Annotated, Features, FERAnno, FERAnnoConfig, Readable
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
 from synfer_core.training.dataset import FaceSet
@@ -47,6 +47,7 @@ class FERAnnoTraining:
         batch: Images a step.
         au_weight: Weight of the AU loss beside the expressions'.
         augmentation: How the further copies are changed.
+        reading: Images whose features are computed at once.
     """
 
     steps: int = 20
@@ -59,6 +60,7 @@ class FERAnnoTraining:
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(noise=0.05, blur=0.8, shrink=1.3, coded=0.0)
     )
+    reading: int = 64
 
 
 MINI = FERAnnoTraining()
@@ -103,7 +105,7 @@ def build(
     generator = torch.Generator().manual_seed(seed)
     slight = slight_and_up(faces)
     for copy in range(copies):
-        for chunk in dataset.chunks(len(rows), _BATCH):
+        for chunk in dataset.chunks(len(rows), config.reading):
             batch = rows[chunk]
             images, aus = to_tensor(faces.images[batch]), torch.from_numpy(faces.aus[batch])
             expressions = torch.from_numpy(faces.expressions[batch])
@@ -114,13 +116,14 @@ def build(
     return _join(parts)
 
 
-def inverted(model: BuiltinModel, config: FERAnnoTraining) -> Read:
+def inverted(model: Readable, config: FERAnnoTraining) -> Read:
     """Reads a U-Net's features of inverted images."""
-    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+    probe = model.probe()
 
     @torch.no_grad()
     def read(images: Tensor) -> Features:
-        features = probe.features(model.codec.encode(images), config.steps, config.taps)
+        pixels = fitted(images, model.codec.config.image_size)
+        features = probe.features(model.codec.encode(pixels), config.steps, config.taps)
         return {side: tensor.half() for side, tensor in features.items()}
 
     return read
@@ -184,9 +187,9 @@ class Method:
     save: Callable[[nn.Module, Path, float], None]
 
 
-def on_unet(model: BuiltinModel, config: FERAnnoTraining) -> Method:
+def on_unet(model: Readable, config: FERAnnoTraining) -> Method:
     """FERAnno on the features of a model's U-Net."""
-    backbone = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
+    backbone = model.fingerprint()
 
     def network(samples: FeatureSet) -> FERAnno:
         net = FERAnno(network_config(config, samples.channels, model, backbone))
@@ -229,7 +232,7 @@ def learn(
 
 
 def network_config(
-    config: FERAnnoTraining, channels: Mapping[int, int], model: BuiltinModel, backbone: str
+    config: FERAnnoTraining, channels: Mapping[int, int], model: Readable, backbone: str
 ) -> FERAnnoConfig:
     """FERAnno for a model's features, which have these channels by places on a side."""
     return FERAnnoConfig(

@@ -173,10 +173,10 @@ class Loop:
 
     def _restore(self) -> None:
         state = checkpoints.load(self._state_path, "training-state")
-        self.model.load_state_dict(_below(state.tensors, "model."))
-        self.averaged.load_state_dict(_below(state.tensors, "average."))
+        self.model.load_state_dict(checkpoints.below(state.tensors, "model."))
+        self.averaged.load_state_dict(checkpoints.below(state.tensors, "average."))
         saved: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(state.tensors, "optimiser.").items():
+        for name, value in checkpoints.below(state.tensors, "optimiser.").items():
             index, key = name.split(".", 1)
             saved.setdefault(int(index), {})[key] = value
         groups = self.optimiser.state_dict()["param_groups"]
@@ -202,10 +202,6 @@ def _budget(minutes: float) -> Iterator[float]:
     while share < 1.0:
         yield share
         share = (time.monotonic() - start) / (minutes * 60)
-
-
-def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _append(path: Path, row: Mapping[str, float]) -> None:

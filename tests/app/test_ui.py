@@ -16,7 +16,7 @@ from PIL import Image
 from app.compare import Made
 from app.figures import Figures
 from app.jobs import Snapshot, State
-from app.schemas import forms_of, page_recipe, supports, wanted_marking
+from app.schemas import forms_of, page_recipe, wanted_marking
 from app.settings import Settings
 from app.ui import controls, curve, label, page, pictures, results, sliders
 from synfer_core.errors import ImageError, RequestError, UnsupportedError
@@ -43,6 +43,7 @@ FULL = Capabilities(
     *("builtin", "Built-in", "", 64, UNITS, True, True, True, True, True, True),
     guides=("latent",),
     editing=True,
+    holding=True,
 )
 PLAIN = Capabilities("plain", "Plain", "", 64, ("AU12", "AUL4"), False, True, False, False, False)
 BACKBONES = {"builtin": FULL, "plain": PLAIN}
@@ -185,7 +186,7 @@ def test_greyed_out_controls_do_not_count() -> None:
 
 
 def test_sides_a_backbone_lacks() -> None:
-    assert [supports(key, PLAIN) for key in ("AU12", "AUL12", "AUL4", "AUR4", "AU4", "AU1")] == [
+    assert [PLAIN.moves(key) for key in ("AU12", "AUL12", "AUL4", "AUR4", "AU4", "AU1")] == [
         *(True, True, True, False, False, False)
     ]
 
@@ -225,7 +226,25 @@ def test_backbone_facts_give_reasons() -> None:
         *("text", "enriched_text", "negative_text", "guidance", "au_scale", "steps", "scheduler"),
         *("guidance.semantic", "semantic", "reference", "inversion_depth", "keep"),
     }
+    assert facts["units_why"].startswith("Plain moves 1 of the 22 action units")
     assert controls.backbone_facts(FULL)["cannot"] == {}
+    assert controls.backbone_facts(FULL)["units_why"] == ""
+
+
+def test_a_backbone_gives_its_own_reasons_and_declares_what_it_is() -> None:
+    own = {"identity": "keeps no identity", "aus": "has no AU adapter", "sides": "knows no sides"}
+    backbone = replace(FULL, identity=False, aus=(), sides=False, image_size=512, reasons=own)
+    facts = controls.backbone_facts(backbone)
+    assert facts["cannot"] == {
+        "identity_seed": "Built-in keeps no identity.",
+        "identity_code": "Built-in keeps no identity.",
+    }
+    assert facts["units_why"] == "Built-in has no AU adapter."
+    assert facts["sides_why"] == "Built-in knows no sides."
+    assert facts["declares"] == "512 px · no action units · keeps no person · reads English"
+    one_sided = replace(FULL, sides=False)
+    assert [one_sided.moves(key) for key in ("AU12", "AUL12")] == [True, False]
+    assert controls.declared(FULL).startswith("64 px · 22 action units, 0 to 5 · keeps a person")
 
 
 def test_a_backbone_without_classifiers_leaves_the_other_guidance_alone() -> None:

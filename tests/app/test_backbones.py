@@ -1,0 +1,85 @@
+"""In a real browser: what the chosen backbone cannot do is greyed out, and the page says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright import sync_api
+
+from app.settings import Settings
+from synfer_core.models import sd_adapter
+from synfer_core.models.added import Added
+from synfer_core.synthesizer import Synthesizer
+from tests.app.browsing import IN_A_BROWSER, WIDE, Visit
+from tests.models import tiny_sd
+from tests.serving import served
+
+pytestmark = IN_A_BROWSER
+NAME = "fineface"
+
+
+@pytest.fixture(scope="module")
+def page(
+    reading_folder: Path, browser: sync_api.Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[sync_api.Page]:
+    """The studio with FineFace beside the built-in model, and FineFace chosen."""
+    place = tmp_path_factory.mktemp("sd")
+    units = sd_adapter.read_fineface(tiny_sd.write_fineface(place / "files"))
+    sd_adapter.save(units, place / "units.safetensors")
+    added = Added(NAME, str(tiny_sd.write(place / "model")), place / "units.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SYNFER_FACEKIT", raising=False)
+        synthesizer = Synthesizer.load(reading_folder, [added])
+    with served(synthesizer, Settings(first_face=False)) as server:
+        visit = Visit(browser, server.url, WIDE, "light")
+        visit.page.wait_for_selector(".au[data-unit='12'] input", state="attached")
+        visit.page.get_by_text("Fine control").click()
+        visit.page.locator("#backbone").select_option(NAME)
+        yield visit.page
+        visit.context.close()
+        assert visit.troubles == []
+
+
+def test_units_that_it_lacks_are_greyed_out_with_the_reason(page: sync_api.Page) -> None:
+    lacking = page.locator(".au.cannot")
+    assert lacking.count() == 22 - 12
+    seventh = page.locator(".au[data-unit='7']")
+    assert seventh.get_attribute("title") == "Stable Diffusion (fineface) can't do AU7."
+    slider = seventh.locator("input").first
+    assert slider.is_disabled()
+    assert slider.get_attribute("aria-description") == seventh.get_attribute("title")
+    assert page.locator(".au[data-unit='12'] input").first.is_enabled()
+    assert "moves 12 of the 22 action units" in page.locator(".units-why").inner_text()
+    split = page.locator(".au[data-unit='12'] .split")
+    assert split.is_disabled()
+    assert "both sides of the face alike" in (split.get_attribute("title") or "")
+
+
+def test_the_person_is_greyed_out_with_the_reason(page: sync_api.Page) -> None:
+    field = page.locator("[data-field=identity_seed]")
+    assert field.locator("#identity_seed").is_disabled()
+    assert "keeps no identity" in field.locator(".why").inner_text()
+    assert "trained on pictures from the web" in page.locator("p[data-note]").inner_text()
+    declared = page.locator("p[data-declares]").inner_text()
+    assert declared == "64 px · 12 action units, 0 to 5 · keeps no person · reads English"
+
+
+def test_all_comes_back_with_a_backbone_that_can(page: sync_api.Page) -> None:
+    page.locator("#backbone").select_option("builtin")
+    titles = page.locator("#backbone option").all_inner_texts()
+    assert titles == ["Built-in diffusion model", "Stable Diffusion (fineface)"]
+    assert page.locator(".au.cannot").count() == 0
+    assert page.locator(".units-why").is_hidden()
+    assert page.locator("#identity_seed").is_enabled()
+    assert "L R" in page.locator(".au[data-unit='12'] .split").inner_text()
+    assert page.locator(".au[data-unit='12'] .split").is_enabled()
+    page.locator("#backbone").select_option(NAME)
+
+
+def test_a_face_is_made_from_what_is_left(page: sync_api.Page) -> None:
+    page.locator(".preset[data-expression=fear]").click()
+    page.locator("[data-act=generate]").first.click()
+    page.wait_for_selector("body[data-phase=done]", timeout=60_000)
+    assert page.locator(".error:visible").count() == 0

@@ -1,0 +1,77 @@
+"""A Stable Diffusion backbone beside the built-in one: recipe in, result out, command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from synfer_core.cli import main
+from synfer_core.errors import RequestError
+from synfer_core.models import feranno, sd_adapter
+from synfer_core.models.added import Added
+from synfer_core.models.feranno import FERAnno, FERAnnoConfig
+from synfer_core.models.stable_diffusion import StableDiffusion
+from synfer_core.report import read_recipe
+from synfer_core.request import Recipe
+from synfer_core.synthesizer import Synthesizer
+from tests.models import tiny_sd
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, an AU adapter and FERAnno for the two."""
+    folder = tmp_path_factory.mktemp("chain")
+    tiny_sd.write(folder / "model")
+    sd_adapter.save(tiny_sd.slot_adapter(), folder / "units.safetensors")
+    model = StableDiffusion.load(Added("sd", str(folder / "model"), folder / "units.safetensors"))
+    found = model.probe().features(torch.zeros(1, *model.latent_shape), steps=20, taps=(0,))
+    channels = tuple((side, tensor.shape[1]) for side, tensor in found.items())
+    config = FERAnnoConfig(channels, model.fingerprint(), latents=4, width=16, blocks=1, heads=2)
+    feranno.save(FERAnno(config), folder / "feranno.safetensors", temperature=1.0)
+    return folder
+
+
+def test_a_result_has_its_own_label_recipe_and_notes(place: Path, tiny_model_folder: Path) -> None:
+    files = {"adapter": place / "units.safetensors", "feranno": place / "feranno.safetensors"}
+    synthesizer = Synthesizer.load(tiny_model_folder, [Added("sd", str(place / "model"), **files)])
+    assert set(synthesizer.capabilities) >= {"builtin", "sd"}
+    recipe = Recipe(backbone="sd", text="a smiling woman", aus={"AU12": 3.0}, steps=2)
+    result = synthesizer.generate(recipe)
+    assert result.recipe.weights_sha256 == synthesizer.check(recipe).weights_sha256
+    assert result.label is not None, "FERAnno of its own features; the tiny built-in one has none"
+    assert result.label.reader.startswith("feranno ")
+    assert "no AU reader" in " ".join(result.notes)
+    read = read_recipe(result.to_png())
+    assert (synthesizer.generate(read).image == result.image).all()
+
+
+def test_generate_takes_a_backbone_and_batches_name_theirs(
+    place: Path, tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backbone = f"sd={place / 'model'},adapter={place / 'units.safetensors'}"
+    common = ["--models", str(tiny_model_folder), "--backbone", backbone]
+    out = tmp_path / "face.png"
+    line = ["generate", *common, "--facs", "12D", "--steps", "2", "--out", str(out)]
+    assert main(line) == 0
+    assert read_recipe(out.read_bytes()).backbone == "sd"
+    rows = [{"backbone": "sd", "steps": 1}, {"backbone": "sd", "identity_seed": 3}, {"steps": 1}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    batch = ["generate", *common, "--batch", str(tmp_path / "rows.jsonl")]
+    assert main([*batch, "--out", str(tmp_path / "faces")]) == 1
+    entries = (tmp_path / "faces" / "manifest.jsonl").read_text().splitlines()
+    assert [json.loads(entry)["ok"] for entry in entries] == [True, False, True]
+    assert "keeps no identity" in capsys.readouterr().err
+
+
+def test_a_backbone_that_is_not_there_is_an_error_of_one_line(
+    tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["generate", "--models", str(tiny_model_folder), "--out", str(tmp_path / "f.png")]
+    assert main([*line, "--backbone", f"sd={tmp_path / 'none'}"]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+    assert main([*line, "--backbone", "sd="]) == 2
+    with pytest.raises(RequestError, match="facekit is taken"):
+        Added.parse("facekit=models")
