@@ -25,61 +25,75 @@ def add_parser(subparsers: Subparsers) -> None:
         "bench", help="time", description="Time this machine.", epilog=EXAMPLES
     )
     parts = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
-    latency = parts.add_parser(
+    for add in (_add_latency, _add_live, _add_render, _add_sd):
+        add(parts)
+
+
+def _add_latency(parts: Subparsers) -> None:
+    parser = parts.add_parser(
         "latency",
         help="seconds from recipe to image and report",
         description="Seconds from a recipe to its image and to the full report.",
         epilog=EXAMPLES,
     )
-    options.add_models(latency)
-    latency.add_argument("--runs", type=int, default=7, help="images to time (%(default)s)")
-    latency.add_argument(
+    options.add_models(parser)
+    parser.add_argument("--runs", type=int, default=7, help="images to time (%(default)s)")
+    parser.add_argument(
         "--no-peer", action="store_true", help="skip the Stable Diffusion-sized peer (4 GB, 1 min)"
     )
-    options.add_json(latency)
-    latency.set_defaults(run=_latency)
-    live = parts.add_parser(
+    options.add_json(parser)
+    parser.set_defaults(run=_latency)
+
+
+def _add_live(parts: Subparsers) -> None:
+    parser = parts.add_parser(
         "live",
         help="seconds from a slider's move to its draft, and what the draft shows of it",
         description="Seconds from a slider's move to its draft, and what the draft shows of it.",
         epilog=EXAMPLES,
     )
-    options.add_models(live)
-    live.add_argument("--people", type=int, default=3, help="how many (%(default)s)")
-    live.add_argument(
+    options.add_models(parser)
+    parser.add_argument("--people", type=int, default=3, help="how many (%(default)s)")
+    parser.add_argument(
         "--units", nargs="+", metavar="AU12", help="action units to move (DISFA's twelve)"
     )
-    live.add_argument(
+    parser.add_argument(
         "--intensities",
         nargs="+",
         type=float,
         metavar="X",
         help="where each goes, 0 to 5 (1 2.25 3.5 5)",
     )
-    options.add_json(live)
-    live.set_defaults(run=_live)
-    diffusion = parts.add_parser(
+    options.add_json(parser)
+    parser.set_defaults(run=_live)
+
+
+def _add_render(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "render",
+        help="renders a second and core",
+        description="Images that FaceKit renders a second on one core.",
+        epilog=EXAMPLES,
+    )
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[128, 256], metavar="N", help="pixels on a side"
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each size (%(default)s)")
+    options.add_json(parser)
+    parser.set_defaults(run=_render)
+
+
+def _add_sd(parts: Subparsers) -> None:
+    parser = parts.add_parser(
         "sd",
         help="one guided step of a Stable Diffusion 1.5-sized U-Net with random weights",
         description="Seconds and memory of one guided step at Stable Diffusion 1.5's size, with an "
         "AU adapter, on random weights (4 GB, 2 min).",
         epilog=EXAMPLES,
     )
-    diffusion.add_argument("--steps", type=int, default=1, help="guided steps (%(default)s)")
-    options.add_json(diffusion)
-    diffusion.set_defaults(run=_sd)
-    render = parts.add_parser(
-        "render",
-        help="renders a second and core",
-        description="Images that FaceKit renders a second on one core.",
-        epilog=EXAMPLES,
-    )
-    render.add_argument(
-        "--sizes", type=int, nargs="+", default=[128, 256], metavar="N", help="pixels on a side"
-    )
-    render.add_argument("--seconds", type=float, default=20.0, help="for each size (%(default)s)")
-    options.add_json(render)
-    render.set_defaults(run=_render)
+    parser.add_argument("--steps", type=int, default=1, help="guided steps (%(default)s)")
+    options.add_json(parser)
+    parser.set_defaults(run=_sd)
 
 
 def _latency(args: argparse.Namespace) -> int:
