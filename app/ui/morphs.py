@@ -113,17 +113,12 @@ def continuum_of(form: object) -> Continuum:
     if not isinstance(form, Mapping):
         raise RequestError("the page sent no settings; reload it", field="apex")
     recipe = Recipe.parse_json(str(form.get("recipe", "{}"))).model_dump(exclude_unset=True)
-    curves = form.get("curves") if isinstance(form.get("curves"), Mapping) else {}
     apex = form.get("apex")
     values = {
         "apex": apex,
         "recipe": {name: value for name, value in recipe.items() if name not in SET_BY_FRAME},
         "curve": _curve(form.get("curve")),
-        "curves": {
-            key: _curve(curve)
-            for key, curve in curves.items()
-            if _curve(curve) and isinstance(apex, Mapping) and key in apex
-        },
+        "curves": _curves(form.get("curves"), apex),
         **{name: form.get(name) for name in ("frames", "fps", "course", "even")},
     }
     continuum = Continuum.parse(values)
@@ -131,6 +126,14 @@ def continuum_of(form: object) -> Continuum:
         allowed = f"at most {MAX_FRAMES} here; synfer morph takes more"
         raise RequestError(f"{continuum.frames} frames", field="frames", allowed=allowed)
     return continuum
+
+
+def _curves(curves: object, apex: object) -> dict[str, Any]:
+    """Curves of single units; of those in use, which say something."""
+    if not isinstance(curves, Mapping) or not isinstance(apex, Mapping):
+        return {}
+    given = {key: _curve(curve) for key, curve in curves.items() if key in apex}
+    return {key: curve for key, curve in given.items() if curve}
 
 
 def _curve(curve: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What sets, morphs and files keep: ``eval drift``, ``morphs`` and ``provenance``."""
+"""What files keep: ``eval drift`` and ``provenance``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ RENDER_SIZES = (128, 256)
 def add_parsers(parts: Subparsers) -> None:
     """Add these measurements."""
     _add_drift(parts)
-    _add_morphs(parts)
     _add_provenance(parts)
 
 
@@ -37,21 +36,6 @@ def _add_drift(parts: Subparsers) -> None:
     parser.add_argument("--people", type=int, default=60, help="five renders each (%(default)s)")
     options.add_json(parser)
     parser.set_defaults(run=_drift)
-
-
-def _add_morphs(parts: Subparsers) -> None:
-    parser = parts.add_parser(
-        "morphs",
-        help="how evenly the frames of morphs differ, and whether the person stays",
-        description="Makes continua from neutral to the prototypes, at equal moments and with "
-        "moments shifted, and measures the jumps between frames and the person's similarity.",
-        epilog=options.EXAMPLES,
-    )
-    options.add_models(parser)
-    parser.add_argument("--continua", type=int, default=8, help="one person each (%(default)s)")
-    parser.add_argument("--frames", type=int, default=21, help="of each (%(default)s)")
-    options.add_json(parser)
-    parser.set_defaults(run=_morphs)
 
 
 def _add_provenance(parts: Subparsers) -> None:
@@ -95,22 +79,6 @@ def _drift(args: argparse.Namespace) -> int:
     seen.threshold.save(folder / FILE)
     options.write_json(args.json, seen.to_dict())
     print("\n".join([*seen.lines(), str(folder / FILE)]))
-    return 0
-
-
-def _morphs(args: argparse.Namespace) -> int:
-    options.require(args.continua >= 1, "--continua", "at least 1")
-    options.require(args.frames >= 2, "--frames", "at least 2")
-    options.check_targets(args.json)
-    from synfer_core.evaluation import morphs
-    from synfer_core.stimuli.tools import Tools
-    from synfer_core.synthesizer import DEFAULT_FOLDER
-
-    tools = Tools.of(options.load(args.models), args.models or DEFAULT_FOLDER, "none")
-    plan = morphs.Plan(args.continua, args.frames)
-    seen = morphs.measure(tools, plan, tell=options.progress())
-    options.write_json(args.json, seen.to_dict())
-    print("\n".join(seen.lines()))
     return 0
 
 

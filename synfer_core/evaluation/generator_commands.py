@@ -1,4 +1,4 @@
-"""What the generator does: ``eval first-light``, ``control``, ``attention`` and ``sheets``."""
+"""What the generator does: ``eval first-light``, ``control``, ``attention``, ``sheets``, ``morphs``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def add_parsers(parts: Subparsers) -> None:
     _add_control(parts)
     _add_attention(parts)
     _add_sheets(parts)
+    _add_morphs(parts)
 
 
 def _add_first_light(parts: Subparsers) -> None:
@@ -103,6 +104,21 @@ def _add_sheets(parts: Subparsers) -> None:
         "--kinds", nargs="+", choices=SHEETS, default=list(SHEETS), help="which sheets (all)"
     )
     parser.set_defaults(run=_sheets)
+
+
+def _add_morphs(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "morphs",
+        help="how evenly the frames of morphs differ, and whether the person stays",
+        description="Makes continua from neutral to the prototypes, at equal moments and with "
+        "moments shifted, and measures the jumps between frames and the person's similarity.",
+        epilog=options.EXAMPLES,
+    )
+    options.add_models(parser)
+    parser.add_argument("--continua", type=int, default=8, help="one person each (%(default)s)")
+    parser.add_argument("--frames", type=int, default=21, help="of each (%(default)s)")
+    options.add_json(parser)
+    parser.set_defaults(run=_morphs)
 
 
 def _first_light(args: argparse.Namespace) -> int:
@@ -191,4 +207,20 @@ def _sheets(args: argparse.Namespace) -> int:
         gallery = GALLERIES[kind](args.backbone, options.STEPS)
         write_whole(target, gallery.draw(make, options.progress()))
         print(target)
+    return 0
+
+
+def _morphs(args: argparse.Namespace) -> int:
+    options.require(args.continua >= 1, "--continua", "at least 1")
+    options.require(args.frames >= 2, "--frames", "at least 2")
+    options.check_targets(args.json)
+    from synfer_core.evaluation import morphs
+    from synfer_core.stimuli.tools import Tools
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    tools = Tools.of(options.load(args.models), args.models or DEFAULT_FOLDER, "none")
+    plan = morphs.Plan(args.continua, args.frames)
+    seen = morphs.measure(tools, plan, tell=options.progress())
+    options.write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
     return 0
