@@ -112,10 +112,10 @@ const cancel = () => { if (busy()) trigger("cancel"); };
 const onStudio = () => element.offsetParent !== null;
 
 async function load(file) {
-  adopt(await window.synfer.read(file, server.read_recipe));
+  fillIn(await window.synfer.read(file, server.read_recipe));
 }
 
-function adopt(answer) {
+function fillIn(answer) {
   if (answer.error) return window.synfer.complain(answer.error);
   window.synfer.complain(answer.note ? {message: answer.note, kind: "note"} : null);
   paint(answer.controls);
@@ -164,7 +164,7 @@ document.addEventListener("drop", (event) => {
   load(event.dataTransfer.files[0]);
 });
 document.addEventListener("synfer:panel", showGuide);
-document.addEventListener("synfer:load", (event) => adopt(event.detail));
+document.addEventListener("synfer:load", (event) => fillIn(event.detail));
 document.addEventListener("synfer:phase", () => {
   $("[data-act=cancel]").disabled = !busy();
 });
