@@ -125,10 +125,10 @@ const cancel = () => { if (busy()) trigger("cancel"); };
 const onStudio = () => element.offsetParent !== null;
 
 async function load(file, told = "") {
-  receive(await window.synfer.read(file, server.read_recipe), told);
+  fillIn(await window.synfer.read(file, server.read_recipe), told);
 }
 
-function receive(answer, told = answer.note || "") {
+function fillIn(answer, told = answer.note || "") {
   if (answer.error) return window.synfer.complain(answer.error);
   if (answer.grid) {
     window.synfer.spec = answer.grid;
@@ -190,7 +190,7 @@ document.addEventListener("synfer:load", (event) => load(
   new File([event.detail.recipe], "recipe.json"),
   `Loaded: ${event.detail.title}. Generate makes this face again`));
 document.addEventListener("synfer:panel", showGuide);
-document.addEventListener("synfer:sample", (event) => receive(event.detail));
+document.addEventListener("synfer:sample", (event) => fillIn(event.detail));
 document.addEventListener("synfer:phase", () => {
   $("[data-act=cancel]").disabled = !busy();
 });

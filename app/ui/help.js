@@ -78,7 +78,11 @@ document.addEventListener("click", (event) => {  // a tap on the name, where not
   if (name) return shownUnit === unitAt(event) ? hideCard() : showCard(unitAt(event));
   if (!card.contains(event.target) && !unitAt(event)) hideCard();
 });
-document.addEventListener("scroll", hideCard, {capture: true, passive: true});
+document.addEventListener("scroll", (event) => {  // the focus itself scrolls a part into sight
+  if (!shownUnit || card.contains(event.target)) return;
+  if (shownUnit.contains(document.activeElement)) place(card, shownUnit, true);
+  else hideCard();
+}, {capture: true, passive: true});
 
 // --- The dialog.
 let filled = false;

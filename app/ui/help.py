@@ -94,9 +94,9 @@ def _shown(example: Example) -> dict[str, Any]:
 def help_html() -> str:
     """The markup of all of it; hidden until it is asked for."""
     return f"""
-<div class="help" data-terms="{escape(json.dumps(dict(TERMS)))}"
-  data-stops="{escape(json.dumps([vars(stop) for stop in TOUR]))}">
-  <p class="offer" role="region" aria-label="Tour" hidden><span>New here?</span>
+<div class="help" data-terms="{_json(dict(TERMS))}"
+  data-stops="{_json([vars(stop) for stop in TOUR])}">
+  <p class="offer" role="region" aria-label="Tour" hidden>
     <button type="button" data-act="tour">Two-minute tour</button>
     <button type="button" data-act="no-tour" aria-label="No tour, thanks">✕</button></p>
   <div class="au-card" id="au-card" role="tooltip" hidden><img alt=""><div>
@@ -115,8 +115,13 @@ def help_html() -> str:
     <input type="text" id="help-search" placeholder="Search: a term or a word"
       autocomplete="off"><p class="hint found" role="status"></p>
     <dl class="glossary">{_glossary_html()}</dl></dialog>
-  <template class="movements">{escape(json.dumps(_movements()))}</template>
+  <template class="movements">{_json(_movements())}</template>
 </div>"""
+
+
+def _json(value: object) -> str:
+    # Gradio reads templates as JavaScript: no letter is written with a backslash.
+    return escape(json.dumps(value, ensure_ascii=False))
 
 
 def _glossary_html() -> str:

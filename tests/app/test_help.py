@@ -90,8 +90,10 @@ class TestInABrowser:
             page.keyboard.press("Tab")
             if slider.evaluate("e => e === document.activeElement"):
                 break
+        sync_api.expect(card).to_be_visible()
         sync_api.expect(card).to_contain_text("AU 12")
-        assert slider.get_attribute("aria-describedby") == "au-card"
+        page.wait_for_timeout(300)
+        assert slider.get_attribute("aria-describedby") == "au-card", "though the pane scrolled"
         page.keyboard.press("Escape")
         sync_api.expect(card).to_be_hidden()
         assert slider.evaluate("e => e === document.activeElement"), "focus stays"
