@@ -172,6 +172,7 @@ class Teller:
         """See `building.Watch`."""
         from synfer_core.data.building import Checked
         from synfer_core.data.engines import Fault
+        from synfer_core.data.manifest import Record
 
         if isinstance(event, Fault):
             self._line(f"shard {event.shard} was not made: {event.why}")
@@ -179,7 +180,7 @@ class Teller:
             self._checked(event)
         elif sys.stderr.isatty():
             self._draw(tally)
-        elif tally.done % _EVERY == 0 or tally.done == tally.total:
+        elif isinstance(event, Record) and (tally.done % _EVERY == 0 or tally.done == tally.total):
             self._line(_told(tally, ", "))
 
     def _checked(self, event: Checked) -> None:

@@ -140,16 +140,21 @@ class ProcessEngine:
                 worker.pipe.send((folder, number))
 
     def _heard(self, worker: _Worker) -> Event:
-        """What a worker says; a dead one says that its shard was not made."""
+        """What a worker says; of a dead one, that its shard was not made.
+
+        After a fault the worker goes: what is wrong with it may last, such as a limit it has met.
+        """
         number = worker.shard
         assert number is not None
         try:
             event: Event = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
+            event = Fault(number, f"the worker ended with code {worker.process.exitcode}")
+        if isinstance(event, Fault):
             self._all.remove(worker)
-            return Fault(number, f"the worker ended with code {worker.process.exitcode}")
-        if not isinstance(event, Record):
+            _end(worker)
+        elif isinstance(event, Done):
             worker.shard = None
         return event
 
@@ -170,10 +175,15 @@ class ProcessEngine:
         """End all workers; the shards they were making are made again by the next run."""
         for worker in self._all:
             worker.process.terminate()
-            worker.pipe.close()
         for worker in self._all:
-            worker.process.join()
+            _end(worker)
         self._all.clear()
+
+
+def _end(worker: _Worker) -> None:
+    worker.process.terminate()
+    worker.process.join()
+    worker.pipe.close()
 
 
 def _work(workshop: Workshop, pipe: Connection) -> None:

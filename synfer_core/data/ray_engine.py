@@ -89,7 +89,10 @@ class RayEngine:
         return _ray().remote(_Actor).options(num_cpus=1, max_restarts=0).remote(self.workshop)
 
     def _heard(self, ray: Any, stream: Any) -> Event | None:
-        """What an actor says; a dead one says that its shard was not made."""
+        """What an actor says; of a dead one, that its shard was not made.
+
+        After a fault the actor goes: what is wrong with it may last, such as a limit it has met.
+        """
         actor, number = self._busy[stream]
         try:
             event: Event = ray.get(next(stream))
@@ -98,9 +101,10 @@ class RayEngine:
             self._idle.append(actor)
             return None
         except ray.exceptions.RayError as error:
+            event = Fault(number, " ".join(str(error).split())[:300])
+        if isinstance(event, Fault):
             del self._busy[stream]
             ray.kill(actor)
-            return Fault(number, " ".join(str(error).split())[:300])
         return event
 
 

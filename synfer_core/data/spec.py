@@ -168,8 +168,8 @@ class Verdicts(Part):
     """
 
     by: Literal["none", "feranno", "experts"] = "feranno"
-    confirm: float = Field(0.3, ge=0.0, le=1.0)
-    relabel: float = Field(0.8, ge=0.0, le=1.0)
+    confirm: float = Field(0.2, ge=0.0, le=1.0)
+    relabel: float = Field(0.9, ge=0.0, le=1.0)
     attempts: int = Field(3, ge=1, le=20, strict=True)
     relabelled: Literal["keep", "reject"] = "keep"
 

@@ -16,6 +16,13 @@ from synfer_core.errors import BusyError, CancelledError, DataError, RequestErro
 from tests.data.drawn_set import DrawnWorkshop, build, files, plan
 
 
+class AlwaysWrong(DrawnWorkshop):
+    """Plays its tricks each time."""
+
+    def _first(self, index: int) -> bool:
+        return True
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set that nothing has disturbed."""
@@ -117,12 +124,8 @@ def test_faults_of_every_kind_change_nothing(whole: Path, tmp_path: Path) -> Non
 
 
 def test_what_cannot_be_made_is_listed_and_tried_again(whole: Path, tmp_path: Path) -> None:
-    class Broken(DrawnWorkshop):
-        def _first(self, index: int) -> bool:
-            return True
-
     folder = tmp_path / "set"
-    outcome = build(folder, Broken(plan(), {3: "raise"}, tmp_path))
+    outcome = build(folder, AlwaysWrong(plan(), {3: "raise"}, tmp_path))
     assert (outcome.made, outcome.failed) == (11, 1)
     (failed,) = [r for r in manifest.read(folder / MANIFEST) if not r.kept]
     assert failed.index == 3
@@ -134,12 +137,8 @@ def test_what_cannot_be_made_is_listed_and_tried_again(whole: Path, tmp_path: Pa
 
 
 def test_a_shard_that_always_kills_its_worker_is_listed(tmp_path: Path) -> None:
-    class Deadly(DrawnWorkshop):
-        def _first(self, index: int) -> bool:
-            return True
-
     folder, faults = tmp_path / "set", []
-    workshop = Deadly(plan(), {5: "die"}, tmp_path)
+    workshop = AlwaysWrong(plan(), {5: "die"}, tmp_path)
     outcome = build(
         folder,
         workshop,
