@@ -102,6 +102,7 @@ function limit() {
 function run(refining) {
   refines = refining;
   keep();
+  document.dispatchEvent(new CustomEvent("synfer:run"));
   window.synfer.phase("waiting");
   trigger("generate");
 }
