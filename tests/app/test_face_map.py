@@ -38,14 +38,11 @@ def test_each_group_of_sliders_has_a_region() -> None:
 
 
 @pytest.mark.skipif("SYNFER_FACEKIT" not in os.environ, reason="no FaceKit data pack here")
-@pytest.mark.parametrize(
-    ("slot", "name"),
-    [("AUL1", "Left brow"), ("AUR2", "Right brow"), ("AUL43", "Left eye"), ("AU25", "Mouth")],
-)
-def test_what_a_unit_moves_is_in_its_region(slot: str, name: str) -> None:
+def test_what_a_unit_moves_is_in_its_region() -> None:
     from synfer_core.facekit import Renderer
     from synfer_core.facekit.regions import au_region
 
-    moved = au_region(Renderer.load().head, slot, 128)
-    y, x = np.argwhere(moved > 0.8).mean(0) / 128
-    assert found(x, y) == [name]
+    head = Renderer.load().head
+    for slot, name in (("AUL1", "Left brow"), ("AUR2", "Right brow"), ("AU26", "Jaw and chin")):
+        y, x = np.argwhere(au_region(head, slot, 128) > 0.8).mean(0) / 128
+        assert found(x, y) == [name]
