@@ -109,6 +109,7 @@ function limit() {
 function run(refining) {
   refines = refining;
   keep();
+  document.dispatchEvent(new CustomEvent("synfer:run"));
   window.synfer.phase("waiting");
   trigger("generate");
 }

@@ -44,9 +44,15 @@ function release() {
   else settle();
 }
 
+// A run that starts takes the place of what is under way here.
+function forget() {
+  clearTimeout(rest);
+  under = null;
+  letGo = false;
+}
+
 function settle() {
   if (under || !letGo) return;
-  letGo = false;
   run(true);
 }
 
@@ -79,6 +85,7 @@ if (toggle) {
   toggle.setAttribute("aria-checked", String(localStorage.getItem(REMEMBERED) !== "off"));
   toggle.addEventListener("click", () => show(toggle.getAttribute("aria-checked") !== "true"));
   document.addEventListener("synfer:hand", hand);
+  document.addEventListener("synfer:run", forget);
   document.addEventListener("synfer:drafted", (event) => answered(event.detail));
   document.addEventListener("synfer:backbone", () => { toggle.disabled = !able(); });
 }

@@ -14,8 +14,7 @@ function reach(region) {
 
 const regionOf = (event) => event.target.closest("[data-group]");
 map.addEventListener("pointerover", (event) => name(regionOf(event)));
-map.addEventListener("pointerleave", () => name(null));
-map.addEventListener("pointerout", (event) => { if (!event.relatedTarget?.closest?.("[data-group]")) name(null); });
+map.addEventListener("pointerout", () => name(null));
 map.addEventListener("focusin", (event) => name(regionOf(event)));
 map.addEventListener("focusout", () => name(null));
 map.addEventListener("click", (event) => {
@@ -28,3 +27,12 @@ map.addEventListener("keydown", (event) => {
   event.preventDefault();
   reach(regionOf(event));
 });
+
+// On a small screen the face is out of sight where the sliders are: a small one goes along.
+const mini = $(".mini");
+let away = false;
+new IntersectionObserver(([seen]) => {
+  away = !seen.isIntersecting;
+  if (!away) mini.classList.remove("on");
+}).observe(face.parentElement);
+document.addEventListener("synfer:hand", () => mini.classList.toggle("on", away && !face.hidden));

@@ -138,8 +138,13 @@ def draft_value(snapshot: Snapshot, turn: int) -> dict[str, Any]:
     if snapshot.state is not State.DONE:
         return value
     made = snapshot.result
-    image = preview_url(made.draft.image)
-    return {**value, "turn": made.turn, "image": image, "alt": "Draft of a synthetic face"}
+    return {
+        **value,
+        "turn": made.turn,
+        "image": preview_url(made.draft.image),
+        "status": "Draft: letting go refines it",
+        "alt": "Draft of a synthetic face",
+    }
 
 
 def stopped_value(snapshot: Snapshot) -> dict[str, Any]:
@@ -462,6 +467,7 @@ def stage_html(*, main: bool, empty: str) -> str:
     <div class="progress"><i></i></div></div>
   <div class="frame beside" hidden><img class="face" alt=""><img class="heat" alt="" hidden>
     <span class="name"></span></div></div>
+  <img class="mini" alt="" aria-hidden="true">
   <figcaption><span class="status" role="status" aria-live="polite"></span>{edit}
     <a class="download" hidden>Download PNG</a></figcaption>
   <div class="overlay" hidden><h3>{overlays}</h3>

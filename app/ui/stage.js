@@ -12,7 +12,7 @@ let drafted = null, turn = 0;  // a draft newer than what is finished, and the n
 function picture(value) {
   face.hidden = !value.image;
   $(".empty").hidden = Boolean(value.image);
-  if (value.image) face.src = value.image;
+  if (value.image) face.src = $(".mini").src = value.image;
   face.alt = value.alt || "";
 }
 
@@ -77,17 +77,15 @@ function mark(on) {
 }
 
 function draft(value) {
-  element.firstElementChild.dataset.phase = "draft";
-  heat.hidden = true;
-  if (value.status || value.image) $(".status").textContent = value.status || "Draft";
+  if (value.status) $(".status").textContent = value.status;
   if (value.image && value.turn > turn) {
     turn = value.turn;
     drafted = value;
     compare(null);
     picture(value);
     mark(true);
+    window.synfer.phase("draft");
   }
-  window.synfer.phase("draft");
   document.dispatchEvent(new CustomEvent("synfer:drafted", {detail: value}));
 }
 
@@ -143,6 +141,12 @@ chips.addEventListener("click", (event) => {
 });
 $("[data-act=edit]")?.addEventListener("click", () => document.dispatchEvent(
   new CustomEvent("synfer:edit", {detail: {data: finished.image.split(",")[1]}})));
+// A draft is on its way, in place of what was running.
+if (main) document.addEventListener("synfer:phase", ({detail}) => {
+  if (detail !== "draft") return;
+  element.firstElementChild.dataset.phase = detail;
+  heat.hidden = true;
+});
 strength.addEventListener("input", () => {
   heat.style.opacity = other.style.opacity = strength.value;
   strength.style.setProperty("--at", `${strength.value * 100}%`);

@@ -14,11 +14,13 @@ import pytest
 from PIL import Image
 
 from app.compare import Made
+from app.drafts import Drafted
 from app.figures import Figures
 from app.jobs import Snapshot, State
-from app.schemas import forms_of, page_recipe, wanted_marking
+from app.schemas import forms_of, page_recipe, refines, turn_of, wanted_marking
 from app.settings import Settings
 from app.ui import controls, curve, label, page, pictures, results, sliders
+from synfer_core.drafts import Draft
 from synfer_core.errors import ImageError, RequestError, UnsupportedError
 from synfer_core.faces.second_opinion import NO_FACE, PENDING, SecondOpinion
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, Expression
@@ -467,6 +469,33 @@ def test_the_picture_carries_its_recipe() -> None:
     content = base64.b64decode(value["image"].split(",")[1])
     assert page.recipe_of(content) == made.recipe
     assert value["file"] == "synfer_pany_fear_s3.png"
+
+
+def test_a_draft_tells_which_value_it_shows_and_what_it_waits_for() -> None:
+    draft = Draft(recipe(), np.zeros((4, 4, 3), np.uint8))
+    done = Snapshot("", State.DONE, 0, None, Drafted(9, draft), None)
+    value = results.draft_value(done, 7)
+    assert (value["turn"], value["waits"]) == (9, False), "a newer value was made in its place"
+    assert decoded(value["image"]).size == (4, 4)
+    queued = results.draft_value(Snapshot("", State.QUEUED, 2, None, None, None), 7)
+    assert (queued["turn"], queued["waits"], queued["image"]) == (7, True, None)
+    assert queued["status"] == "Waiting: 1 other first"
+    given_up = results.draft_value(Snapshot("", State.CANCELLED, 0, None, None, None), 7)
+    assert (given_up["turn"], given_up["waits"], given_up["image"]) == (7, False, None)
+
+
+def test_a_run_that_refines_shows_no_previews() -> None:
+    preview = np.zeros((4, 4, 3), np.uint8)
+    running = Snapshot("", State.RUNNING, 0, Progress(3, 20, "denoising", preview), None, None)
+    assert results.progress_value(running, previews=False)["image"] is None
+
+
+def test_what_the_page_tells_of_drafts_is_no_part_of_the_recipe() -> None:
+    forms = forms_of(recipe())
+    said = forms.controls | {"turn": 4, "refines": True}
+    assert page_recipe(forms.panel, said, BACKBONES) == recipe()
+    assert (turn_of(said), refines(said)) == (4, True)
+    assert (turn_of({"turn": "x"}), turn_of(None), refines({"refines": 1})) == (0, 0, False)
 
 
 def test_progress_in_words() -> None:
