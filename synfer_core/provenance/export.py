@@ -7,18 +7,15 @@ written or shown for download, and are a function of picture, recipe and marking
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from synfer_core.provenance import label, metadata, watermark
 from synfer_core.provenance.marking import Marking
 from synfer_core.provenance.metadata import Origin
+from synfer_core.provenance.png import to_png
 from synfer_core.request import Recipe
 
 RECIPE_KEY = "synfer_recipe"
@@ -59,7 +56,8 @@ class Export:
 
     def to_png(self) -> bytes:
         """The picture as PNG with recipe and origin in its metadata."""
-        return png(self.pixels, self.origin, {RECIPE_KEY: self.recipe.to_json()})
+        texts = {RECIPE_KEY: self.recipe.to_json(), metadata.XMP_KEY: metadata.to_xmp(self.origin)}
+        return to_png(self.pixels, texts)
 
 
 def mark(image: Pixels, origin: Origin, tag: int, marking: Marking) -> tuple[Pixels, Origin]:
@@ -78,17 +76,6 @@ def mark(image: Pixels, origin: Origin, tag: int, marking: Marking) -> tuple[Pix
         image = watermark.embed(image, tag)
         origin = replace(origin, watermark=watermark.NAME)
     return image, replace(origin, pixels_sha256=pixels_sha256(image))
-
-
-def png(image: Pixels, origin: Origin, texts: Mapping[str, str]) -> bytes:
-    """An image as PNG with texts and its origin in the metadata."""
-    info = PngInfo()
-    for key, text in texts.items():
-        info.add_itxt(key, text)
-    info.add_itxt(metadata.XMP_KEY, metadata.to_xmp(origin))
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", pnginfo=info)
-    return buffer.getvalue()
 
 
 def pixels_sha256(image: Pixels) -> str:
