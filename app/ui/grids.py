@@ -29,7 +29,7 @@ from app.ui.results import file_name
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.grids import making
 from synfer_core.grids.axis import Axis
-from synfer_core.grids.sheet import Face, to_png
+from synfer_core.grids.sheet import Face, png_of
 from synfer_core.grids.spec import Cell, Grid
 from synfer_core.models.backbone import Capabilities
 from synfer_core.provenance.marking import Marking
@@ -220,7 +220,7 @@ class Grids:
         run = self._found(wanted)
         if run is None or not run.faces:
             return _gone()
-        return {"data": base64.b64encode(to_png(run.grid, run.faces, run.marking)).decode()}
+        return {"data": base64.b64encode(png_of(run.grid, run.faces, run.marking)).decode()}
 
     def _found(self, wanted: object) -> Run | None:
         token = wanted.get("token") if isinstance(wanted, Mapping) else None

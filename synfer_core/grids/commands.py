@@ -58,7 +58,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _grid(args: argparse.Namespace) -> int:
     from synfer_core.grids import making
-    from synfer_core.grids.sheet import to_png
+    from synfer_core.grids.sheet import png_of
     from synfer_core.synthesizer import Synthesizer
 
     grid = _load(args.spec)
@@ -79,7 +79,7 @@ def _grid(args: argparse.Namespace) -> int:
     if args.cells:
         lines = [face.recipe.to_json() for face in faces.values()]
         write_whole(args.cells / RECIPES, "".join(f"{line}\n" for line in lines).encode())
-    write_whole(args.out, to_png(grid, faces, marking))
+    write_whole(args.out, png_of(grid, faces, marking))
     print(f"{len(faces)} faces, {failed} failed: {args.out}")
     return 1 if failed else 0
 

@@ -16,9 +16,10 @@ from PIL import Image, ImageDraw, ImageFont
 from synfer_core.errors import RequestError
 from synfer_core.grids.spec import Grid
 from synfer_core.provenance import label, metadata
-from synfer_core.provenance.export import WORDS, mark, pixels_sha256, png, tag_of
+from synfer_core.provenance.export import WORDS, mark, pixels_sha256, tag_of
 from synfer_core.provenance.marking import Marking
 from synfer_core.provenance.metadata import Origin
+from synfer_core.provenance.png import to_png
 from synfer_core.report import carried_text
 from synfer_core.request import Recipe
 
@@ -46,7 +47,7 @@ class Face:
     recipe: Recipe
 
 
-def to_png(grid: Grid, faces: Mapping[int, Face], marking: Marking) -> bytes:
+def png_of(grid: Grid, faces: Mapping[int, Face], marking: Marking) -> bytes:
     """The sheet as PNG, marked, with the specification and its origin in the metadata.
 
     Args:
@@ -68,7 +69,7 @@ def to_png(grid: Grid, faces: Mapping[int, Face], marking: Marking) -> bytes:
     sheet = draw(grid, shown)
     origin = replace(origin, image_sha256=pixels_sha256(sheet))
     marked, origin = mark(sheet, origin, tag_of(sha256), replace(marking, label=False))
-    return png(marked, origin, {GRID_KEY: text})
+    return to_png(marked, {GRID_KEY: text, metadata.XMP_KEY: metadata.to_xmp(origin)})
 
 
 def _origin(sha256: str, faces: Mapping[int, Face]) -> Origin:

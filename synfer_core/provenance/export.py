@@ -7,7 +7,6 @@ written or shown for download, and are a function of picture, recipe and marking
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,7 +56,8 @@ class Export:
 
     def to_png(self) -> bytes:
         """The picture as PNG with recipe and origin in its metadata."""
-        return png(self.pixels, self.origin, {RECIPE_KEY: self.recipe.to_json()})
+        texts = {RECIPE_KEY: self.recipe.to_json(), metadata.XMP_KEY: metadata.to_xmp(self.origin)}
+        return to_png(self.pixels, texts)
 
 
 def mark(image: Pixels, origin: Origin, tag: int, marking: Marking) -> tuple[Pixels, Origin]:
@@ -76,11 +76,6 @@ def mark(image: Pixels, origin: Origin, tag: int, marking: Marking) -> tuple[Pix
         image = watermark.embed(image, tag)
         origin = replace(origin, watermark=watermark.NAME)
     return image, replace(origin, pixels_sha256=pixels_sha256(image))
-
-
-def png(image: Pixels, origin: Origin, texts: Mapping[str, str]) -> bytes:
-    """An image as PNG with texts and its origin in the metadata."""
-    return to_png(image, {**texts, metadata.XMP_KEY: metadata.to_xmp(origin)})
 
 
 def pixels_sha256(image: Pixels) -> str:

@@ -14,7 +14,7 @@ from playwright import sync_api
 from app.ui.history import compare_html, history_html, undo_html
 from app.ui.kept import compare_recipes, kept_value, title
 from app.ui.page import recipe_reader
-from synfer_core.grids.sheet import Face, to_png
+from synfer_core.grids.sheet import Face, png_of
 from synfer_core.grids.spec import Grid
 from synfer_core.provenance.marking import PLAIN
 from synfer_core.request import Recipe
@@ -62,7 +62,7 @@ def sheet() -> bytes:
     seeds = {"kind": "seed", "values": [1, 2]}
     grid = Grid.parse({"rows": {"kind": "units", "values": ["AUL12"]}, "columns": seeds})
     face = Face(np.full((64, 64, 3), 90, np.uint8), grid.cells[0].recipe)
-    return to_png(grid, {0: face}, PLAIN)
+    return png_of(grid, {0: face}, PLAIN)
 
 
 def test_the_sheet_of_a_grid_brings_its_form() -> None:

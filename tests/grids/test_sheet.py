@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synfer_core.errors import RequestError
-from synfer_core.grids.sheet import Face, draw, read_grid, to_png
+from synfer_core.grids.sheet import Face, draw, png_of, read_grid
 from synfer_core.grids.spec import Grid
 from synfer_core.provenance.marking import PLAIN, Marking
 from synfer_core.provenance.reading import read
@@ -46,27 +46,27 @@ def test_every_face_stands_in_its_place_and_missing_ones_are_blank() -> None:
 
 
 def test_the_sheet_carries_grid_origin_and_watermark() -> None:
-    data = to_png(GRID, FACES, Marking())
+    data = png_of(GRID, FACES, Marking())
     assert read_grid(data) == GRID
     found = read(data)
     assert (found.recipe, found.recipe_error) == (None, None)
     assert found.tag_agrees
     assert found.pixels_agree
     assert found.said.term == "trainedAlgorithmicMedia"
-    assert to_png(GRID, FACES, Marking()) == data
+    assert png_of(GRID, FACES, Marking()) == data
 
 
 def test_marks_can_be_left_out_and_the_label_is_on_the_faces() -> None:
-    plain = read(to_png(GRID, FACES, PLAIN))
+    plain = read(png_of(GRID, FACES, PLAIN))
     assert not plain.watermark.found
     assert (plain.said.watermark, plain.said.label) == ("none", "none")
     assert plain.said.image_sha256 == plain.pixels_sha256
-    labelled = read(to_png(GRID, FACES, Marking(watermark=False, label=True)))
+    labelled = read(png_of(GRID, FACES, Marking(watermark=False, label=True)))
     assert labelled.said.label == "AI-generated"
     assert labelled.pixels_sha256 != plain.pixels_sha256
 
 
 def test_no_sheet_without_a_face_and_no_grid_in_other_files() -> None:
     with pytest.raises(RequestError):
-        to_png(GRID, {}, PLAIN)
+        png_of(GRID, {}, PLAIN)
     assert read_grid(b"no picture") is None
