@@ -45,16 +45,22 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        *("images",), type=Path, nargs="+", metavar="IMAGE|DIR", help="PNG, JPEG or WebP, or a "
-        "folder of them (not those within)"
-    )  # fmt: skip
+        "images",
+        type=Path,
+        nargs="+",
+        metavar="IMAGE|DIR",
+        help="PNG, JPEG or WebP, or a folder of them (not those within)",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object for each image")
     form.add_argument("--csv", type=Path, metavar="F.csv", help="write a table, row by row")
     parser.add_argument(
-        *("--style",), choices=STYLES, metavar="NAME", help="the table's columns: synfer (all that "
-        "is read), openface (AU12_r, AU12_c) or pyfeat (AU12 from 0 to 1) (synfer)"
-    )  # fmt: skip
+        "--style",
+        choices=STYLES,
+        metavar="NAME",
+        help="the table's columns: synfer (all that is read), openface (AU12_r, AU12_c) or pyfeat "
+        "(AU12 from 0 to 1) (synfer)",
+    )
     parser.add_argument(
         "--label",
         choices=EXPRESSIONS,
