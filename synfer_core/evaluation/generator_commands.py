@@ -1,4 +1,4 @@
-"""What the generator does: ``eval first-light``, ``control``, ``attention``, ``sheets``, ``morphs``."""
+"""What the generator does: ``first-light``, ``control``, ``attention``, ``sheets``, ``morphs``."""
 
 from __future__ import annotations
 
