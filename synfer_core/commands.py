@@ -47,7 +47,6 @@ GENERATE_EXAMPLES = """examples:
   synfer generate --au AU12=4 --au AUL2=1.5 --identity-seed 7 --out wry.png --report wry.json
   synfer generate --text "a man" --expression fear --enrich --out fear.png
   synfer generate --recipe recipe.json --out face.png --no-watermark
-  synfer generate --backbone sd15=models/stable-diffusion-v1-5 --text "a woman" --out woman.png
   synfer generate --batch recipes.jsonl --out faces/"""
 
 ADDED_HELP = (

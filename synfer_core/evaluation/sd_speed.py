@@ -34,7 +34,9 @@ class Speed:
     """What was measured.
 
     Attributes:
-        seconds: Of each guided step.
+        seconds: Of each guided step, on the clock.
+        processor_seconds: Of each guided step, over all threads: other work on the machine hardly
+            counts here.
         weights: Of the U-Net.
         adapter_weights: Of the AU adapter.
         peak_bytes: Most memory that the process held.
@@ -42,6 +44,7 @@ class Speed:
     """
 
     seconds: tuple[float, ...]
+    processor_seconds: tuple[float, ...]
     weights: int
     adapter_weights: int
     peak_bytes: int
@@ -53,6 +56,7 @@ class Speed:
         return {
             "step_seconds_median": step,
             "step_seconds": list(self.seconds),
+            "step_processor_seconds_median": statistics.median(self.processor_seconds),
             "image_seconds_estimate_20_steps": 20 * step,
             "unet_weights": self.weights,
             "adapter_weights": self.adapter_weights,
@@ -66,6 +70,8 @@ def lines(figures: dict[str, Any]) -> list[str]:
     """The figures for people."""
     return [
         f"one guided step: {figures['step_seconds_median']:.1f} s (three rows in one call)",
+        f"processor time of it: {figures['step_processor_seconds_median']:.1f} s, "
+        f"{figures['machine']['threads']} threads, load {figures['machine']['load_1_min']}",
         f"20 steps, estimated: {figures['image_seconds_estimate_20_steps'] / 60:.1f} min",
         f"weights: {figures['unet_weights'] / 1e6:.0f} million in the U-Net, "
         f"{figures['adapter_weights'] / 1e6:.0f} million in the AU adapter",
@@ -93,14 +99,15 @@ def measure(sizes: PeerSizes, *, steps: int) -> Speed:
     shape = (unet.config.in_channels, sizes.latent_size, sizes.latent_size)
     noise = denoising.initial_noise(0, shape)
     run = denoising.sample(denoise, noise, "ddim", max(steps, 2), schedule=_SCHEDULE)
-    seconds = []
+    seconds, processor = [], []
     for _ in range(steps):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         next(run)
         seconds.append(time.perf_counter() - start)
+        processor.append(time.process_time() - busy)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     extra = sum(p.numel() for p in units.parameters())
-    return Speed(tuple(seconds), weights, extra, peak, plan)
+    return Speed(tuple(seconds), tuple(processor), weights, extra, peak, plan)
 
 
 def _conditions(units: AUAdapter, sizes: PeerSizes) -> Conditions:

@@ -11,6 +11,7 @@ def test_a_guided_step_is_timed() -> None:
     figures = sd_speed.measure(sizes, steps=2).to_dict()
     assert len(figures["step_seconds"]) == 2
     assert figures["step_seconds_median"] > 0
+    assert figures["step_processor_seconds_median"] > 0
     assert 0.1 < figures["peak_gib"] < 24
     assert figures["adapter_weights"] > 1000
     text = "\n".join(sd_speed.lines(figures))
