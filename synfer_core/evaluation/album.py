@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from synfer_core.errors import DataError
 from synfer_core.files import write_whole
 from synfer_core.models.backbone import Backbone, Generation
 from synfer_core.provenance.export import RECIPE_KEY
+from synfer_core.provenance.png import to_png
 from synfer_core.report import Pixels
 from synfer_core.request import Recipe
 
@@ -66,7 +65,7 @@ class Album:
         if path.exists():
             return read(path)
         shot = self._made(recipe)
-        write_whole(path, to_png(recipe, shot))
+        write_whole(path, png_of(recipe, shot))
         return shot
 
     def _made(self, recipe: Recipe) -> Shot:
@@ -76,18 +75,13 @@ class Album:
         return Shot(made.image, time.perf_counter() - start)
 
 
-def to_png(recipe: Recipe, shot: Shot) -> bytes:
+def png_of(recipe: Recipe, shot: Shot) -> bytes:
     """An image as PNG with its recipe and the seconds it took."""
-    info = PngInfo()
-    info.add_itxt(RECIPE_KEY, recipe.to_json())
-    info.add_itxt(_SECONDS, repr(shot.seconds))
-    buffer = io.BytesIO()
-    Image.fromarray(shot.image).save(buffer, "PNG", pnginfo=info)
-    return buffer.getvalue()
+    return to_png(shot.image, {RECIPE_KEY: recipe.to_json(), _SECONDS: repr(shot.seconds)})
 
 
 def read(path: Path) -> Shot:
-    """What `to_png` wrote.
+    """What `png_of` wrote.
 
     Raises:
         DataError: It is no such file.

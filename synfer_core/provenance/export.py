@@ -7,17 +7,15 @@ written or shown for download, and are a function of picture, recipe and marking
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from synfer_core.provenance import label, metadata, watermark
 from synfer_core.provenance.marking import Marking
 from synfer_core.provenance.metadata import Origin
+from synfer_core.provenance.png import to_png
 from synfer_core.request import Recipe
 
 RECIPE_KEY = "synfer_recipe"
@@ -64,12 +62,8 @@ class Export:
 
     def to_png(self) -> bytes:
         """The picture as PNG with recipe and origin in its metadata."""
-        info = PngInfo()
-        info.add_itxt(RECIPE_KEY, self.recipe.to_json())
-        info.add_itxt(metadata.XMP_KEY, metadata.to_xmp(self.origin))
-        buffer = io.BytesIO()
-        Image.fromarray(self.pixels).save(buffer, "PNG", pnginfo=info)
-        return buffer.getvalue()
+        texts = {RECIPE_KEY: self.recipe.to_json(), metadata.XMP_KEY: metadata.to_xmp(self.origin)}
+        return to_png(self.pixels, texts)
 
 
 def pixels_sha256(image: Pixels) -> str:

@@ -82,7 +82,7 @@ def _build(args: argparse.Namespace) -> int:
 
 def _remake(args: argparse.Namespace) -> int:
     from synfer_core.stimuli import archive, table
-    from synfer_core.stimuli.export import to_png
+    from synfer_core.stimuli.export import png_of
     from synfer_core.stimuli.exports import IMAGES
     from synfer_core.stimuli.remaking import remake
 
@@ -94,7 +94,7 @@ def _remake(args: argparse.Namespace) -> int:
         for made in remake(wanted, tools, store, _tell_step):
             one = made.wanted
             if made.image is not None:
-                png = to_png(made.image, one.applied.greyscale, one.recipe)
+                png = png_of(made.image, one.applied.greyscale, one.recipe)
                 sink.add(f"{IMAGES}/{one.file}", png)
             if not made.agrees:
                 unlike.append(made)

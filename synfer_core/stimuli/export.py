@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from synfer_core.errors import ModelError
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.provenance.export import RECIPE_KEY
+from synfer_core.provenance.png import to_png
 from synfer_core.report import Pixels
 from synfer_core.request import Recipe
 from synfer_core.stimuli import documents, exports, table
@@ -73,17 +72,12 @@ def _write_images(making: Making, ready: Ready, sink: Sink, sheet: Sheet, clock:
 
 
 def _png(written: Written) -> bytes:
-    return to_png(written.treated.image, written.applied.greyscale, written.made.recipe)
+    return png_of(written.treated.image, written.applied.greyscale, written.made.recipe)
 
 
-def to_png(image: Pixels, greyscale: bool, recipe: Recipe) -> bytes:
+def png_of(image: Pixels, greyscale: bool, recipe: Recipe) -> bytes:
     """An image (S, S, 3) as PNG with the recipe of its face, before treatment, in its metadata."""
-    info = PngInfo()
-    info.add_itxt(RECIPE_KEY, recipe.to_json())
-    picture = Image.fromarray(image[..., 0] if greyscale else image)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", pnginfo=info)
-    return buffer.getvalue()
+    return to_png(image[..., 0] if greyscale else image, {RECIPE_KEY: recipe.to_json()})
 
 
 @dataclass

@@ -7,7 +7,6 @@ not at all.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -17,10 +16,10 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from synfer_core.errors import RequestError
 from synfer_core.files import write_whole
+from synfer_core.provenance.png import to_png
 from synfer_core.report import Pixels, Result
 from synfer_core.request import Recipe
 
@@ -149,11 +148,7 @@ def _to_png(made: Made) -> bytes:
         "probabilities": dict(made.probabilities),
         "label_reader": made.label_reader,
     }
-    info = PngInfo()
-    info.add_itxt(_KEY, json.dumps(measured, allow_nan=False))
-    buffer = io.BytesIO()
-    Image.fromarray(made.image).save(buffer, "PNG", pnginfo=info)
-    return buffer.getvalue()
+    return to_png(made.image, {_KEY: json.dumps(measured, allow_nan=False)})
 
 
 def _read(path: Path) -> Made | None:

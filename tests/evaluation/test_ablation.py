@@ -20,8 +20,8 @@ from synfer_core.evaluation import ablation, ablation_plan
 from synfer_core.evaluation.ablation import Ablation
 from synfer_core.evaluation.ablation_plan import PARTS, USUAL, WORDS, Plan
 from synfer_core.evaluation.ablation_row import Spaces
-from synfer_core.evaluation.commands import ABLATION_ROWS
 from synfer_core.evaluation.features import Space
+from synfer_core.evaluation.method_commands import ABLATION_ROWS
 from synfer_core.facekit.captions import _ADJECTIVES
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES
 from synfer_core.models.backbone import Capabilities, Generation

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from synfer_core.errors import DataError, RequestError
-from synfer_core.evaluation.album import Album, Shot, read, to_png
+from synfer_core.evaluation.album import Album, Shot, png_of, read
 from synfer_core.report import read_recipe
 from synfer_core.request import Recipe
 from tests.evaluation.painted import Painter
@@ -32,7 +32,7 @@ def test_images_are_kept_with_recipe_and_seconds(tmp_path: Path) -> None:
     assert (kept.image == made.image).all()
     assert kept.seconds == made.seconds > 0
     assert read_recipe(path.read_bytes()) == Painter().check(RECIPE)
-    path.write_bytes(to_png(RECIPE, Shot(made.image, 7.5)))
+    path.write_bytes(png_of(RECIPE, Shot(made.image, 7.5)))
     assert album(tmp_path, [])(RECIPE).seconds == 7.5
 
 

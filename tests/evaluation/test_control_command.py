@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from synfer_core import cli
-from synfer_core.evaluation import commands
+from synfer_core.evaluation import options
 from synfer_core.models import classifier
 from synfer_core.models.classifier import Classifier, ClassifierConfig
 from tests.faces.photo import needs_landmarker
@@ -33,10 +33,10 @@ def test_control_writes_its_figures_and_pictures(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     targets = {name: tmp_path / name for name in ("c.json", "sheet.jpg", "crosstalk.png")}
-    options = ["--parts", "aus", "--images", "5", "--no-exact", "--json", str(targets["c.json"])]
-    options += ["--sheet", str(targets["sheet.jpg"])]
-    options += ["--crosstalk", str(targets["crosstalk.png"])]
-    assert cli.main(["eval", "control", "--models", str(folder), *options]) == 0
+    words = ["--parts", "aus", "--images", "5", "--no-exact", "--json", str(targets["c.json"])]
+    words += ["--sheet", str(targets["sheet.jpg"])]
+    words += ["--crosstalk", str(targets["crosstalk.png"])]
+    assert cli.main(["eval", "control", "--models", str(folder), *words]) == 0
     figures = json.loads(targets["c.json"].read_text())
     expected = {"images", "weights_sha256", "aus", "median_spearman", "crosstalk_mean"}
     expected |= {"one_sided", "face_found", "expression", "identity", "words", "by_group"}
@@ -50,9 +50,9 @@ def test_control_writes_its_figures_and_pictures(
 
 
 def test_sheets_are_written(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "_STEPS", 1)
-    options = ["--models", str(folder), "--kinds", "random"]
-    assert cli.main(["eval", "sheets", str(tmp_path / "sheets"), *options]) == 0
+    monkeypatch.setattr(options, "STEPS", 1)
+    words = ["--models", str(folder), "--kinds", "random"]
+    assert cli.main(["eval", "sheets", str(tmp_path / "sheets"), *words]) == 0
     assert (tmp_path / "sheets" / "random.jpg").stat().st_size > 10_000
 
 

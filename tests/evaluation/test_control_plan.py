@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from synfer_core.evaluation import commands, control_plan
+from synfer_core.evaluation import control_plan, generator_commands
 from synfer_core.evaluation.control_plan import (
     DISFA,
     GROUPS,
@@ -22,7 +22,7 @@ from synfer_core.models.attributes import UNKNOWN
 
 
 def test_the_command_line_knows_the_parts() -> None:
-    assert commands.CONTROL_PARTS == control_plan.PARTS
+    assert generator_commands.CONTROL_PARTS == control_plan.PARTS
 
 
 def test_units_are_drawn_independently_without_words() -> None:

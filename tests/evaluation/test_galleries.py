@@ -5,13 +5,13 @@ import io
 import pytest
 from PIL import Image
 
-from synfer_core.evaluation import commands
+from synfer_core.evaluation import generator_commands
 from synfer_core.evaluation.galleries import GALLERIES
 from tests.evaluation.painted import SIZE, Painter
 
 
 def test_the_command_line_knows_the_sheets() -> None:
-    assert tuple(GALLERIES) == commands.SHEETS
+    assert tuple(GALLERIES) == generator_commands.SHEETS
 
 
 @pytest.mark.parametrize(

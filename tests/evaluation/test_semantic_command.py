@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from synfer_core import cli
-from synfer_core.evaluation import commands
+from synfer_core.evaluation import options
 from synfer_core.models import classifier, codec, identity_reader, latent_classifier
 from synfer_core.models.classifier import Classifier, ClassifierConfig
 from synfer_core.models.identity_reader import IdentityReader, IdentityReaderConfig
@@ -42,12 +42,12 @@ def test_semantic_writes_figures_and_a_sheet(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(commands, "_STEPS", 2)
+    monkeypatch.setattr(options, "STEPS", 2)
     figures, sheet, plot = (tmp_path / name for name in ("s.json", "s.jpg", "s.png"))
-    options = ["--people", "2", "--kinds", "slight", "--acts-on", "text", "aus", "--every", "1"]
-    options += ["--tune", "--json", str(figures), "--out", str(sheet), "--plot", str(plot)]
-    options += ["--strengths", "0", "2"]
-    assert cli.main(["eval", "semantic", "--models", str(folder), *options]) == 0
+    words = ["--people", "2", "--kinds", "slight", "--acts-on", "text", "aus", "--every", "1"]
+    words += ["--tune", "--json", str(figures), "--out", str(sheet), "--plot", str(plot)]
+    words += ["--strengths", "0", "2"]
+    assert cli.main(["eval", "semantic", "--models", str(folder), *words]) == 0
     found = json.loads(figures.read_text())
     assert found["tuning"]
     assert found["images"] == 14 * 3

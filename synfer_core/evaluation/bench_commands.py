@@ -1,0 +1,124 @@
+"""The command ``bench``; it imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from synfer_core.evaluation import options
+from synfer_core.facs import MAX_INTENSITY, canonical_key
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EXAMPLES = """examples:
+  synfer bench latency --json latency.json
+  synfer bench latency --no-peer
+  synfer bench live --json live.json
+  synfer bench render --seconds 20"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add ``bench``."""
+    parser = subparsers.add_parser(
+        "bench", help="time", description="Time this machine.", epilog=EXAMPLES
+    )
+    parts = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
+    latency = parts.add_parser(
+        "latency",
+        help="seconds from recipe to image and report",
+        description="Seconds from a recipe to its image and to the full report.",
+        epilog=EXAMPLES,
+    )
+    options.add_models(latency)
+    latency.add_argument("--runs", type=int, default=7, help="images to time (%(default)s)")
+    latency.add_argument(
+        "--no-peer", action="store_true", help="skip the Stable Diffusion-sized peer (4 GB, 1 min)"
+    )
+    options.add_json(latency)
+    latency.set_defaults(run=_latency)
+    _add_live(parts)
+    render = parts.add_parser(
+        "render",
+        help="renders a second and core",
+        description="Images that FaceKit renders a second on one core.",
+        epilog=EXAMPLES,
+    )
+    render.add_argument(
+        "--sizes", type=int, nargs="+", default=[128, 256], metavar="N", help="pixels on a side"
+    )
+    render.add_argument("--seconds", type=float, default=20.0, help="for each size (%(default)s)")
+    options.add_json(render)
+    render.set_defaults(run=_render)
+
+
+def _add_live(parts: Subparsers) -> None:
+    live = parts.add_parser(
+        "live",
+        help="seconds from a slider's move to its draft, and what the draft shows of it",
+        description="Seconds from a slider's move to its draft, and what the draft shows of it.",
+        epilog=EXAMPLES,
+    )
+    options.add_models(live)
+    live.add_argument("--people", type=int, default=3, help="how many (%(default)s)")
+    live.add_argument(
+        "--units", nargs="+", metavar="AU12", help="action units to move (DISFA's twelve)"
+    )
+    live.add_argument(
+        "--intensities",
+        nargs="+",
+        type=float,
+        metavar="X",
+        help="where each goes, 0 to 5 (1 2.25 3.5 5)",
+    )
+    options.add_json(live)
+    live.set_defaults(run=_live)
+
+
+def _latency(args: argparse.Namespace) -> int:
+    options.require(args.runs > 0, "--runs", "at least 1")
+    options.check_targets(args.json)
+    from synfer_core.evaluation import latency
+
+    peer = None if args.no_peer else latency.PeerSizes()
+    figures = latency.measure(options.load(args.models), runs=args.runs, peer=peer).to_dict()
+    options.write_json(args.json, figures)
+    print(f"image: {figures['image_seconds_median']:.2f} s ({figures['steps']} steps)")
+    print(f"report: {figures['report_seconds_median']:.2f} s")
+    for name, stage in figures["stages"].items():
+        print(f"  {name}: {stage['seconds']:.3f} s, {stage['share']:.0%}")
+    if figures["peer"]:
+        print(f"Stable Diffusion 1.5-sized peer: {figures['peer_image_seconds']:.0f} s")
+    return 0
+
+
+def _live(args: argparse.Namespace) -> int:
+    options.require(args.people > 0, "--people", "at least 1")
+    options.check_targets(args.json)
+    from synfer_core.evaluation import live
+
+    given = {name: getattr(args, name) for name in ("units", "intensities") if getattr(args, name)}
+    plan = live.Plan(args.people, **given)
+    for value in plan.intensities:
+        options.require(0 <= value <= MAX_INTENSITY, "--intensities", "0 to 5")
+    for unit in plan.units:
+        canonical_key(unit)
+    figures = live.measure(options.load(args.models), plan, tell=options.progress()).to_dict()
+    options.write_json(args.json, figures)
+    print("\n".join(live.lines(figures)))
+    return 0
+
+
+def _render(args: argparse.Namespace) -> int:
+    options.require(args.seconds > 0, "--seconds", "above 0")
+    options.require(all(16 <= size <= 1024 for size in args.sizes), "--sizes", "16 to 1024")
+    options.check_targets(args.json)
+    from synfer_core.evaluation import render_speed
+    from synfer_core.facekit.renderer import Renderer
+
+    renderer = Renderer.load()
+    speeds = [render_speed.measure(renderer, s, seconds=args.seconds) for s in args.sizes]
+    for speed in speeds:
+        print(f"{speed.size} px: {speed.rate:.1f} images a second and core")
+    options.write_json(args.json, {"sizes": [speed.to_dict() for speed in speeds]})
+    return 0

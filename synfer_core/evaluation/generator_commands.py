@@ -1,0 +1,194 @@
+"""What the generator does: ``eval first-light``, ``control``, ``attention`` and ``sheets``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synfer_core.evaluation import options
+from synfer_core.files import write_whole
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+CONTROL_PARTS = ("aus", "one-sided", "words", "identity", "presets")
+SHEETS = ("random", "expressions", "aus")
+
+
+def add_parsers(parts: Subparsers) -> None:
+    """Add these measurements."""
+    _add_first_light(parts)
+    _add_control(parts)
+    _add_attention(parts)
+    _add_sheets(parts)
+
+
+def _add_first_light(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "first-light",
+        help="84 images by preset: faces found, expressions read",
+        description="Seven expressions by preset, twelve people: faces found, expressions read.",
+        epilog=options.EXAMPLES,
+    )
+    options.add_models(parser)
+    options.add_judges(parser)
+    options.add_backbone(parser)
+    parser.add_argument("--identities", type=int, default=12, help="people (%(default)s)")
+    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
+    options.add_json(parser)
+    parser.set_defaults(run=_first_light)
+
+
+def _add_control(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "control",
+        help="whether units, sides, presets, words and the person come out as asked",
+        description="Whether AUs, sides, presets, words and the person come out as asked.",
+        epilog=options.EXAMPLES,
+    )
+    options.add_models(parser)
+    options.add_judges(parser)
+    options.add_backbone(parser)
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=CONTROL_PARTS,
+        default=list(CONTROL_PARTS),
+        help="what to measure (all); identity is read on the images of the presets",
+    )
+    parser.add_argument(
+        "--images", type=int, default=300, help="with independent AUs, five a person (%(default)s)"
+    )
+    parser.add_argument(
+        "--active", type=float, default=0.5, help="chance of each of DISFA's AUs (%(default)s)"
+    )
+    parser.add_argument(
+        "--active-others", type=float, default=0.1, help="chance of each other AU (%(default)s)"
+    )
+    parser.add_argument("--no-exact", action="store_true", help="leave out the exact renders")
+    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
+    parser.add_argument("--crosstalk", type=Path, metavar="F.png", help="draw the cross-talk here")
+    options.add_json(parser)
+    parser.set_defaults(run=_control)
+
+
+def _add_attention(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "attention",
+        help="whether an AU's attention lies where it moves the face",
+        description="Share of each AU's attention inside the region that FaceKit moves for it.",
+        epilog=options.EXAMPLES,
+    )
+    options.add_models(parser)
+    parser.add_argument(
+        "--images", type=int, default=264, help="22 a person, in whole people (%(default)s)"
+    )
+    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="draw maps and regions here")
+    options.add_json(parser)
+    parser.set_defaults(run=_attention)
+
+
+def _add_sheets(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "sheets",
+        help="contact sheets: random faces, people by expressions, each AU in five steps",
+        description="Contact sheets of the same recipes for any backbone.",
+        epilog=options.EXAMPLES,
+    )
+    parser.add_argument("out", type=Path, metavar="DIR", help="gets random.jpg and so on")
+    options.add_models(parser)
+    options.add_backbone(parser)
+    parser.add_argument(
+        "--kinds", nargs="+", choices=SHEETS, default=list(SHEETS), help="which sheets (all)"
+    )
+    parser.set_defaults(run=_sheets)
+
+
+def _first_light(args: argparse.Namespace) -> int:
+    options.require(args.identities > 0, "--identities", "at least 1")
+    options.check_targets(args.json, args.sheet)
+    from synfer_core.evaluation import first_light
+    from synfer_core.faces.landmarks import shared_landmarker
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    judges = first_light.load_judges(args.judges or args.models or DEFAULT_FOLDER)
+    recipes = first_light.recipes(args.backbone, args.identities)
+    synthesizer = options.load(args.models)
+    detect = shared_landmarker().detect
+    seen = first_light.measure(synthesizer, judges, detect, recipes, tell=options.progress())
+    if args.sheet:
+        write_whole(args.sheet, seen.sheet())
+    figures = seen.to_dict()
+    options.write_json(args.json, figures)
+    print(f"faces found: {seen.face_found()}")
+    for name in judges:
+        print(f"expressions read by judge {name}: {seen.accuracy(name)}")
+    agreement = seen.agreement()
+    print(f"expressions read by FERAnno: {agreement or 'no labels'}")
+    return 0
+
+
+def _control(args: argparse.Namespace) -> int:
+    options.require(args.images >= 5, "--images", "at least 5")
+    options.require(0 < args.active <= 1, "--active", "above 0, at most 1")
+    options.require(0 <= args.active_others <= 1, "--active-others", "0 to 1")
+    options.check_targets(args.json, args.sheet, args.crosstalk)
+    if "aus" not in args.parts:
+        options.require(not args.sheet, "--sheet", "only with the part aus")
+        options.require(not args.crosstalk, "--crosstalk", "only with the part aus")
+    from synfer_core.evaluation import control, control_report
+    from synfer_core.evaluation.control_plan import Plan
+    from synfer_core.evaluation.gauges import Gauges
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    folder = args.models or DEFAULT_FOLDER
+    gauges = Gauges.load(folder, args.judges)
+    synthesizer = options.load(args.models)
+    backbone = options.backbone(synthesizer, args.backbone)
+    exact = None if args.no_exact else synthesizer.backbones.get("facekit")
+    plan = Plan(images=args.images, active=args.active, active_others=args.active_others)
+    seen = control.measure(backbone, exact, gauges, plan, args.parts, tell=options.progress())
+    sheet = seen.sheet()
+    if args.sheet and sheet:
+        write_whole(args.sheet, sheet)
+    if args.crosstalk and seen.model.mixes:
+        title = f"Cross-talk, {args.backbone}"
+        picture = control_report.crosstalk_picture(seen.model.mixes.crosstalk(), title)
+        write_whole(args.crosstalk, picture)
+    figures = seen.to_dict()
+    options.write_json(args.json, figures)
+    print("\n".join(control_report.lines(figures)))
+    return 0
+
+
+def _attention(args: argparse.Namespace) -> int:
+    options.require(args.images > 0, "--images", "at least 1")
+    options.check_targets(args.json, args.sheet)
+    from synfer_core.evaluation import attention
+    from synfer_core.facekit.renderer import Renderer
+
+    people = -(-args.images // len(attention.KEYS))
+    backbone = options.load(args.models).backbones["builtin"]
+    region = attention.regions(Renderer.load().head, backbone.capabilities.image_size)
+    seen = attention.measure(backbone, region, attention.recipes(people), tell=options.progress())
+    if args.sheet:
+        write_whole(args.sheet, seen.sheet())
+    options.write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
+    return 0
+
+
+def _sheets(args: argparse.Namespace) -> int:
+    args.out.mkdir(parents=True, exist_ok=True)
+    targets = {kind: args.out / f"{kind}.jpg" for kind in args.kinds}
+    options.check_targets(*targets.values())
+    from synfer_core.evaluation.control import maker
+    from synfer_core.evaluation.galleries import GALLERIES
+
+    make = maker(options.backbone(options.load(args.models), args.backbone))
+    for kind, target in targets.items():
+        gallery = GALLERIES[kind](args.backbone, options.STEPS)
+        write_whole(target, gallery.draw(make, options.progress()))
+        print(target)
+    return 0
