@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "enrich": ("synfer_core.commands", "write a detailed prompt from a coarse description"),
         "annotate": ("synfer_core.commands", "read expression and action units off images"),
         "stimuli": ("synfer_core.stimuli.commands", "build a set of images for an experiment"),
+        "fetext": ("synfer_core.fetext.commands", "make a data set of captioned face photos"),
         "provenance": ("synfer_core.provenance.commands", "read where an image comes from"),
         "facekit": ("synfer_core.facekit.commands", "the exact renderer: data pack and renders"),
         "train": ("synfer_core.training.commands", "train one stage of the built-in model"),
