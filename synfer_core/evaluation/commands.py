@@ -42,6 +42,7 @@ EVAL_EXAMPLES = """examples:
   synfer eval inversion --json inversion.json --out inversion.jpg
   synfer eval drift --json drift-figures.json
   synfer eval provenance --json provenance.json --sheet watermark.jpg
+  synfer eval fetext trial/ --json fetext.json
   synfer eval sheets sheets/"""
 
 BENCH_EXAMPLES = """examples:
@@ -91,7 +92,24 @@ def _add_eval(subparsers: Subparsers) -> None:
     _add_inversion(parts)
     _add_drift(parts)
     _add_provenance(parts)
+    _add_fetext(parts)
     _add_sheets(parts)
+
+
+def _add_fetext(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "fetext",
+        help="FEText: bad images listed, a killed run taken up again, throughput and memory",
+        description="FEText on renders with broken, blank, faceless and multi-face files among "
+        "them, once in one go and once killed at half.",
+        epilog=EVAL_EXAMPLES,
+    )
+    parser.add_argument("out", type=Path, metavar="DIR", help="a new folder for source and results")
+    parser.add_argument("--images", type=int, default=300, help="files in all (%(default)s)")
+    parser.add_argument("--bad", type=int, default=15, help="bad ones among them (%(default)s)")
+    parser.add_argument("--per-shard", type=int, default=20, help="images a shard (%(default)s)")
+    _add_json(parser)
+    parser.set_defaults(run=_fetext)
 
 
 def _add_control(parts: Subparsers) -> None:
@@ -616,6 +634,19 @@ def _drift(args: argparse.Namespace) -> int:
     seen.threshold.save(folder / FILE)
     _write_json(args.json, seen.to_dict())
     print("\n".join([*seen.lines(), str(folder / FILE)]))
+    return 0
+
+
+def _fetext(args: argparse.Namespace) -> int:
+    _check_targets(args.json)
+    _require(not args.out.exists() or not any(args.out.iterdir()), "DIR", "a new or empty folder")
+    from synfer_core.evaluation import fetext
+
+    plan = fetext.Plan(args.images, args.bad, args.per_shard)
+    args.out.mkdir(parents=True, exist_ok=True)
+    seen = fetext.measure(args.out, fetext.renders(plan.images, _progress()), plan)
+    _write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
     return 0
 
 

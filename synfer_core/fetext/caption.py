@@ -205,3 +205,12 @@ class Attributes:
             for name, values in read.items()
             if values[0].max() >= SURE
         }
+
+
+def load(source: str | None, device: str = "cpu") -> Captioner:
+    """The captioner of ``--captioner``: a multimodal model by folder or id, else the grammar.
+
+    Raises:
+        WeightsError: It cannot be loaded.
+    """
+    return Multimodal(MultimodalModel.load(source, device)) if source else Grammar()

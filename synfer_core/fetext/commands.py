@@ -13,8 +13,6 @@ from synfer_core.errors import CancelledError
 if TYPE_CHECKING:
     from synfer_core.fetext.build import Built, Progress
     from synfer_core.fetext.gate import Gate
-    from synfer_core.fetext.labels import Labeller
-    from synfer_core.fetext.records import Tools
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -122,8 +120,10 @@ def _build(args: argparse.Namespace) -> int:
     from synfer_core.fetext.build import build
     from synfer_core.fetext.config import Config, Options
     from synfer_core.fetext.layouts import layout_of
+    from synfer_core.fetext.records import Tools
     from synfer_core.fetext.sources import Source
     from synfer_core.files import check_writable
+    from synfer_core.synthesizer import DEFAULT_FOLDER
 
     check_writable(args.out.absolute().with_name(f"{args.out.name}.part"), "--out")
     options = Options(
@@ -134,7 +134,15 @@ def _build(args: argparse.Namespace) -> int:
     print("listing the source", file=sys.stderr, flush=True)
     listing = source.listing()
     print(f"{listing.count:,} images; loading models", file=sys.stderr, flush=True)
-    tools = _tools(args, gate, options.size)
+    tools = Tools.load(
+        args.models or DEFAULT_FOLDER,
+        gate,
+        options.size,
+        upscaler=args.upscaler,
+        aus=args.aus,
+        captioner=args.captioner,
+        device=args.device,
+    )
     config = Config.of(options, source, listing, tools)
     try:
         built = build(source, tools, config, args.out, _teller())
@@ -148,37 +156,6 @@ def _gate(args: argparse.Namespace) -> Gate:
 
     given = {name: getattr(args, name) for name in _THRESHOLDS}
     return Gate(**{name: value for name, value in given.items() if value is not None})
-
-
-def _tools(args: argparse.Namespace, gate: Gate, size: int) -> Tools:
-    from synfer_core.faces.landmarks import shared_landmarker
-    from synfer_core.fetext import upscale
-    from synfer_core.fetext.caption import Attributes, Captioner, Grammar, Multimodal
-    from synfer_core.fetext.records import Tools
-    from synfer_core.models.multimodal import MultimodalModel
-    from synfer_core.synthesizer import DEFAULT_FOLDER
-
-    folder = args.models or DEFAULT_FOLDER
-    captioner: Captioner = Grammar()
-    if args.captioner:
-        captioner = Multimodal(MultimodalModel.load(args.captioner, args.device))
-    return Tools(
-        detect=shared_landmarker().detect,
-        gate=gate,
-        size=size,
-        upscaler=upscale.load(args.upscaler, args.device),
-        labeller=_labeller(args.aus, folder),
-        attributes=Attributes.load(folder / "attributes.safetensors"),
-        captioner=captioner,
-    )
-
-
-def _labeller(source: str, folder: Path) -> Labeller:
-    from synfer_core.fetext.labels import ByFile, ByMediaPipe, ByReader
-
-    if source == "reader":
-        return ByReader.load(folder / "au-reader.safetensors")
-    return ByMediaPipe() if source == "mediapipe" else ByFile.load(Path(source))
 
 
 def _teller() -> Callable[[Progress], None]:

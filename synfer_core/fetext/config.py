@@ -9,6 +9,8 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, Self
 
+import torch
+
 from synfer_core.errors import DataError, RequestError
 from synfer_core.faces.landmarks import MODEL_SHA256
 from synfer_core.fetext.caption import INSTRUCTION, Multimodal
@@ -67,6 +69,7 @@ class Config:
         gate: Threshold by name.
         models: Role to name and SHA-256.
         versions: Library to version.
+        threads: Of torch, on which the last digits of what networks read depend.
     """
 
     options: Options
@@ -74,13 +77,19 @@ class Config:
     gate: Mapping[str, float]
     models: Mapping[str, Mapping[str, str]]
     versions: Mapping[str, str]
+    threads: int
 
     @classmethod
     def of(cls, options: Options, source: Source, listing: Listing, tools: Tools) -> Self:
         """What a build from this source with these tools depends on."""
-        return cls(options, _source(source, listing), tools.gate.to_dict(), _models(tools), {
-            name: version(name) for name in ("synfer-studio", *LIBRARIES)
-        })  # fmt: skip
+        return cls(
+            options=options,
+            source=_source(source, listing),
+            gate=tools.gate.to_dict(),
+            models=_models(tools),
+            versions={name: version(name) for name in ("synfer-studio", *LIBRARIES)},
+            threads=torch.get_num_threads(),
+        )
 
     @property
     def count(self) -> int:
@@ -140,16 +149,16 @@ def _source(source: Source, listing: Listing) -> dict[str, Any]:
 
 def _models(tools: Tools) -> dict[str, dict[str, str]]:
     captioner = tools.captioner
-    asked = INSTRUCTION if isinstance(captioner, Multimodal) else ""
-    return {
+    models = {
         "faces": {"name": "MediaPipe Face Landmarker", "sha256": MODEL_SHA256},
         "upscaler": _named(tools.upscaler.name, tools.upscaler.sha256),
         "action units": _named(tools.labeller.name, tools.labeller.sha256),
         "attributes": _named(tools.attributes.name, tools.attributes.sha256),
         "captions": _named(captioner.name, captioner.sha256),
-        **({"instruction": _named("caption.py", sha256(asked.encode()).hexdigest())}
-           if asked else {}),
-    }  # fmt: skip
+    }
+    if isinstance(captioner, Multimodal):
+        models["instruction"] = _named("text", sha256(INSTRUCTION.encode()).hexdigest())
+    return models
 
 
 def _named(name: str, digest: str) -> dict[str, str]:

@@ -61,7 +61,7 @@ class Gate:
     max_yaw: float = 45.0
     max_pitch: float = 35.0
     max_roll: float = 45.0
-    min_sharpness: float = 0.01
+    min_sharpness: float = 0.005
 
     def __post_init__(self) -> None:
         for field in fields(self):

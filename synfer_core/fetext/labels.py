@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from synfer_core.annotation import AUReader
 from synfer_core.errors import DataError, RejectedError
 from synfer_core.faces import landmarks
-from synfer_core.faces.blendshapes import read_aus
+from synfer_core.faces.blendshapes import read_aus, reader_name
 from synfer_core.facs import ACTION_UNITS, INTENSITY_LETTERS
 from synfer_core.fetext.gate import Seen
 from synfer_core.fetext.sources import Item, opened_table
@@ -109,8 +109,6 @@ class ByMediaPipe:
 
     @property
     def name(self) -> str:
-        from synfer_core.faces.blendshapes import reader_name
-
         return reader_name()
 
     def label(self, item: Item, seen: Seen) -> AULabels:
@@ -197,3 +195,14 @@ def _present(occurrence: tuple[float, ...]) -> dict[str, float]:
         elif alone or both in there:
             worded[both] = UNGRADED
     return worded
+
+
+def load(source: str, folder: Path) -> Labeller:
+    """The labeller of ``--aus``: ``reader``, ``mediapipe`` or the path of a CSV file.
+
+    Raises:
+        WeightsError, DataError: It cannot be read.
+    """
+    if source == "reader":
+        return ByReader.load(folder / "au-reader.safetensors")
+    return ByMediaPipe() if source == "mediapipe" else ByFile.load(Path(source))

@@ -10,16 +10,17 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from PIL import Image
 
 from synfer_core.errors import AnswerError, ImageError, ModelError, RejectedError
 from synfer_core.faces.images import decode_image
-from synfer_core.faces.landmarks import Face
+from synfer_core.faces.landmarks import Face, shared_landmarker
 from synfer_core.facs import AU_SLOTS, slots_of
+from synfer_core.fetext import caption, labels, upscale
 from synfer_core.fetext import gate as gates
-from synfer_core.fetext import upscale
 from synfer_core.fetext.caption import Attributes, Caption, Captioner, Subject
 from synfer_core.fetext.gate import Gate, Seen
 from synfer_core.fetext.labels import AULabels, Labeller
@@ -148,6 +149,39 @@ class Tools:
     attributes: Attributes
     captioner: Captioner
 
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        gate: Gate,
+        size: int,
+        *,
+        upscaler: str = upscale.LANCZOS,
+        aus: str = "reader",
+        captioner: str | None = None,
+        device: str = "cpu",
+    ) -> Self:
+        """Load what is asked for; see `upscale.load`, `labels.load` and `caption.load`.
+
+        Args:
+            folder: Weights of the built-in readers.
+            device: Where upscaler and captioner run.
+
+        Raises:
+            DependencyError: MediaPipe or an optional library is missing.
+            WeightsError: A model is missing or another one than it should be.
+            DataError: A file of action units cannot be read.
+        """
+        return cls(
+            detect=shared_landmarker().detect,
+            gate=gate,
+            size=size,
+            upscaler=upscale.load(upscaler, device),
+            labeller=labels.load(aus, folder),
+            attributes=Attributes.load(folder / "attributes.safetensors"),
+            captioner=caption.load(captioner, device),
+        )
+
     def make(self, index: int, item: Item) -> Record | Rejection:
         """A record of an item, or why there is none."""
         try:
@@ -164,9 +198,9 @@ class Tools:
         gates.check_picture(photo, self.gate)
         seen = gates.inspect(photo, self.detect(photo), self.gate)
         image = upscale.crop(photo, seen.face, seen.side, self.size, self.upscaler)
-        labels = self.labeller.label(item, seen)
+        known = self.labeller.label(item, seen)
         attributes = self.attributes.read(seen.crop)
-        subject = Subject(image, seen, item.expression, labels.worded, attributes)
+        subject = Subject(image, seen, item.expression, known.worded, attributes)
         return Record(
             index=index,
             item=item,
@@ -175,7 +209,7 @@ class Tools:
             height=photo.shape[0],
             image=image,
             seen=seen,
-            labels=labels,
+            labels=known,
             attributes=attributes,
             caption=self.captioner.write(subject),
             upscaler=NO_UPSCALER if seen.side >= self.size else self.upscaler.name,

@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synfer_core.errors import DataError
+from synfer_core.errors import DataError, ImageError
 from synfer_core.faces.images import read_bytes
 from synfer_core.facs import EXPRESSIONS, Expression
 
@@ -98,7 +98,11 @@ class Item:
         Raises:
             ImageError: It cannot be read.
         """
-        return self.data if self.data is not None or self.path is None else read_bytes(self.path)
+        if self.data is not None:
+            return self.data
+        if self.path is None:
+            raise ImageError("has neither file nor bytes", field=self.key)
+        return read_bytes(self.path)
 
     def line(self) -> bytes:
         """What the fingerprint of a listing covers: all but the contents of the image file."""
@@ -286,8 +290,7 @@ def _parquet_item(row: Mapping[str, Any], name: str, base: Path) -> Item:
     if isinstance(data, bytes):
         return Item(name, data=data, **_row_fields(row))
     named = row.get("path") or (image.get("path") if isinstance(image, dict) else None)
-    path = base / named if named else None
-    return Item(named or name, path, data=None if named else b"", **_row_fields(row))
+    return Item(named or name, base / named if named else None, **_row_fields(row))
 
 
 _PARQUET_COLUMNS = ("path", "image", "expression", "split", "valence", "arousal")

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from synfer_core.errors import DependencyError, ModelError, WeightsError
 from synfer_core.faces.align import align
@@ -97,9 +98,12 @@ class Network:
         Raises:
             WeightsError: There is none, or it is another kind of model.
         """
-        from transformers import Swin2SRForImageSuperResolution
+        from transformers import AutoConfig, Swin2SRForImageSuperResolution
 
         with loading(source, "a super-resolution model (Swin2SR)"):
+            kind = AutoConfig.from_pretrained(source).model_type
+            if kind != "swin2sr":
+                raise WeightsError(f"is a {kind}", field=source, allowed="a Swin2SR")
             net = pretrained(Swin2SRForImageSuperResolution, source).to(device)
         return cls(
             f"{Path(source).name} (x{net.upscale})",
@@ -136,9 +140,15 @@ class Network:
 
 
 def _swin2sr(net: Any, image: Tensor) -> Tensor:
-    """Its reconstruction without what it padded to whole windows."""
-    size = image.shape[-1] * net.upscale
-    made: Tensor = net(image).reconstruction[..., :size, :size]
+    """What it makes of an image padded to whole windows, without the padding.
+
+    It pads by itself too, but then counts its patches as if it had not.
+    """
+    side = image.shape[-1]
+    rest = -side % net.config.window_size
+    padded = functional.pad(image, (0, rest, 0, rest), mode="replicate").to(net.dtype)
+    size = side * net.upscale
+    made: Tensor = net(padded).reconstruction[..., :size, :size]
     return made
 
 

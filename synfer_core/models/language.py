@@ -32,8 +32,9 @@ def loading(source: str, kind: str) -> Iterator[None]:
     """
     from transformers.utils import logging
 
-    # It would draw over our own output.
+    # They would write over our own output.
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()
     try:
         yield
     except (OSError, ValueError, SafetensorError) as error:
@@ -50,9 +51,13 @@ def pretrained(kind: Any, source: str) -> Any:
     Raises:
         WeightsError: Some weights are missing, as in the files of another model.
     """
-    model, info = kind.from_pretrained(source, use_safetensors=True, output_loading_info=True)
-    if info["missing_keys"] or info["mismatched_keys"]:
-        some = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))[0]
+    # Sizes that differ are told, not passed over: they are refused below, in one line.
+    model, info = kind.from_pretrained(
+        source, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
+    )
+    unlike = [name for name, *_ in info["mismatched_keys"]]
+    if info["missing_keys"] or unlike:
+        some = min([*info["missing_keys"], *unlike])
         raise WeightsError(f"has no fitting weights for {some}", field=source)
     return model.eval()
 

@@ -50,7 +50,7 @@ class MultimodalModel:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         with loading(source, "a model of pictures and text"):
-            processor = AutoProcessor.from_pretrained(source)
+            processor: Any = AutoProcessor.from_pretrained(source)  # type: ignore[no-untyped-call]
             model = pretrained(AutoModelForImageTextToText, source)
         if getattr(processor, "chat_template", None) is None:
             raise WeightsError("has no chat template", field=source, allowed="one that has")
