@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 LIGHT = ["synfer_core", "synfer_core.facs", "synfer_core.request", "synfer_core.errors",
          "synfer_core.cli", "synfer_core.commands", "synfer_core.batch",
          "synfer_core.enrichment", "synfer_core.wire", "synfer_core.client",
-         "synfer_core.stimuli.commands"]  # fmt: skip
+         "synfer_core.stimuli.commands", "synfer_core.fetext.commands"]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -229,7 +229,8 @@ class Trial:
             f"{right} of {len(self.wrong)} bad images are listed with the right reason",
             f"{self.records} of {self.plan.images - len(self.wrong)} good images came out",
             f"killed with {self.kept} shards written and taken up again: {same}",
-            f"{self.report['images_per_second']} images a second, at most "
+            f"{self.report['images_per_second_and_core']} images a second and core "
+            f"({self.report['images_per_second']} by the clock on the wall), at most "
             f"{self.report['peak_memory_mb']:.0f} MB of memory",
             *(f"  misjudged: {k} as {v or 'good'}" for k, v in self.misjudged.items()),
             *(f"  lost: {k} as {v}" for k, v in self.lost.items()),

@@ -189,7 +189,7 @@ def _tell(built: Built, out: Path) -> int:
     if tally.rejected:
         print(f"  each with its reason: {out / REJECTED}")
     print(
-        f"  {built.read:,} images read in {built.seconds:.0f} s ({built.rate:.1f} a second), "
-        f"at most {built.peak_mb:,.0f} MB of memory"
+        f"  {built.read:,} images read in {built.seconds:.0f} s ({built.rate:.1f} a second, "
+        f"{built.rate_of_core:.1f} a second and core), at most {built.peak_mb:,.0f} MB of memory"
     )
     return 0

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.annotation import AUReader
-from synfer_core.errors import DataError, RejectedError
+from synfer_core.errors import DataError, ModelError, RejectedError
 from synfer_core.faces import landmarks
 from synfer_core.faces.blendshapes import read_aus, reader_name
 from synfer_core.facs import ACTION_UNITS, INTENSITY_LETTERS
@@ -97,8 +97,15 @@ class ByReader:
         return cls(AUReader.load(path), file_sha256(path))
 
     def label(self, item: Item, seen: Seen) -> AULabels:
-        """All 36 slots."""
-        return AULabels(self.name, self.reader.read(seen.crop).aus)
+        """All 36 slots.
+
+        Raises:
+            ModelError: It reads what is no number.
+        """
+        aus = self.reader.read(seen.crop).aus
+        if not all(map(math.isfinite, aus.values())):
+            raise ModelError("read no finite intensities", field=self.name)
+        return AULabels(self.name, aus)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synfer_core.errors import DataError, ImageError
+from synfer_core.errors import DataError, ImageError, RequestError
 from synfer_core.faces.images import read_bytes
 from synfer_core.facs import EXPRESSIONS, Expression
 
@@ -155,6 +155,10 @@ class Source:
     split: str | None = None
     limit: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise RequestError("is out of range", field="--limit", allowed="1 or more")
+
     def items(self) -> Iterator[Item]:
         """The images, in a fixed order.
 
@@ -273,8 +277,7 @@ def _parquet_file(shard: Path, base: Path) -> Iterator[Item]:
     try:
         with pq.ParquetFile(shard) as file:
             columns = [name for name in _PARQUET_COLUMNS if name in file.schema_arrow.names]
-            if not {"path", "image"} & set(columns):
-                raise DataError("has no column path or image", field=str(shard), allowed=_SHAPE)
+            _check_columns(file.schema_arrow, columns, str(shard))
             number = 0
             for batch in file.iter_batches(_BATCH, columns=columns):
                 for row in batch.to_pylist():
@@ -282,6 +285,16 @@ def _parquet_file(shard: Path, base: Path) -> Iterator[Item]:
                     number += 1
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"cannot be read as Parquet: {error}", field=str(shard)) from error
+
+
+def _check_columns(schema: pa.Schema, columns: list[str], field: str) -> None:
+    if not {"path", "image"} & set(columns):
+        raise DataError("has no column path or image", field=field, allowed=_SHAPE)
+    for name in {"path", "expression", "split"} & set(columns):
+        kind = schema.field(name).type
+        value = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (pa.types.is_string(value) or pa.types.is_large_string(value)):
+            raise DataError(f"column {name} is {kind}", field=field, allowed="words")
 
 
 def _parquet_item(row: Mapping[str, Any], name: str, base: Path) -> Item:

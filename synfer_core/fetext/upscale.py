@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,6 +28,8 @@ from synfer_core.models.checkpoints import file_sha256
 from synfer_core.models.language import loading, pretrained, pretrained_sha256
 
 Pixels = NDArray[np.uint8]
+
+_DAMAGE = (OSError, ValueError, RuntimeError, SafetensorError)
 
 LANCZOS = "lanczos"
 SPANDREL = "spandrel:"
@@ -122,9 +125,11 @@ class Network:
         """
         try:
             from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:
+            # A torchvision built for another torch raises RuntimeError when it is imported.
             raise DependencyError(
-                f"spandrel cannot be imported ({error}); it also needs torchvision",
+                f"spandrel cannot be imported ({error}); it also needs the torchvision that "
+                "belongs to torch",
                 field="--upscaler",
                 allowed="pip install 'synfer-studio[upscale]', or lanczos, or a Swin2SR",
             ) from error
@@ -132,8 +137,8 @@ class Network:
             raise WeightsError("is not safetensors", field=str(path), allowed="*.safetensors")
         try:
             net: Any = ModelLoader(device).load_from_file(path)
-        except (OSError, ValueError, RuntimeError, UnsupportedModelError) as error:
-            raise WeightsError(f"is no model spandrel knows: {error}", field=str(path)) from error
+        except (*_DAMAGE, UnsupportedModelError) as error:
+            raise WeightsError(f"cannot be loaded by spandrel: {error}", field=str(path)) from error
         if not isinstance(net, ImageModelDescriptor):
             raise WeightsError("does not map images to images", field=str(path))
         return cls(f"{path.stem} (x{net.scale})", file_sha256(path), net.eval(), device)

@@ -34,7 +34,7 @@ def loading(source: str, kind: str) -> Iterator[None]:
 
     # They would write over our own output.
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         yield
     except (OSError, ValueError, SafetensorError) as error:

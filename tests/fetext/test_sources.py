@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synfer_core.errors import DataError, ImageError
+from synfer_core.errors import DataError, ImageError, RequestError
 from synfer_core.fetext.sources import CSV, FOLDER, PARQUET, Item, Layout, Source
 
 
@@ -50,6 +50,8 @@ def test_a_split_and_a_limit_choose(tmp_path: Path) -> None:
     assert chosen.listing().count == 2
     with pytest.raises(DataError, match="no image in the split train"):
         Source(FOLDER, tmp_path, split="train").listing()
+    with pytest.raises(RequestError, match="--limit"):
+        Source(FOLDER, tmp_path, limit=0)
 
 
 def test_the_fingerprint_is_of_names_sizes_and_labels(tmp_path: Path) -> None:
@@ -97,8 +99,10 @@ def test_a_csv_manifest_without_paths_is_refused(tmp_path: Path) -> None:
 
 
 def test_parquet_with_paths_or_with_images(tmp_path: Path) -> None:
-    rows = [{"image": {"bytes": b"JPEG", "path": "1.webp"}, "expression": "fear", "split": "val"},
-            {"image": {"bytes": b"more", "path": "2.webp"}, "expression": "mixed", "split": "val"}]  # fmt: skip
+    rows = [
+        {"image": {"bytes": data, "path": "x.webp"}, "expression": label, "split": "val"}
+        for data, label in ((b"JPEG", "fear"), (b"more", "mixed"))
+    ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
     pq.write_table(pa.Table.from_pylist([{"path": "x/3.jpg"}]), tmp_path / "b.parquet")
     files(tmp_path, "x/3.jpg")
@@ -114,4 +118,7 @@ def test_parquet_that_is_none_is_refused(tmp_path: Path) -> None:
         read(PARQUET, tmp_path / "a.parquet")
     pq.write_table(pa.table({"file": ["a.jpg"]}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match="no column path or image"):
+        read(PARQUET, tmp_path / "a.parquet")
+    pq.write_table(pa.table({"path": ["a.jpg"], "expression": [3]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="column expression is int64"):
         read(PARQUET, tmp_path / "a.parquet")
