@@ -42,7 +42,7 @@ EVAL_EXAMPLES = """examples:
   synfer eval inversion --json inversion.json --out inversion.jpg
   synfer eval drift --json drift-figures.json
   synfer eval provenance --json provenance.json --sheet watermark.jpg
-  synfer eval fetext trial/ --json fetext.json
+  synfer eval fetext trial/ --json fetext.json --sheet fetext.jpg
   synfer eval sheets sheets/"""
 
 BENCH_EXAMPLES = """examples:
@@ -108,6 +108,7 @@ def _add_fetext(parts: Subparsers) -> None:
     parser.add_argument("--images", type=int, default=300, help="files in all (%(default)s)")
     parser.add_argument("--bad", type=int, default=15, help="bad ones among them (%(default)s)")
     parser.add_argument("--per-shard", type=int, default=20, help="images a shard (%(default)s)")
+    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
     _add_json(parser)
     parser.set_defaults(run=_fetext)
 
@@ -638,13 +639,15 @@ def _drift(args: argparse.Namespace) -> int:
 
 
 def _fetext(args: argparse.Namespace) -> int:
-    _check_targets(args.json)
+    _check_targets(args.json, args.sheet)
     _require(not args.out.exists() or not any(args.out.iterdir()), "DIR", "a new or empty folder")
     from synfer_core.evaluation import fetext
 
     plan = fetext.Plan(args.images, args.bad, args.per_shard)
     args.out.mkdir(parents=True, exist_ok=True)
     seen = fetext.measure(args.out, fetext.renders(plan.images, _progress()), plan)
+    if args.sheet:
+        write_whole(args.sheet, fetext.sheet(args.out / fetext.WHOLE))
     _write_json(args.json, seen.to_dict())
     print("\n".join(seen.lines()))
     return 0

@@ -20,15 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from PIL import Image
 
 from synfer_core.errors import DataError
+from synfer_core.evaluation.sheets import contact_sheet
+from synfer_core.facs import EXPRESSIONS
 from synfer_core.fetext import build as building
 from synfer_core.fetext.config import Config, Options
 from synfer_core.fetext.gate import Gate
-from synfer_core.fetext.layouts import FOLDER
 from synfer_core.fetext.records import Tools
-from synfer_core.fetext.sources import Source
+from synfer_core.fetext.sources import FOLDER, Source
 from synfer_core.files import write_whole
 from synfer_core.report import Pixels
 from synfer_core.synthesizer import DEFAULT_FOLDER
@@ -40,7 +42,10 @@ BAD = ("unreadable", "blank", "no_face", "several_faces")
 """What is wrong with the bad files, in turn, as FEText has to say it."""
 
 RENDER_SIZE = 192
+WHOLE = "whole"
+"""Folder of the data set that was built in one go."""
 _QUALITIES = (75, 85, 95)
+_COLUMNS, _THUMB = 6, 128
 
 Run = Callable[[Path, Path], None]
 """Builds a source into a folder."""
@@ -250,7 +255,7 @@ def measure(folder: Path, faces: Iterable[Face], plan: Plan, run: Run | None = N
     Raises:
         DataError: A build ended with an error, or the killed one was not killed.
     """
-    source, whole, broken = (folder / name for name in ("source", "whole", "killed"))
+    source, whole, broken = (folder / name for name in ("source", WHOLE, "killed"))
     wrong = write_source(source, faces, plan)
     run = run or partial(_run_apart, plan.per_shard)
     run(source, whole)
@@ -265,6 +270,34 @@ def measure(folder: Path, faces: Iterable[Face], plan: Plan, run: Run | None = N
     first, second = digests(whole), digests(broken)
     differing = tuple(n for n in sorted(first | second) if first.get(n) != second.get(n))
     return Trial(plan, wrong, listed, report["records"], kept, differing, report, resumed)
+
+
+def sheet(folder: Path) -> bytes:
+    """A JPEG of some of the records in `folder`, a row for each expression, small faces first."""
+    rows = [row for path in sorted(folder.glob("*.parquet")) for row in _rows(path)]
+    by_size = sorted(rows, key=lambda row: float(row["face_side"]))
+    cells = []
+    for name in EXPRESSIONS:
+        found = [row for row in by_size if row["expression"] == name]
+        chosen = [found[i * len(found) // _COLUMNS] for i in range(_COLUMNS)] if found else []
+        cells.append([_resized(_decoded(row["image"]["bytes"]), _THUMB) for row in chosen])
+    blank = np.full((_THUMB, _THUMB, 3), 235, np.uint8)
+    return contact_sheet(
+        [row or [blank] * _COLUMNS for row in cells],
+        row_names=EXPRESSIONS,
+        column_names=["smallest in the photo", *[""] * (_COLUMNS - 2), "largest"],
+    )
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    columns = ["image", "expression", "face_side"]
+    rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
+    return rows
+
+
+def _decoded(data: bytes) -> Pixels:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.array(image)
 
 
 def _run_apart(per_shard: int, source: Path, out: Path) -> None:

@@ -29,7 +29,7 @@ _THRESHOLDS = {
     "min_contrast": "grey levels' deviation below which a picture is blank",
     "min_face": "pixels on a side of the aligned crop",
     "max_bystander": "area of the second face as a share of the first",
-    "max_outside": "share of the crop beyond the picture's edge",
+    "max_cut": "share of the face's landmarks beyond the picture's edge",
     "max_yaw": "degrees",
     "max_pitch": "degrees",
     "max_roll": "degrees",

@@ -49,7 +49,7 @@ class Gate:
         min_contrast: Standard deviation of grey levels (0-255) below which a picture is blank.
         min_face: Pixels of the photo on a side of the aligned crop.
         max_bystander: Area of the second largest face as a share of the largest, 0 to 1.
-        max_outside: Share of the aligned crop beyond the picture's edge, 0 to 1.
+        max_cut: Share of the face's 478 landmarks beyond the picture's edge, 0 to 1.
         max_yaw, max_pitch, max_roll: Degrees either way.
         min_sharpness: See the module; 0 lets everything pass.
     """
@@ -57,7 +57,7 @@ class Gate:
     min_contrast: float = 4.0
     min_face: float = 48.0
     max_bystander: float = 0.25
-    max_outside: float = 0.25
+    max_cut: float = 0.05
     max_yaw: float = 45.0
     max_pitch: float = 35.0
     max_roll: float = 45.0
@@ -80,7 +80,7 @@ _ALLOWED = {
     "min_contrast": (0, 127),
     "min_face": (16, 4096),
     "max_bystander": (0, 1),
-    "max_outside": (0, 1),
+    "max_cut": (0, 1),
     "max_yaw": (0, 90),
     "max_pitch": (0, 90),
     "max_roll": (0, 180),
@@ -137,9 +137,10 @@ def inspect(image: NDArray[np.uint8], faces: Sequence[Face], gate: Gate) -> Seen
     side = READ_SIZE / float(np.hypot(*small.matrix[:, 0]))
     if side < gate.min_face:
         raise _rejected("small_face", f"the face is {side:.0f} pixels wide", gate, "min_face")
-    if small.outside > gate.max_outside:
-        said = f"{small.outside:.0%} of the face's frame is outside"
-        raise _rejected("cut_face", said, gate, "max_outside")
+    cut = _share_outside(face, *image.shape[:2])
+    if cut > gate.max_cut:
+        said = f"{cut:.0%} of the face's landmarks are outside"
+        raise _rejected("cut_face", said, gate, "max_cut")
     _check_pose(face, gate)
     sharp = sharpness(_at_most_own_size(image, face, small, side))
     if sharp < gate.min_sharpness:
@@ -156,6 +157,12 @@ def sharpness(crop: NDArray[np.uint8]) -> float:
 
 def _grey(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64)
+
+
+def _share_outside(face: Face, height: int, width: int) -> float:
+    """MediaPipe guesses where landmarks lie that the picture does not show."""
+    x, y = face.points.T
+    return float(((x < 0) | (y < 0) | (x >= width) | (y >= height)).mean())
 
 
 def _at_most_own_size(
@@ -185,7 +192,7 @@ def describe(gate: Gate) -> dict[str, Any]:
         "several_faces": f"the second face has more than {gate.max_bystander:.0%} of the area of "
         "the largest",
         "small_face": f"the aligned crop is less than {gate.min_face:g} pixels wide in the photo",
-        "cut_face": f"more than {gate.max_outside:.0%} of the crop lies outside the picture",
+        "cut_face": f"more than {gate.max_cut:.0%} of the face's landmarks lie outside the picture",
         "pose": f"yaw beyond {gate.max_yaw:g}, pitch beyond {gate.max_pitch:g} or roll beyond "
         f"{gate.max_roll:g} degrees",
         "blurred": f"sharpness below {gate.min_sharpness:g}",

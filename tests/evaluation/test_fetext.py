@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from synfer_core.errors import DataError
-from synfer_core.evaluation.fetext import BAD, Face, Plan, build_here, measure
+from synfer_core.evaluation.fetext import BAD, WHOLE, Face, Plan, build_here, measure, sheet
 from tests.faces.photo import needs_landmarker, portrait
 
 PLAN = Plan(images=12, bad=4, per_shard=2)
@@ -36,6 +38,8 @@ def test_bad_images_are_listed_and_a_killed_run_ends_with_the_same_bytes(tmp_pat
     figures = trial.to_dict()
     assert figures["report"]["images_per_second"] > 0
     assert figures["report"]["peak_memory_mb"] > 100
+    with Image.open(io.BytesIO(sheet(tmp_path / WHOLE))) as picture:
+        assert picture.height > 8 * 128
     astray = replace(trial, listed=dict.fromkeys(trial.listed, "blank") | {"good.jpg": "pose"})
     assert len(astray.misjudged) == 3
     assert astray.lost == {"good.jpg": "pose"}

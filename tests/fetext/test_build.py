@@ -19,9 +19,8 @@ from synfer_core.evaluation.fetext import digests
 from synfer_core.fetext.build import JOURNAL, REJECTED, Built, Progress, Watch, build
 from synfer_core.fetext.config import Config, Options
 from synfer_core.fetext.gate import REASONS, Gate
-from synfer_core.fetext.layouts import FOLDER
 from synfer_core.fetext.records import Tools
-from synfer_core.fetext.sources import Source
+from synfer_core.fetext.sources import FOLDER, Source
 from tests.faces.photo import needs_landmarker, portrait
 
 pytestmark = needs_landmarker
