@@ -42,7 +42,9 @@ else of the person: no sex, age, skin, hair, eyes' colour, beard, glasses, make-
 background that the description does not have. The expressions are {", ".join(EXPRESSIONS)}.
 Answer with that line alone, without quotation marks."""
 
-_ANATOMY = re.compile(r"\b(?:eye)?(?:brow|lid|eye|nose|cheek|lip|mouth|jaw|chin|smil|frown)")
+ANATOMY = re.compile(r"\b(?:eye)?(?:brow|lid|eye|nose|cheek|lip|mouth|jaw|chin|smil|frown)")
+"""Words that say what moves in a face."""
+
 _INVENTED = re.compile(
     r"\b(asian|african|european|american|caucasian|hispanic|latin[ao]|arab|indian|chinese|japanese|"
     r"korean|hats?|caps?|scar(?:f|ves)|earrings?|necklace|piercings?|tattoos?|scars?|wrinkle[sd]?|"
@@ -110,14 +112,14 @@ def enrich(
         RequestError: There is neither label nor AUs, one is not known, or the description alone
             is too long for the text encoder.
     """
-    movements = _movements(_intensities(expression, aus))
+    moves = movements(_intensities(expression, aus))
     if writer is None:
-        return _by_grammar(text, expression, movements)
-    asked = _request(text, expression, movements)
+        return _by_grammar(text, expression, moves)
+    asked = _request(text, expression, moves)
     try:
-        answer = _checked(writer.complete(INSTRUCTION, asked), text, movements)
+        answer = _checked(writer.complete(INSTRUCTION, asked), text, moves)
     except AnswerError as error:
-        made = _by_grammar(text, expression, movements)
+        made = _by_grammar(text, expression, moves)
         note = f"{writer.name}'s answer {error.message}; {GRAMMAR} wrote this prompt instead"
         return Enriched(made.text, GRAMMAR, (note, *made.notes))
     return Enriched(answer, writer.name)
@@ -154,7 +156,7 @@ def _intensities(expression: str | None, aus: Mapping[str, float] | None) -> dic
     return dict(PROTOTYPES[expression])
 
 
-def _movements(aus: Mapping[str, float]) -> list[str]:
+def movements(aus: Mapping[str, float]) -> list[str]:
     """The AUs in words, the strongest first; below half of A they are not worth a word."""
     clauses = [c for key, value in _joined(aus).items() if (c := _clause(key, value))]
     return [clause.words for clause in sorted(clauses, key=lambda c: -c.intensity)]
@@ -236,7 +238,7 @@ def _checked(answer: str, text: str, movements: list[str]) -> str:
     (prompt,) = lines
     if count_tokens(prompt) > MAX_TOKENS:
         raise AnswerError(f"has {count_tokens(prompt)} tokens, more than {MAX_TOKENS}")
-    if movements and not _ANATOMY.search(prompt.lower()):
+    if movements and not ANATOMY.search(prompt.lower()):
         raise AnswerError("says nothing of the face's movement")
     _check_person(prompt, text)
     return prompt

@@ -57,6 +57,20 @@ class ImageError(SynferError):
     """An image file cannot be read, is too large, or shows no face."""
 
 
+class RejectedError(ImageError):
+    """An image can be read, or not even that, and is not fit for a data set.
+
+    Attributes:
+        reason: One of `synfer_core.fetext.gate.REASONS`.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, field: str | None = None, allowed: str | None = None
+    ):
+        super().__init__(message, field=field, allowed=allowed)
+        self.reason = reason
+
+
 class WeightsError(SynferError):
     """A weight file is missing, truncated, or not the one the recipe names."""
 

@@ -1,4 +1,4 @@
-"""What files keep: ``eval drift`` and ``provenance``."""
+"""What sets and files keep: ``eval drift``, ``provenance`` and ``fetext``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def add_parsers(parts: Subparsers) -> None:
     """Add these measurements."""
     _add_drift(parts)
     _add_provenance(parts)
+    _add_fetext(parts)
 
 
 def _add_drift(parts: Subparsers) -> None:
@@ -57,6 +58,23 @@ def _add_provenance(parts: Subparsers) -> None:
     parser.set_defaults(run=_provenance)
 
 
+def _add_fetext(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "fetext",
+        help="FEText: bad images listed, a killed run taken up again, throughput and memory",
+        description="FEText on renders with broken, blank, faceless and multi-face files among "
+        "them, once in one go and once killed at half.",
+        epilog=options.EXAMPLES,
+    )
+    parser.add_argument("out", type=Path, metavar="DIR", help="a new folder for source and results")
+    parser.add_argument("--images", type=int, default=300, help="files in all (%(default)s)")
+    parser.add_argument("--bad", type=int, default=15, help="bad ones among them (%(default)s)")
+    parser.add_argument("--per-shard", type=int, default=20, help="images a shard (%(default)s)")
+    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
+    options.add_json(parser)
+    parser.set_defaults(run=_fetext)
+
+
 def _drift(args: argparse.Namespace) -> int:
     options.require(args.people >= 6, "--people", "at least 6")
     from synfer_core.evaluation import drift
@@ -79,6 +97,22 @@ def _drift(args: argparse.Namespace) -> int:
     seen.threshold.save(folder / FILE)
     options.write_json(args.json, seen.to_dict())
     print("\n".join([*seen.lines(), str(folder / FILE)]))
+    return 0
+
+
+def _fetext(args: argparse.Namespace) -> int:
+    options.check_targets(args.json, args.sheet)
+    empty = not args.out.exists() or not any(args.out.iterdir())
+    options.require(empty, "DIR", "a new or empty folder")
+    from synfer_core.evaluation import fetext
+
+    plan = fetext.Plan(args.images, args.bad, args.per_shard)
+    args.out.mkdir(parents=True, exist_ok=True)
+    seen = fetext.measure(args.out, fetext.renders(plan.images, options.progress()), plan)
+    if args.sheet:
+        write_whole(args.sheet, fetext.sheet(args.out / fetext.WHOLE))
+    options.write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
     return 0
 
 

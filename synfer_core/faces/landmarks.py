@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,20 @@ _LEFT_EYE, _RIGHT_EYE, _MOUTH = (33, 133), (362, 263), (61, 291)
 """Corner points, left and right as seen in the image."""
 
 
+class HeadPose(NamedTuple):
+    """Rotation of a head in degrees, with the signs of `facekit.scene.Pose`.
+
+    Attributes:
+        yaw: Positive to the subject's left.
+        pitch: Positive upwards.
+        roll: Positive where the subject's left eye is the higher one.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
 @dataclass(frozen=True)
 class Face:
     """One face in an image.
@@ -59,10 +73,12 @@ class Face:
     Attributes:
         points: (478, 2) float32, x and y in pixels of the image.
         blendshapes: ARKit-style name to score 0-1; left and right are the subject's.
+        pose: Where the head points; None where it was not asked for.
     """
 
     points: NDArray[np.float32]
     blendshapes: Mapping[str, float]
+    pose: HeadPose | None = None
 
     @property
     def area(self) -> float:
@@ -119,14 +135,34 @@ class Landmarker:
         height, width = image.shape[:2]
         found = self._landmarker.detect(self._image(_enlarged(image)))
         faces = [
-            Face(_points(marks, width, height), {c.category_name: c.score for c in shapes})
-            for marks, shapes in zip(found.face_landmarks, found.face_blendshapes, strict=True)
+            Face(
+                _points(marks, width, height),
+                {c.category_name: c.score for c in shapes},
+                _pose(np.asarray(matrix, np.float64)),
+            )
+            for marks, shapes, matrix in zip(
+                found.face_landmarks,
+                found.face_blendshapes,
+                found.facial_transformation_matrixes,
+                strict=True,
+            )
         ]
         return tuple(sorted(faces, key=lambda face: -face.area))
 
 
 def _points(marks: Any, width: int, height: int) -> NDArray[np.float32]:
     return np.array([(mark.x * width, mark.y * height) for mark in marks], np.float32)
+
+
+def _pose(matrix: NDArray[np.float64]) -> HeadPose:
+    """Of the (4, 4) matrix that takes MediaPipe's canonical face to the one that is seen."""
+    turn = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    angles = (
+        np.arctan2(turn[0, 2], turn[2, 2]),
+        np.arcsin(np.clip(turn[1, 2], -1, 1)),
+        np.arctan2(turn[1, 0], turn[1, 1]),
+    )
+    return HeadPose(*(float(np.degrees(angle)) for angle in angles))
 
 
 def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -156,6 +192,7 @@ def _load_mediapipe(model: str) -> tuple[Any, Any, Any]:
         base_options=tasks.BaseOptions(model_asset_path=model),
         num_faces=MAX_FACES,
         output_face_blendshapes=True,
+        output_facial_transformation_matrixes=True,
     )
 
     def image(pixels: NDArray[np.uint8]) -> Any:

@@ -6,6 +6,9 @@ are read, and no code that comes with a model is run.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,9 +17,63 @@ import torch
 from safetensors import SafetensorError
 
 from synfer_core.errors import WeightsError
+from synfer_core.models.checkpoints import file_sha256
 
 MAX_NEW_TOKENS = 96
 """More than a prompt of 48 tokens needs, whatever the model's own tokenizer."""
+
+
+@contextmanager
+def loading(source: str, kind: str) -> Iterator[None]:
+    """Around reading a model of `transformers` by folder or id: what fails is said in one line.
+
+    Raises:
+        WeightsError: There is none, or it is not of this kind or not in safetensors.
+    """
+    from transformers.utils import logging
+
+    # They would write over our own output.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    except (OSError, ValueError, SafetensorError) as error:
+        raise WeightsError(
+            f"cannot be loaded as {kind}: {str(error).splitlines()[0][:200]}",
+            field=source,
+            allowed=f"a folder, or an id on the hub, of {kind} in safetensors",
+        ) from error
+
+
+def pretrained(kind: Any, source: str) -> Any:
+    """A model of a class of `transformers`, for use: all of its weights are in the files.
+
+    Raises:
+        WeightsError: Some weights are missing, as in the files of another model.
+    """
+    # Sizes that differ are told, not passed over: they are refused below, in one line.
+    model, info = kind.from_pretrained(
+        source, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
+    )
+    unlike = [name for name, *_ in info["mismatched_keys"]]
+    if info["missing_keys"] or unlike:
+        some = min([*info["missing_keys"], *unlike])
+        raise WeightsError(f"has no fitting weights for {some}", field=source)
+    return model.eval()
+
+
+def pretrained_sha256(source: str) -> str:
+    """SHA-256 of a loaded model's one safetensors file, or over the names and hashes of several."""
+    from huggingface_hub import snapshot_download
+
+    folder = Path(source)
+    if not folder.is_dir():
+        folder = Path(snapshot_download(source, local_files_only=True))
+    hashes = {path.name: file_sha256(path) for path in sorted(folder.glob("*.safetensors"))}
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    lines = "".join(f"{name} {value}\n" for name, value in hashes.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -41,20 +98,11 @@ class LanguageModel:
             WeightsError: There is none, or it is not a causal text model in safetensors.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
 
-        # It would draw over our own output.
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
+        with loading(source, "a text model"):
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model: Any = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise WeightsError(
-                f"cannot be loaded as a text model: {str(error).splitlines()[0][:200]}",
-                field=source,
-                allowed="a folder, or an id on the hub, of a causal text model in safetensors",
-            ) from error
-        return cls(Path(source).name, tokenizer, model.eval())
+            model = pretrained(AutoModelForCausalLM, source)
+        return cls(Path(source).name, tokenizer, model)
 
     @torch.no_grad()
     def complete(self, instruction: str, request: str) -> str:
