@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Literal, get_args
+from typing import IO
 
 from synfer_core.annotations.reading import Failed, Outcome, Read
 from synfer_core.errors import SynferError
@@ -22,9 +22,6 @@ from synfer_core.faces.blendshapes import ALONE
 from synfer_core.faces.landmarks import Face, landmarker_name
 from synfer_core.faces.sixty_eight import COUNT, sixty_eight
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS, EXPRESSIONS, MAX_INTENSITY, format_facs
-
-StyleName = Literal["synfer", "openface", "pyfeat"]
-STYLE_NAMES: tuple[StyleName, ...] = get_args(StyleName)
 
 PRESENT = 1.0
 """Intensity (A) from which on a unit counts as present in OpenFace's ``AU12_c``."""
@@ -218,7 +215,7 @@ def _readers(read: Read, *only: str) -> Row:
     return {name: names[name] for name in only or names}
 
 
-STYLES: Mapping[StyleName, Style] = {
+STYLES: Mapping[str, Style] = {
     "synfer": Style(
         "SynFER Studio",
         (

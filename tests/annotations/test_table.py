@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from synfer_core.annotations.reading import Failed, Outcome, Read
-from synfer_core.annotations.table import STYLES, StyleName, Writer
+from synfer_core.annotations.table import STYLES, Writer
 from synfer_core.errors import ImageError
 from synfer_core.faces.landmarks import Face, landmarker_name
 from synfer_core.faces.second_opinion import NO_FACE, SecondOpinion
@@ -40,7 +40,7 @@ def unread() -> Read:
     return Read("a.png", bare, NO_FACE, None)
 
 
-def table(style: StyleName, *outcomes: Outcome) -> list[dict[str, str]]:
+def table(style: str, *outcomes: Outcome) -> list[dict[str, str]]:
     file = io.StringIO(newline="")
     writer = Writer(file, STYLES[style])
     for outcome in outcomes:
@@ -102,7 +102,7 @@ def test_own_rows_have_sides_both_readers_and_the_verdict() -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_what_nobody_reads_stays_empty(style: StyleName) -> None:
+def test_what_nobody_reads_stays_empty(style: str) -> None:
     (row,) = table(style, unread())
     filled = {name for name, value in row.items() if value}
     assert filled <= {"file", "ok", "frame", "face_id", "success", "input"}
