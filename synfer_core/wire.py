@@ -166,6 +166,7 @@ class Backbone(_Shape):
     semantic: bool
     guides: list[str]
     editing: bool
+    drafts: bool
     holding: bool
     sides: bool
     au_range: tuple[float, float]

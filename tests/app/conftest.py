@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from synfer_core.files import cache_folder
 from synfer_core.models import classifier, feranno, latent_classifier
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier, ClassifierConfig
+from synfer_core.models.denoiser import Denoiser
 from synfer_core.models.feranno import FERAnno, FERAnnoConfig, Probe
 from synfer_core.models.latent_classifier import LatentClassifier, LatentClassifierConfig
 from synfer_core.synthesizer import Synthesizer
@@ -106,3 +108,15 @@ def light(browser: sync_api.Browser, url: str) -> Iterator[Visit]:
     yield one
     one.context.close()
     assert one.troubles == []
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step takes a tenth of a second, so that a run outlasts the hand that stops it."""
+    forward = Denoiser.forward
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.1)
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(Denoiser, "forward", slowly)

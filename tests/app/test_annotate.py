@@ -330,9 +330,10 @@ class TestInABrowser:
     ) -> None:
         real = tab_module.read_all
 
-        def slowly(*args: Any, **kwargs: Any) -> Any:
-            time.sleep(0.5)
-            return real(*args, **kwargs)
+        def slowly(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            for one in real(*args, **kwargs):
+                time.sleep(0.7)
+                yield one
 
         monkeypatch.setattr(tab_module, "read_all", slowly)
         visit = open_tab(browser, reading, NARROW)

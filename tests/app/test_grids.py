@@ -203,6 +203,7 @@ class TestInABrowser:
         light.generate()
         assert json.loads(lines[3]) == json.loads(light.recipe().to_json())
 
+    @pytest.mark.usefixtures("unhurried")
     def test_a_narrow_page_fits(self, browser: sync_api.Browser, url: str) -> None:
         visit = Visit(browser, url, NARROW, "dark")
         visit.wait("done")

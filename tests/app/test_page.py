@@ -7,7 +7,6 @@ import re
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -17,7 +16,6 @@ from playwright import sync_api
 from app.jobs import State
 from app.ui.page import recipe_of
 from synfer_core import editing
-from synfer_core.models.denoiser import Denoiser
 from synfer_core.provenance import reading
 from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, crowding, open_tab
 from tests.serving import Server
@@ -66,18 +64,6 @@ def test_light_and_dark(light: Visit) -> None:
     page.reload()
     light.wait("done")
     assert page.evaluate("document.body.classList.contains('dark')"), "the choice is kept"
-
-
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each step takes a tenth of a second, so that a run outlasts the hand that stops it."""
-    forward = Denoiser.forward
-
-    def slowly(*args: Any, **kwargs: Any) -> Any:
-        time.sleep(0.1)
-        return forward(*args, **kwargs)
-
-    monkeypatch.setattr(Denoiser, "forward", slowly)
 
 
 @pytest.mark.usefixtures("unhurried")
