@@ -84,20 +84,20 @@ def test_judged_sets_and_sets_of_other_backbones_are_refused(tmp_path: Path) -> 
 
 def test_a_build_outlives_its_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_faults, "made_by", lambda maker, models, threads: MADE_BY)
-    drawn = plan(counts={"happiness": 24, "surprise": 24})
-    faults = data_faults.draw(drawn, 20)
-    assert sorted(faults.values()) == sorted(data_faults.KINDS * 5)
+    drawn = plan(counts={"happiness": 12, "surprise": 12})
+    faults = data_faults.draw(drawn, 8)
+    assert sorted(faults.values()) == sorted(data_faults.KINDS * 2)
     (tmp_path / "marks").mkdir()
     inner = DrawnWorkshop(drawn)
     workshop = data_faults.FaultyWorkshop(drawn, inner, faults, tmp_path / "marks")
     engine, folder = ProcessEngine(workshop, 2), tmp_path / "set"
     trial = data_faults.run(drawn, folder, tmp_path, faults, inner.open(), engine)
     assert trial.good
-    assert (trial.listed, trial.samples) == (48, 48)
-    assert trial.put_in["killed worker"] == 5
-    assert sum(trial.met.values()) >= 10
-    with pytest.raises(RequestError, match="49 faults"):
-        data_faults.draw(drawn, 49)
+    assert (trial.listed, trial.samples) == (24, 24)
+    assert trial.put_in["killed worker"] == 2
+    assert sum(trial.met.values()) >= 3
+    with pytest.raises(RequestError, match="25 faults"):
+        data_faults.draw(drawn, 25)
 
 
 def test_pace_leaves_start_and_end_out(tmp_path: Path) -> None:
