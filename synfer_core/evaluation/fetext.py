@@ -279,7 +279,8 @@ def sheet(folder: Path) -> bytes:
     cells = []
     for name in EXPRESSIONS:
         found = [row for row in by_size if row["expression"] == name]
-        chosen = [found[i * len(found) // _COLUMNS] for i in range(_COLUMNS)] if found else []
+        places = [i * (len(found) - 1) // (_COLUMNS - 1) for i in range(_COLUMNS)]
+        chosen = [found[place] for place in places] if found else []
         cells.append([_resized(_decoded(row["image"]["bytes"]), _THUMB) for row in chosen])
     blank = np.full((_THUMB, _THUMB, 3), 235, np.uint8)
     return contact_sheet(
