@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   synfer fetext build photos/ --out set/ --licence "CC BY 4.0"
   synfer fetext build RAF-DB/ --layout rafdb --split train --out set/ --format webdataset
-  synfer fetext build AffectNet/ --layout affectnet --out set/ \\
-    --captioner models/ShareGPT4V --upscaler models/swin2sr-x4 --aus opengraphau.csv
+  synfer fetext build AffectNet/ --layout affectnet8 --out set/ --captioner models/ShareGPT4V
 
 Run again, an interrupted build goes on where it was. docs/fetext.md has layouts and columns."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import torch
@@ -21,6 +22,11 @@ from synfer_core.models.checkpoints import file_sha256
 
 MAX_NEW_TOKENS = 96
 """More than a prompt of 48 tokens needs, whatever the model's own tokenizer."""
+
+GREEDY = MappingProxyType(
+    {"do_sample": False, "num_beams": 1, "temperature": None, "top_p": None, "top_k": None}
+)
+"""Arguments of ``generate`` with which the same request has the same answer."""
 
 
 @contextmanager
@@ -112,11 +118,7 @@ class LanguageModel:
         answer = self.model.generate(
             **batch,
             max_new_tokens=MAX_NEW_TOKENS,
-            do_sample=False,
-            num_beams=1,
-            temperature=None,
-            top_p=None,
-            top_k=None,
+            **GREEDY,
             pad_token_id=self._padding(),
         )
         text: str = self.tokenizer.decode(answer[0, length:], skip_special_tokens=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from synfer_core.errors import WeightsError
-from synfer_core.models.language import loading, pretrained, pretrained_sha256
+from synfer_core.models.language import GREEDY, loading, pretrained, pretrained_sha256
 
 MAX_NEW_TOKENS = 160
 """More than a caption of 60 words needs."""
@@ -73,11 +73,7 @@ class MultimodalModel:
         answer = self.model.generate(
             **batch,
             max_new_tokens=MAX_NEW_TOKENS,
-            do_sample=False,
-            num_beams=1,
-            temperature=None,
-            top_p=None,
-            top_k=None,
+            **GREEDY,
         )
         text: str = self.processor.decode(
             answer[0, batch["input_ids"].shape[1] :], skip_special_tokens=True
