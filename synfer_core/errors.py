@@ -65,7 +65,12 @@ class RejectedError(ImageError):
     """
 
     def __init__(
-        self, message: str, *, reason: str, field: str | None = None, allowed: str | None = None
+        self,
+        message: str,
+        *,
+        reason: str = "failed",
+        field: str | None = None,
+        allowed: str | None = None,
     ):
         super().__init__(message, field=field, allowed=allowed)
         self.reason = reason
