@@ -184,7 +184,7 @@ class Annotate:
         """The table of all that was read so far, as CSV; answers text and a file's name."""
         try:
             batch = self._batch(asked)
-            style = asked.get("style") if isinstance(asked, Mapping) else None
+            style = str(asked.get("style")) if isinstance(asked, Mapping) else ""
             if style not in STYLES:
                 raise RequestError("is no style", field="style", allowed=", ".join(STYLES))
         except SynferError as error:
