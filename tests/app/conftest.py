@@ -13,6 +13,7 @@ import pytest
 import torch
 from playwright import sync_api
 
+from app.jobs import JobQueue
 from app.settings import Settings
 from synfer_core.faces.landmarks import VARIABLE
 from synfer_core.files import cache_folder
@@ -120,3 +121,11 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(Denoiser, "forward", slowly)
+
+
+@pytest.fixture
+def queue() -> Iterator[JobQueue]:
+    """A queue with two places to wait."""
+    one = JobQueue(waiting=2)
+    yield one
+    one.close()

@@ -12,10 +12,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,6 +33,7 @@ from synfer_core.report import AUReading
 from synfer_core.synthesizer import Synthesizer
 from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Visit
 from tests.app.test_ui import annotation, check_markup
+from tests.app.visiting import visitor
 from tests.serving import served
 
 LIMITS = Settings(upload_mb=1, annotate_files=3, annotate_mb=2)
@@ -49,17 +48,6 @@ def png(shade: int, side: int = 64) -> bytes:
 
 def sent(token: str, data: bytes, name: str = "a.png") -> dict[str, str]:
     return {"token": token, "name": name, "data": base64.b64encode(data).decode()}
-
-
-def visitor(page: str = "p") -> gr.Request:
-    return cast(gr.Request, SimpleNamespace(session_hash=page))
-
-
-@pytest.fixture
-def queue() -> Iterator[JobQueue]:
-    one = JobQueue(waiting=2)
-    yield one
-    one.close()
 
 
 @pytest.fixture

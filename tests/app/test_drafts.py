@@ -23,13 +23,6 @@ def wanted(turn: int) -> Wanted:
 
 
 @pytest.fixture
-def queue() -> Iterator[JobQueue]:
-    jobs = JobQueue(waiting=2)
-    yield jobs
-    jobs.close()
-
-
-@pytest.fixture
 def drafts(synthesizer: Synthesizer, queue: JobQueue) -> Drafts:
     return Drafts(synthesizer, queue)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-import gradio as gr
 import pytest
 from playwright import sync_api
 
@@ -28,6 +26,7 @@ from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 from tests.app.browsing import IN_A_BROWSER, NARROW, Visit
 from tests.app.test_ui import BACKBONES, check_markup
+from tests.app.visiting import visitor, walk
 
 BASE = forms_of(Recipe.parse({"steps": 2, "seed": 2**60}))
 SMALL: dict[str, Any] = {
@@ -42,14 +41,6 @@ def tab(synthesizer: Synthesizer) -> Iterator[Grids]:
     queue = JobQueue(waiting=2)
     yield Grids(synthesizer, queue, Settings())
     queue.close()
-
-
-def visitor(page: str = "p") -> gr.Request:
-    return cast(gr.Request, SimpleNamespace(session_hash=page))
-
-
-async def walk(updates: AsyncIterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    return [update async for update in updates]
 
 
 def test_a_form_becomes_a_grid_and_back() -> None:

@@ -7,12 +7,10 @@ import base64
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-import gradio as gr
 import pytest
 from playwright import sync_api
 
@@ -28,6 +26,7 @@ from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, open_tab
 from tests.app.test_ui import check_markup
+from tests.app.visiting import visitor, walk
 from tests.morphs.drawn import morph
 from tests.stimuli.drawn import tools
 
@@ -51,25 +50,10 @@ FORM: dict[str, Any] = {
 
 
 @pytest.fixture
-def queue() -> Iterator[JobQueue]:
-    one = JobQueue(waiting=2)
-    yield one
-    one.close()
-
-
-@pytest.fixture
 def tab(synthesizer: Synthesizer, queue: JobQueue, reading_folder: Path) -> Iterator[Morphs]:
     one = Morphs(synthesizer, queue, Settings(models=reading_folder))
     yield one
     one.leave(visitor())
-
-
-def visitor(page: str = "p") -> gr.Request:
-    return cast(gr.Request, SimpleNamespace(session_hash=page))
-
-
-async def walk(updates: AsyncIterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    return [update async for update in updates]
 
 
 def test_what_is_taken_from_the_studio_becomes_a_specification() -> None:

@@ -7,11 +7,9 @@ import base64
 import io
 import threading
 import zipfile
-from collections.abc import AsyncIterator, Iterator
-from types import SimpleNamespace
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
-import gradio as gr
 import pytest
 
 from app import shelf
@@ -24,6 +22,7 @@ from synfer_core.report import Progress
 from synfer_core.stimuli.spec import StimulusSet
 from synfer_core.synthesizer import Synthesizer
 from tests.app.test_ui import BACKBONES, check_markup
+from tests.app.visiting import visitor, walk
 
 SMALL: dict[str, Any] = {
     **FIRST,
@@ -37,25 +36,10 @@ SMALL: dict[str, Any] = {
 
 
 @pytest.fixture
-def queue() -> Iterator[JobQueue]:
-    one = JobQueue(waiting=2)
-    yield one
-    one.close()
-
-
-@pytest.fixture
 def tab(synthesizer: Synthesizer, queue: JobQueue, reading_folder: Any) -> Iterator[Stimuli]:
     one = Stimuli(synthesizer, queue, Settings(models=reading_folder))
     yield one
     one.leave(visitor())
-
-
-def visitor(page: str = "p") -> gr.Request:
-    return cast(gr.Request, SimpleNamespace(session_hash=page))
-
-
-async def walk(updates: AsyncIterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    return [update async for update in updates]
 
 
 def zip_of(tab: Stimuli, value: dict[str, Any]) -> bytes:
