@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
+from app.tokens import opened_by
 from synfer_core.errors import RequestError
 
 PART_BYTES = 1 << 20
@@ -37,22 +38,31 @@ class Shelf:
         """Whether these very files are the page's."""
         return page in self._kept and self._kept[page].files is files
 
+    def close_unkept(self, page: str, files: Files) -> None:
+        """Close files that came when the page had left or wanted others."""
+        if not self.holds(page, files):
+            _close(files)
+
     def drop(self, page: str) -> None:
         """Close and forget what a page has."""
-        kept = self._kept.pop(page, None)
-        for file in kept.files.values() if kept else ():
-            file.close()
+        if kept := self._kept.pop(page, None):
+            _close(kept.files)
 
     def read_part(self, wanted: object) -> dict[str, Any]:
         """A part of a file, as a page asks for it: token, name, and where to start."""
+        kept = opened_by(self._kept.values(), wanted)
         asked = wanted if isinstance(wanted, Mapping) else {}
-        token, name, at = (asked.get(key) for key in ("token", "name", "at"))
-        for kept in self._kept.values():
-            right = isinstance(token, str) and secrets.compare_digest(token, kept.token)
-            if right and isinstance(name, str) and name in kept.files:
-                return {"data": base64.b64encode(_part(kept.files[name], at)).decode()}
+        name = asked.get("name")
+        if kept and isinstance(name, str) and name in kept.files:
+            part = _part(kept.files[name], asked.get("at"))
+            return {"data": base64.b64encode(part).decode()}
         error = RequestError("The file is not here any more; make it again.")
         return {"error": error.to_dict()}
+
+
+def _close(files: Files) -> None:
+    for file in files.values():
+        file.close()
 
 
 def size_of(file: IO[bytes]) -> int:

@@ -19,6 +19,7 @@ import gradio as gr
 
 from app.jobs import Job, JobQueue, Snapshot, State
 from app.settings import Settings
+from app.tokens import opened_by
 from app.ui import results
 from app.ui.annotate_view import form_html, landmarks_html, row_of, shown_value
 from app.ui.values import Value, page_name, stamped, told
@@ -212,10 +213,8 @@ class Annotate:
         Raises:
             MissingError: There is none: its page was closed, or another server ran then.
         """
-        token = sent.get("token") if isinstance(sent, Mapping) else None
-        for batch in list(self._batches.values()):
-            if isinstance(token, str) and secrets.compare_digest(token, batch.token):
-                return batch
+        if batch := opened_by(list(self._batches.values()), sent):
+            return batch
         raise MissingError(_GONE, field="images")
 
     def _start(self, page: str, batch: Batch, said: Expression | None) -> Job:

@@ -7,7 +7,6 @@ Finished cells wait here until the page fetches them, and go when it closes or m
 from __future__ import annotations
 
 import base64
-import itertools
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,12 +19,14 @@ import gradio as gr
 from app.jobs import JobQueue, Snapshot, State
 from app.schemas import forms_of, page_recipe, wanted_marking
 from app.settings import Settings
+from app.tokens import opened_by
 from app.turns import in_turn
 from app.ui import typed
 from app.ui.grids_form import NUMBERS, WHOLE, form_html, stage_html
 from app.ui.kept import kept_value
 from app.ui.pictures import data_url, preview_url
 from app.ui.results import file_name
+from app.ui.values import Value, page_name, stamped, told
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.grids import making
 from synfer_core.grids.axis import Axis
@@ -41,10 +42,6 @@ MAX_CELLS = 100
 
 MAX_MAKERS = 4
 """Grids that are made at once; more are told to come back."""
-
-_serial = itertools.count()
-
-Value = dict[str, Any]
 
 
 def grid_of(form: object, backbones: Mapping[str, Capabilities]) -> Grid:
@@ -170,11 +167,11 @@ class Grids:
 
     async def make(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Make a grid; yields values for the tab's stage and for the notice."""
-        page = str(request.session_hash)
+        page = page_name(request)
         try:
             run = self._start(page, form)
         except SynferError as error:
-            yield _refused(), _stamped(error.to_dict())
+            yield _refused(), told(error)
             return
         self._making.add(run.token)
         try:
@@ -201,14 +198,14 @@ class Grids:
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page makes; finished cells stay."""
-        if run := self._runs.get(str(request.session_hash)):
+        if run := self._runs.get(page_name(request)):
             run.cancelled = True
             self.queue.cancel_owner(_owner(run))
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its cells."""
         self.cancel(request)
-        self._runs.pop(str(request.session_hash), None)
+        self._runs.pop(page_name(request), None)
 
     def read_cells(self, wanted: object) -> Value:
         """The cells that ended since, as the page asks for them: a token, and how many it has."""
@@ -223,11 +220,7 @@ class Grids:
         return {"data": base64.b64encode(png_of(run.grid, run.faces, run.marking)).decode()}
 
     def _found(self, wanted: object) -> Run | None:
-        token = wanted.get("token") if isinstance(wanted, Mapping) else None
-        for run in self._runs.values():
-            if isinstance(token, str) and secrets.compare_digest(token, run.token):
-                return run
-        return None
+        return opened_by(self._runs.values(), wanted)
 
     def _start(self, page: str, form: object) -> Run:
         """The page's newest grid, in place of what it had.
@@ -263,13 +256,8 @@ def _gone() -> Value:
     return {"error": SynferError("The grid is not here any more; make it again.").to_dict()}
 
 
-def _stamped(value: Value) -> Value:
-    """The value made unlike the last one, for a page does not notice an equal one."""
-    return {**value, "serial": next(_serial)}
-
-
 def _refused() -> Value:
-    return _stamped({"phase": "refused", "status": "Nothing was made; the reason is on the page."})
+    return stamped({"phase": "refused", "status": "Nothing was made; the reason is on the page."})
 
 
 def _shared(run: Run) -> Value:
@@ -289,11 +277,11 @@ def _progress(run: Run, cell: Cell, snapshot: Snapshot | None) -> Value:
     if snapshot is None or snapshot.state is State.QUEUED:
         ahead = snapshot.ahead if snapshot else 0
         waits = f", waiting for {ahead} other{'s' * (ahead != 1)}" if ahead else ", waiting"
-        return _stamped({**value, "status": place + waits})
+        return stamped({**value, "status": place + waits})
     if now := snapshot.progress:
         value["share"] = now.step / max(1, now.total)
         value["preview"] = None if now.preview is None else preview_url(now.preview)
-    return _stamped({**value, "status": place})
+    return stamped({**value, "status": place})
 
 
 def _ended(run: Run) -> Value:
@@ -303,7 +291,7 @@ def _ended(run: Run) -> Value:
         status = f"Cancelled; {status} were made and are kept."
     if failed:
         status += f"; {failed} could not be made"
-    return _stamped({"phase": "done", "status": status, **_shared(run)})
+    return stamped({"phase": "done", "status": status, **_shared(run)})
 
 
 def tab(

@@ -21,7 +21,7 @@ from app.shelf import Files, Shelf, size_of
 from app.ui.morph_charts import charts_html
 from app.ui.morph_form import form_html, stage_html
 from app.ui.pictures import preview_url
-from app.ui.values import ended_badly, stamped, told
+from app.ui.values import ended_badly, page_name, stamped, told
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.facs import ACTION_UNITS, format_facs
 from synfer_core.morphs import export
@@ -228,7 +228,7 @@ class Morphs:
 
     async def make(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Make a continuum; yields values for the tab's stage and for the notice."""
-        page = str(request.session_hash)
+        page = page_name(request)
         try:
             filming = self._start(page, form)
         except SynferError as error:
@@ -241,15 +241,17 @@ class Morphs:
             yield self._ended(page, filming)
         finally:
             self.errands.end(page, filming)
+            if isinstance(filming.outcome, Made):
+                self.shelf.close_unkept(page, filming.outcome.files)
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page makes."""
-        self.errands.cancel(str(request.session_hash))
+        self.errands.cancel(page_name(request))
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its files."""
         self.cancel(request)
-        self.shelf.drop(str(request.session_hash))
+        self.shelf.drop(page_name(request))
 
     def _start(self, page: str, form: object) -> Filming:
         """The page's newest continuum, in place of what it had.

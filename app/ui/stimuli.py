@@ -23,7 +23,7 @@ from app.shelf import Files, Shelf, size_of
 from app.ui import typed
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
-from app.ui.values import Value, ended_badly, stamped
+from app.ui.values import Value, ended_badly, page_name, stamped
 from synfer_core.errors import DependencyError, RequestError, SynferError, WeightsError
 from synfer_core.faces.landmarks import explain, shared_landmarker
 from synfer_core.stimuli.archive import zipped
@@ -187,7 +187,7 @@ class Stimuli:
 
     async def build(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Build a set; yields values for the tab's stage and for the notice."""
-        page = str(request.session_hash)
+        page = page_name(request)
         try:
             build = self._start(page, form)
         except SynferError as error:
@@ -200,22 +200,17 @@ class Stimuli:
             yield self._ended(page, build)
         finally:
             self.errands.end(page, build)
-            self._close_unkept(page, build.outcome)
+            if isinstance(build.outcome, Built):
+                self.shelf.close_unkept(page, build.outcome.files)
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page builds."""
-        self.errands.cancel(str(request.session_hash))
+        self.errands.cancel(page_name(request))
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its set."""
         self.cancel(request)
-        self.shelf.drop(str(request.session_hash))
-
-    def _close_unkept(self, page: str, outcome: object) -> None:
-        """Close the file of a set that came when the page had left or wanted another."""
-        if isinstance(outcome, Built) and not self.shelf.holds(page, outcome.files):
-            for file in outcome.files.values():
-                file.close()
+        self.shelf.drop(page_name(request))
 
     def _start(self, page: str, form: object) -> Build:
         """The page's newest build, in place of what it had.

@@ -109,13 +109,7 @@ class BuiltinModel:
         check_size(recipe, size)
         if recipe.reference is not None:
             editing.pixels_of(recipe.reference, size)
-        return with_weights(recipe, self._weights(recipe))
-
-    def _weights(self, recipe: Recipe) -> str:
-        """Hash over all weights that make this recipe's pixels: a guiding classifier is one."""
-        if not recipe.guidance.semantic:
-            return self.sha256
-        return hashlib.sha256((self.sha256 + self.reader(recipe).sha256).encode()).hexdigest()
+        return with_weights(recipe, guides.weights_of(self.sha256, self.readers, recipe))
 
     def reader(self, recipe: Recipe) -> Reader:
         """The classifier that a recipe with semantic guidance asks for.

@@ -8,6 +8,7 @@ machine names such a classifier, never a recipe: recipes come from anywhere.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -120,6 +121,22 @@ def chosen(readers: Mapping[str, Reader], recipe: Recipe) -> Reader:
             allowed=", ".join(sorted(reader.expressions)),
         )
     return reader
+
+
+def weights_of(sha256: str, readers: Mapping[str, Reader], recipe: Recipe) -> str:
+    """Hash over all weights that make a recipe's pixels: a guiding classifier is one of them.
+
+    Args:
+        sha256: Of the model's own weights.
+        readers: The classifiers that there are.
+        recipe: Says whether one of them guides, and which.
+
+    Raises:
+        UnsupportedError: See `chosen`.
+    """
+    if not recipe.guidance.semantic:
+        return sha256
+    return hashlib.sha256((sha256 + chosen(readers, recipe).sha256).encode()).hexdigest()
 
 
 def our_reader(path: Path, codec: ImageCodec) -> ImageReader:

@@ -183,7 +183,7 @@ class StableDiffusion:
         self._check_aus(recipe)
         if recipe.reference is not None:
             self.reference(recipe)
-        return with_weights(recipe, self._weights(recipe))
+        return with_weights(recipe, guides.weights_of(self.sha256, self.readers, recipe))
 
     def _check_aus(self, recipe: Recipe) -> None:
         abilities = self.capabilities
@@ -197,11 +197,6 @@ class StableDiffusion:
                 field=f"aus.{key}",
                 allowed=", ".join(abilities.aus) or "no AUs",
             )
-
-    def _weights(self, recipe: Recipe) -> str:
-        if not recipe.guidance.semantic:
-            return self.sha256
-        return hashlib.sha256((self.sha256 + self.reader(recipe).sha256).encode()).hexdigest()
 
     def reader(self, recipe: Recipe) -> Reader:
         """The classifier that a recipe with semantic guidance asks for (see `guides.chosen`)."""

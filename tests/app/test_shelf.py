@@ -36,3 +36,16 @@ def test_newer_files_take_the_place_of_older_ones_which_are_closed() -> None:
     one.drop("page")
     one.drop("page")
     assert new["a"].closed
+
+
+def test_files_that_came_too_late_are_closed_and_others_are_not() -> None:
+    one, kept, late = Shelf(), {"a": io.BytesIO(b"1")}, {"a": io.BytesIO(b"2")}
+    one.put("page", kept)
+    one.close_unkept("page", kept)
+    assert not kept["a"].closed
+    one.close_unkept("page", late)
+    assert late["a"].closed
+    one.drop("page")
+    again = {"a": io.BytesIO(b"3")}
+    one.close_unkept("page", again)
+    assert again["a"].closed
