@@ -1,6 +1,6 @@
 """Drafts: the same person, seed and action units in a few steps, for a hand that is still moving.
 
-A multistep solver of second order keeps what the face does with a fifth of the steps
+A multistep solver of second order keeps what the face does with a sixth of the steps
 (DPM-Solver++, Lu et al. 2022, https://arxiv.org/abs/2211.01095). A draft leaves out semantic
 guidance, attention maps, previews and readings.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from synfer_core.report import Pixels
 from synfer_core.request import Recipe
 
-STEPS = 4
+STEPS = 3
 """Denoising steps of a draft; a recipe that asks for fewer keeps its own number."""
 
 
