@@ -36,6 +36,7 @@ from torch.nn import functional as F
 from synfer_core import decoding, denoising, samples
 from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facekit.action_units import scored_slots
+from synfer_core.faces.align import crop
 from synfer_core.faces.images import decode_image, read_image
 from synfer_core.facs import (
     MAX_INTENSITY,
@@ -56,6 +57,9 @@ from synfer_core.samples import Sample
 
 DEPTH = 0.9
 """Share of the way to noise that a reference goes where the recipe does not say."""
+PORTRAIT = 224
+"""Pixels on a side of a face made ready as `Recipe.identity_image`: CLIP's encoders look at so many.
+"""
 REFINE = 2
 """Further looks at v in each step of inversion: the second keeps single faces from slipping."""
 LEAVING = 0.5
@@ -97,6 +101,16 @@ def reference_of(image: Pixels) -> str:
     reference = PNG_DATA + base64.b64encode(buffer.getvalue()).decode()
     reference_bytes(reference)
     return reference
+
+
+def portrait_of(image: Pixels) -> tuple[str, tuple[str, ...]]:
+    """The largest face of a photo (H, W, 3) as `Recipe.identity_image`, and what to know about it.
+
+    Raises:
+        ImageError: No face is found.
+    """
+    face, notes = crop(image, PORTRAIT)
+    return reference_of(face), notes
 
 
 def sample_of(reference: str, field: str = "reference") -> Sample | None:
