@@ -58,8 +58,7 @@ from synfer_core.samples import Sample
 DEPTH = 0.9
 """Share of the way to noise that a reference goes where the recipe does not say."""
 PORTRAIT = 224
-"""Pixels on a side of a face made ready as `Recipe.identity_image`: CLIP's encoders look at so many.
-"""
+"""Pixels on a side of a face made ready as `Recipe.identity_image`: CLIP's encoders see so many."""
 REFINE = 2
 """Further looks at v in each step of inversion: the second keeps single faces from slipping."""
 LEAVING = 0.5

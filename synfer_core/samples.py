@@ -85,7 +85,5 @@ def find(name: str, field: str = "reference") -> Sample:
     """
     found = {sample.name: sample for sample in shipped()}
     if name not in found:
-        raise RequestError(
-            f"there is no sample {name!r}", field=field, allowed=", ".join(found)
-        )
+        raise RequestError(f"there is no sample {name!r}", field=field, allowed=", ".join(found))
     return found[name]

@@ -72,7 +72,9 @@ class AdapterInput:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
         """The same on the U-Net's device and in its format."""
-        return replace(self, tokens=self.tokens.to(device, dtype), scale=self.scale.to(device, dtype))
+        return replace(
+            self, tokens=self.tokens.to(device, dtype), scale=self.scale.to(device, dtype)
+        )
 
 
 @dataclass(frozen=True)
@@ -201,8 +203,11 @@ def take(unet: Any, layers: Mapping[str, Decoupled]) -> None:
     """Undo `put`, whatever else was put in since; with the last adapter all is as it was."""
     held = dict(unet.attn_processors)
     for name, one in layers.items():
-        left = [other for other in held[name].added if other is not one]
-        held[name] = CrossAttention(*left, bare=held[name].bare) if left else held[name].bare
+        now = held[name]
+        added = now.added if isinstance(now, CrossAttention) else ()
+        left = [other for other in added if other is not one]
+        if len(left) < len(added):
+            held[name] = CrossAttention(*left, bare=now.bare) if left else now.bare
     unet.set_attn_processor(held)
 
 

@@ -55,8 +55,8 @@ class ExactBackbone:
 
         Raises:
             RequestError: The person's code has the wrong length.
-            UnsupportedError: The recipe names weights, or asks for semantic guidance, an edit or the
-                person of a picture.
+            UnsupportedError: The recipe names weights, or asks for semantic guidance, an edit, or
+                the person of a picture.
         """
         if recipe.weights_sha256 is not None:
             raise UnsupportedError("has no weights", field="weights_sha256")

@@ -181,9 +181,11 @@ def load(where: Path, unet: Any, device: torch.device) -> IPAdapter:
     layers = _layers(file, attended, unet)
     projection, pooled = _projection(file, projected, unet)
     encoder, looks_at = _encoder(file.parent / ENCODER, unet.dtype)
-    _check_widths(file, projection, encoder, unet)
+    width = encoder.config.projection_dim if pooled else encoder.config.hidden_size
+    _check_widths(file, projection, (1, width) if pooled else (1, 2, width), unet)
     parts = checkpoints.file_sha256(file), sd_parts.folder_sha256(file.parent, (ENCODER,))
     sha256 = hashlib.sha256("".join(parts).encode()).hexdigest()
+    projection.to(dtype=unet.dtype)
     return IPAdapter(layers, projection, encoder, looks_at, pooled, device, sha256)
 
 
@@ -249,8 +251,7 @@ def _projection(file: Path, tensors: Mapping[str, Tensor], unet: Any) -> tuple[n
         raise WeightsError(
             f"has another image_proj: {error}", field=file.name, allowed=KNOWN
         ) from error
-    projection: nn.Module = built.eval().requires_grad_(False).to(dtype=unet.dtype)
-    return projection, isinstance(projection, ImageProjection)
+    return built.eval().requires_grad_(False), isinstance(built, ImageProjection)
 
 
 def _encoder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
@@ -260,25 +261,24 @@ def _encoder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     """
     from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
+    options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
     try:
-        encoder = CLIPVisionModelWithProjection.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True
+        encoder, told = CLIPVisionModelWithProjection.from_pretrained(
+            folder, dtype=dtype, output_loading_info=True, **options
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise WeightsError(f"cannot be read: {error}", field=folder.name) from error
+    if told["missing_keys"]:
+        raise WeightsError(f"lacks {min(told['missing_keys'])}", field=folder.name)
     side = encoder.config.image_size
     return encoder.eval().requires_grad_(False), CLIPImageProcessorPil(size=side, crop_size=side)
 
 
-def _check_widths(file: Path, projection: nn.Module, encoder: Any, unet: Any) -> None:
-    """Try the projection on zeros of the encoder's width: it must make tokens of the U-Net's."""
-    config, wanted = encoder.config, unet.config.cross_attention_dim
-    from diffusers.models.embeddings import ImageProjection
-
-    pooled = isinstance(projection, ImageProjection)
-    shape = (1, config.projection_dim) if pooled else (1, 2, config.hidden_size)
+def _check_widths(file: Path, projection: nn.Module, shape: tuple[int, ...], unet: Any) -> None:
+    """Try the projection on zeros shaped as what it reads: its tokens must have the U-Net's width."""
+    wanted = unet.config.cross_attention_dim
     try:
-        made = projection(torch.zeros(shape, dtype=unet.dtype)).shape[-1]
+        made = projection(torch.zeros(shape)).shape[-1]
     except RuntimeError as error:
         raise WeightsError(
             f"belongs to another image encoder than one {shape[-1]} wide", field=file.name

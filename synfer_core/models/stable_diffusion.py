@@ -356,4 +356,3 @@ class StableDiffusion:
     def fingerprint(self) -> str:
         """SHA-256 over the weights that make features."""
         return self.sha256
-

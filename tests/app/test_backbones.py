@@ -67,7 +67,10 @@ def test_the_person_is_greyed_out_with_the_reason(page: sync_api.Page) -> None:
     assert why in field.locator(".why").inner_text()
     assert "trained on pictures from the web" in page.locator("p[data-note]").inner_text()
     declared = page.locator("p[data-declares]").inner_text()
-    assert declared == "64 px · 12 action units, 0 to 5 · keeps the person of a picture · reads English"
+    assert (
+        declared
+        == "64 px · 12 action units, 0 to 5 · keeps the person of a picture · reads English"
+    )
 
 
 def test_a_picture_of_the_person_is_taken_and_left_out_again(page: sync_api.Page) -> None:

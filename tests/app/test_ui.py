@@ -157,7 +157,7 @@ def test_facs_box_reads_writes_and_says_what_is_wrong() -> None:
         {"semantic": {"fade": False, "acts_on": "aus"}},
         {"reference": "sample:ada", "inversion_depth": 0.5, "keep": 0.25},
         {"reference": "sample:ada"},
-        {"identity_image": "sample:ada", "reference": "sample:bruno"},
+        {"identity_image": "sample:ada", "reference": "sample:bayo"},
         {"identity_image": "sample:ada", "identity_scale": 1.25},
         {"reference": "sample:ada", "reference_aus": {"AU12": 3.0}},
     ],

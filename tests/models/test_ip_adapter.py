@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import CLIPImageProcessorPil
 
 from synfer_core.editing import reference_of
@@ -141,7 +141,8 @@ def test_it_goes_in_and_out_beside_units_and_lora_in_any_order(
         alone = called(unet, **inputs)
         assert not torch.allclose(alone, plain, atol=1e-3)
         parts[index].eject(unet)
-    assert torch.equal(called(unet), plain)
+    picture.eject(unet)
+    assert torch.equal(called(unet), plain), "also where there was nothing to take out"
     assert unet.attn_processors == processors
     assert {name: type(module) for name, module in unet.named_modules()} == modules
     after = unet.state_dict()
@@ -161,8 +162,8 @@ def test_at_scale_0_and_without_a_picture_nothing_is_changed(
 
 @pytest.mark.parametrize(
     "change",
-    [{"identity_image": reference_of(face(4))}, {"identity_scale": 1.0}, {"identity_image": "sample:ada"},
-     {"aus": {"AU12": 1.0}}, {"seed": 1}, {"au_scale": 0.0}],
+    [{"identity_image": reference_of(face(4))}, {"identity_image": "sample:ada"},
+     {"identity_scale": 1.0}, {"aus": {"AU12": 1.0}}, {"seed": 1}, {"au_scale": 0.0}],
 )  # fmt: skip
 def test_picture_and_units_both_reach_the_pixels(
     model: StableDiffusion, change: dict[str, Any]
@@ -197,7 +198,7 @@ def test_a_face_is_inverted_without_the_picture(model: StableDiffusion) -> None:
 def test_what_it_declares(place: Path, model: StableDiffusion) -> None:
     assert model.capabilities.identity_image
     assert "identity_image" not in model.capabilities.reasons
-    with pytest.raises(UnsupportedError, match="identity_seed: .*keeps the person of a picture"):
+    with pytest.raises(UnsupportedError, match=r"identity_seed: .*keeps the person of a picture"):
         model.check(Recipe(backbone="tiny", identity_seed=1))
     bare = loaded(place, None)
     assert not bare.capabilities.identity_image
@@ -284,6 +285,12 @@ def test_folders_and_files_that_cannot_be_used_are_named(place: Path, tmp_path: 
     (tmp_path / ENCODER).mkdir()
     (tmp_path / ENCODER / "config.json").write_text("{}")
     with pytest.raises(WeightsError, match="image_encoder: cannot be read"):
+        ip_adapter.load(file, unet, CPU)
+    tiny_ip_adapter.write_encoder(tmp_path / ENCODER)
+    weights = load_file(tmp_path / ENCODER / "model.safetensors")
+    rest, place_of = _without(weights, "visual_"), tmp_path / ENCODER / "model.safetensors"
+    save_file(rest, place_of, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=r"image_encoder: lacks visual_projection\.weight"):
         ip_adapter.load(file, unet, CPU)
     (tmp_path / "ip-adapter_b.safetensors").write_bytes(file.read_bytes()[:900])
     with pytest.raises(WeightsError, match=r"several: ip-adapter_a\.safetensors, ip-adapter_b"):

@@ -59,8 +59,8 @@ def _projection(kind: str) -> Iterator[tuple[str, Tensor]]:
         yield from _resampler()
         return
     sizes = {"plain": {"proj": (4 * tiny_sd.WIDTH, EMBEDDING)},
-             "full": {"proj.0": (HIDDEN, HIDDEN), "proj.2": (tiny_sd.WIDTH, HIDDEN)}}[kind]  # fmt: skip
-    for name, shape in sizes.items():
+             "full": {"proj.0": (HIDDEN, HIDDEN), "proj.2": (tiny_sd.WIDTH, HIDDEN)}}  # fmt: skip
+    for name, shape in sizes[kind].items():
         yield f"{name}.weight", torch.randn(shape) * 0.3
         yield f"{name}.bias", torch.randn(shape[0]) * 0.1
     norm = "norm" if kind == "plain" else "proj.3"
