@@ -275,7 +275,7 @@ def _encoder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
 
 
 def _check_widths(file: Path, projection: nn.Module, shape: tuple[int, ...], unet: Any) -> None:
-    """Try the projection on zeros shaped as what it reads: its tokens must have the U-Net's width."""
+    """Try the projection on zeros: it must read what the encoder makes and suit the U-Net."""
     wanted = unet.config.cross_attention_dim
     try:
         made = projection(torch.zeros(shape)).shape[-1]
