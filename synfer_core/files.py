@@ -1,11 +1,16 @@
-"""Files written whole or not at all, text files read with a limit, and where caches lie."""
+"""Files written whole or not at all, files read with a limit, and where caches lie."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
-from synfer_core.errors import RequestError
+from pydantic import TypeAdapter, ValidationError
+
+from synfer_core.errors import RequestError, WeightsError
+
+T = TypeVar("T")
 
 MAX_TEXT_BYTES = 1 << 20
 
@@ -37,6 +42,30 @@ def read_text_bytes(path: Path, field: str, *, limit: int = MAX_TEXT_BYTES) -> b
         return path.read_bytes()
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}", field=field) from error
+
+
+def write_record(path: Path, kind: TypeAdapter[T], record: T) -> None:
+    """Write what was fitted beside weights, as JSON.
+
+    Raises:
+        RequestError: It cannot be written.
+    """
+    write_whole(path, kind.dump_json(record, indent=1) + b"\n")
+
+
+def read_record(path: Path, kind: TypeAdapter[T]) -> T:
+    """Read what `write_record` wrote.
+
+    Raises:
+        WeightsError: It is not in the expected form; names the first place that is not.
+        RequestError: It cannot be read.
+    """
+    try:
+        return kind.validate_json(read_text_bytes(path, path.name))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise WeightsError(f"{place}: {first['msg']}", field=path.name) from error
 
 
 def cache_folder() -> Path:

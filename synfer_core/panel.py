@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 
 from synfer_core.errors import RequestError, StaleError, WeightsError
 from synfer_core.facs import Expression
-from synfer_core.files import read_text_bytes, write_whole
+from synfer_core.files import read_record, write_record
 from synfer_core.models import experts
 from synfer_core.models.experts import Expert, Images, Kind
 from synfer_core.report import Verdict
@@ -111,7 +111,7 @@ class Ballot:
         Raises:
             RequestError: It cannot be written.
         """
-        write_whole(path, _BALLOT.dump_json(self, indent=1) + b"\n")
+        write_record(path, _BALLOT, self)
 
     @classmethod
     def load(cls, path: Path) -> Ballot:
@@ -121,12 +121,7 @@ class Ballot:
             WeightsError: It is not in the expected form.
             RequestError: It cannot be read.
         """
-        try:
-            ballot = _BALLOT.validate_json(read_text_bytes(path, path.name))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise WeightsError(f"{place}: {first['msg']}", field=path.name) from error
+        ballot = read_record(path, _BALLOT)
         if any(not vote.members <= set(ballot.seats) for vote in ballot.votes):
             raise WeightsError("a vote names an expert without a seat", field=path.name)
         return ballot

@@ -15,10 +15,10 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
-from synfer_core.errors import DataError, WeightsError
-from synfer_core.files import read_text_bytes, write_whole
+from synfer_core.errors import DataError
+from synfer_core.files import read_record, write_record
 from synfer_core.report import Pixels
 
 FILE = "drift.json"
@@ -81,7 +81,7 @@ class Threshold:
         Raises:
             RequestError: It cannot be written.
         """
-        write_whole(path, _THRESHOLD.dump_json(self, indent=1) + b"\n")
+        write_record(path, _THRESHOLD, self)
 
     @classmethod
     def load(cls, path: Path) -> Threshold:
@@ -91,12 +91,7 @@ class Threshold:
             WeightsError: It is not in the expected form.
             RequestError: It cannot be read.
         """
-        try:
-            return _THRESHOLD.validate_json(read_text_bytes(path, path.name))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise WeightsError(f"{place}: {first['msg']}", field=path.name) from error
+        return read_record(path, _THRESHOLD)
 
 
 _THRESHOLD = TypeAdapter(Threshold)
