@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 NO_ADAPTER = "has no AU adapter; name one with --backbone NAME=WHERE,adapter=FILE"
 NO_IDENTITY = "keeps no identity: the person follows from words and seed"
 NO_FACE = "has no IP-Adapter; name one with --backbone NAME=WHERE,face=DIR"
-FROM_PICTURE = "keeps the person of a picture (identity_image), not of a seed or a code"
+FROM_PICTURE = "keeps the person of a picture, not of a seed or a code"
 NO_HOLDING = "knows no directions of AUs in its latents, so an edit holds nothing"
 NO_SIDES = "moves both sides of the face alike"
 ONE_TOKEN = "reads all AUs as one token, so there is no map for each"

@@ -63,7 +63,7 @@ def test_units_that_it_lacks_are_greyed_out_with_the_reason(page: sync_api.Page)
 def test_the_person_is_greyed_out_with_the_reason(page: sync_api.Page) -> None:
     field = page.locator("[data-field=identity_seed]")
     assert field.locator("#identity_seed").is_disabled()
-    why = "keeps the person of a picture (identity_image), not of a seed or a code"
+    why = "keeps the person of a picture, not of a seed or a code"
     assert why in field.locator(".why").inner_text()
     assert "trained on pictures from the web" in page.locator("p[data-note]").inner_text()
     declared = page.locator("p[data-declares]").inner_text()
