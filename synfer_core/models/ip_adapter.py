@@ -261,11 +261,11 @@ def _encoder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     """
     from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-    options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
+    # Its methods have no types that fit.
+    encoders: Any = CLIPVisionModelWithProjection
+    options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
     try:
-        encoder, told = CLIPVisionModelWithProjection.from_pretrained(
-            folder, dtype=dtype, output_loading_info=True, **options
-        )
+        encoder, told = encoders.from_pretrained(folder, dtype=dtype, **options)
     except (OSError, ValueError, RuntimeError) as error:
         raise WeightsError(f"cannot be read: {error}", field=folder.name) from error
     if told["missing_keys"]:
