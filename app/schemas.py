@@ -11,18 +11,21 @@ from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import parse_facs, validate_aus
 from synfer_core.models.backbone import Capabilities
 from synfer_core.provenance.marking import Marking
-from synfer_core.request import Recipe, SemanticOptions
+from synfer_core.request import USUAL_IDENTITY_SCALE, Recipe, SemanticOptions
 
 CARRIED = ("identity_code", "size", "reference_aus")
 """Recipe fields that have no control on the page: a loaded recipe carries them along."""
 
 EDITING = {"inversion_depth": editing.DEPTH, "keep": 1.0}
 """Recipe fields that count with a reference only, and what they are where a recipe is silent."""
+PICTURES = {"reference": EDITING, "identity_image": {"identity_scale": USUAL_IDENTITY_SCALE}}
+"""Recipe fields that hold a picture, with those that count with it only, like `EDITING`."""
 
 _SEEDS = ("seed", "identity_seed")
 _NEEDS = {
     "text": ("text", "enriched_text", "negative_text"),
     "identity": ("identity_seed", "identity_code"),
+    "identity_image": ("identity_image", "identity_scale"),
     "guidance": ("guidance", "au_scale"),
     "steps": ("steps", "scheduler"),
     "semantic": ("guidance.semantic", "semantic"),
@@ -114,13 +117,13 @@ def forms_of(recipe: Recipe) -> Forms:
         "au_scale": recipe.au_scale,
         "scheduler": recipe.scheduler,
         "steps": recipe.steps,
-        "reference": recipe.reference or "",
         "seed": str(recipe.seed),
         "identity_seed": "" if recipe.identity_seed is None else str(recipe.identity_seed),
     }
-    for name, usual in EDITING.items():
-        value = getattr(recipe, name)
-        controls[name] = usual if value is None else value
+    for picture, others in PICTURES.items():
+        for name, usual in {picture: "", **others}.items():
+            value = getattr(recipe, name)
+            controls[name] = usual if value is None else value
     carried = {name: getattr(recipe, name) for name in CARRIED}
     when = recipe.semantic.model_dump(include=_WHEN)
     if when != SemanticOptions().model_dump(include=_WHEN):
@@ -137,12 +140,13 @@ def _recipe_fields(data: Mapping[str, Any], lacking: frozenset[str]) -> dict[str
         fields["guidance"] = {k: v for k, v in fields["guidance"].items() if k != "semantic"}
     if not str(fields.get("enriched_text", "")).strip():
         fields.pop("enriched_text", None)
-    edits = bool(fields.get("reference"))
-    if not edits:
+    if not fields.get("reference"):
         fields.pop("reference_aus", None)
-    for name, usual in {"reference": "", **EDITING}.items():
-        if not edits or fields.get(name) == usual:
-            fields.pop(name, None)
+    for picture, others in PICTURES.items():
+        there = bool(fields.get(picture))
+        for name, usual in {picture: "", **others}.items():
+            if not there or fields.get(name) == usual:
+                fields.pop(name, None)
     return fields
 
 

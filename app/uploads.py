@@ -18,7 +18,8 @@ from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.request import Recipe
 
 RECIPE_BYTES = 1 << 20
-"""Largest recipe; one with a picture to edit in it has at most 350 KB and its words."""
+"""Largest recipe; one with a picture to edit and one of a person has at most 700 KB and its words.
+"""
 
 _BROKEN = (JSONDecodeError, UnicodeDecodeError, RecursionError)
 

@@ -19,7 +19,7 @@ from synfer_core.facs import EXPRESSIONS, format_facs
 from synfer_core.files import check_writable, read_text_bytes, write_whole
 from synfer_core.models.added import Added, parse_all
 from synfer_core.provenance.marking import Marking
-from synfer_core.request import SAMPLE, Recipe
+from synfer_core.request import SAMPLE, USUAL_IDENTITY_SCALE, Recipe
 
 if TYPE_CHECKING:
     from synfer_core.enrichment import Writer
@@ -37,6 +37,8 @@ OPTIONS = {
     "backbone": "--backbone",
     "seed": "--seed",
     "identity_seed": "--identity-seed",
+    "identity_image": "--face",
+    "identity_scale": "--face-scale",
     "steps": "--steps",
     "size": "--size",
 }
@@ -46,12 +48,13 @@ GENERATE_EXAMPLES = """examples:
   synfer generate --text "a young woman" --facs 6C+12D+25B --out smile.png
   synfer generate --au AU12=4 --au AUL2=1.5 --identity-seed 7 --out wry.png --report wry.json
   synfer generate --text "a man" --expression fear --enrich --out fear.png
+  synfer generate --backbone sd15=models/sd15,face=models/ip-adapter --face photo.jpg --out f.png
   synfer generate --recipe recipe.json --out face.png --no-watermark
   synfer generate --batch recipes.jsonl --out faces/"""
 
 ADDED_HELP = (
     "a Stable Diffusion model: WHERE is a folder, or hub:ORG/MODEL to fetch it; "
-    ",adapter=FILE ,lora=FILE and ,feranno=FILE may follow"
+    ",adapter=FILE ,lora=FILE ,face=DIR and ,feranno=FILE may follow"
 )
 
 EDIT_OPTIONS = {
@@ -141,6 +144,19 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--seed", type=int, help="draws the noise")
     group.add_argument("--identity-seed", type=int, metavar="SEED", help="draws the person")
+    group.add_argument(
+        "--face",
+        dest="identity_image",
+        metavar="IMAGE",
+        help="the person as a picture (PNG, JPEG, WebP) or sample:NAME, where the model can",
+    )
+    group.add_argument(
+        "--face-scale",
+        dest="identity_scale",
+        type=float,
+        metavar="N",
+        help=f"how much --face counts beside the words, 0 to 2 ({USUAL_IDENTITY_SCALE:g})",
+    )
     group.add_argument("--steps", type=int, help="denoising steps")
     group.add_argument("--size", type=int, help="pixels on a side")
 
@@ -333,7 +349,22 @@ def _recipe_values(args: argparse.Namespace) -> dict[str, Any]:
     values |= {f: getattr(args, f) for f in OPTIONS if getattr(args, f) is not None}
     if args.au:
         values["aus"] = action_units(args.au)
+    if args.identity_image is not None:
+        values["identity_image"] = _portrait(args.identity_image)
     return values
+
+
+def _portrait(image: str) -> str:
+    """A face as a recipe holds it; what is to be known of it is printed."""
+    from synfer_core.editing import portrait_of
+
+    source, _ = _source(image)
+    if isinstance(source, str):
+        return source
+    portrait, notes = portrait_of(source)
+    for note in notes:
+        print(f"  note: {note}")
+    return portrait
 
 
 def _read_recipe(path: Path) -> dict[str, Any]:

@@ -21,6 +21,8 @@ _NAMES = {
     "expression": "Meant as",
     "identity_seed": "Person",
     "identity_code": "Person, as a code",
+    "identity_image": "Person, as a picture",
+    "identity_scale": "How much that picture counts",
     "seed": "Seed",
     "guidance.text": "Prompt guidance",
     "guidance.au": "AU guidance",
@@ -131,6 +133,7 @@ def _reference(value: str) -> str:
 
 _SHOW: dict[str, Callable[[Any], str]] = {
     "identity_code": lambda code: f"{len(code)} numbers ({_hashed(code)})",
+    "identity_image": _reference,
     "reference": _reference,
     "reference_aus": lambda aus: ", ".join(f"{key} {value:g}" for key, value in aus.items()),
     "weights_sha256": lambda weights: str(weights)[:8],

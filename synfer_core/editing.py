@@ -36,6 +36,7 @@ from torch.nn import functional as F
 from synfer_core import decoding, denoising, samples
 from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facekit.action_units import scored_slots
+from synfer_core.faces.align import crop
 from synfer_core.faces.images import decode_image, read_image
 from synfer_core.facs import (
     MAX_INTENSITY,
@@ -51,11 +52,13 @@ from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.codec import Codec
 from synfer_core.models.denoiser import SCHEDULE, Context, Denoiser, NoiseSchedule, ddim
 from synfer_core.report import Pixels
-from synfer_core.request import PNG_DATA, SAMPLE, Recipe, reference_bytes
+from synfer_core.request import IDENTITIES, PNG_DATA, SAMPLE, Recipe, reference_bytes
 from synfer_core.samples import Sample
 
 DEPTH = 0.9
 """Share of the way to noise that a reference goes where the recipe does not say."""
+PORTRAIT = 224
+"""Pixels on a side of a face made ready as `Recipe.identity_image`: CLIP's encoders see so many."""
 REFINE = 2
 """Further looks at v in each step of inversion: the second keeps single faces from slipping."""
 LEAVING = 0.5
@@ -99,15 +102,25 @@ def reference_of(image: Pixels) -> str:
     return reference
 
 
-def sample_of(reference: str) -> Sample | None:
-    """The sample that a reference names, if it names one.
+def portrait_of(image: Pixels) -> tuple[str, tuple[str, ...]]:
+    """The largest face of a photo (H, W, 3) as `Recipe.identity_image`, and what to know about it.
+
+    Raises:
+        ImageError: No face is found.
+    """
+    face, notes = crop(image, PORTRAIT)
+    return reference_of(face), notes
+
+
+def sample_of(reference: str, field: str = "reference") -> Sample | None:
+    """The sample that a reference in a recipe's field names, if it names one.
 
     Raises:
         RequestError: There is no such sample.
     """
     if not reference.startswith(SAMPLE):
         return None
-    return samples.find(reference.removeprefix(SAMPLE))
+    return samples.find(reference.removeprefix(SAMPLE), field)
 
 
 def pixels_of(reference: str, size: int) -> Pixels:
@@ -127,18 +140,35 @@ def pixels_of(reference: str, size: int) -> Pixels:
     return image
 
 
-def picture_of(reference: str) -> Pixels:
-    """The picture (H, W, 3) that a recipe's reference stands for.
+def picture_of(reference: str, field: str = "reference") -> Pixels:
+    """The picture (H, W, 3) that a reference in a recipe's field stands for.
 
     Raises:
         RequestError: There is no such sample.
         ImageError: The picture is damaged.
     """
-    data, sample = reference_bytes(reference), sample_of(reference)
+    data, sample = reference_bytes(reference, field), sample_of(reference, field)
     if sample is not None:
         return read_image(samples.FOLDER / sample.file)
     assert data is not None
-    return decode_image(data, "reference")
+    return decode_image(data, field)
+
+
+def square_of(reference: str, field: str = "reference") -> Pixels:
+    """The picture (S, S, 3), of any size, that a reference in a recipe's field stands for.
+
+    Raises:
+        RequestError: There is no such sample.
+        ImageError: The picture is damaged.
+        UnsupportedError: It is not square.
+    """
+    picture = picture_of(reference, field)
+    height, width = picture.shape[:2]
+    if height != width:
+        raise UnsupportedError(
+            f"is {width} x {height} pixels", field=field, allowed="a square picture"
+        )
+    return picture
 
 
 def with_person(recipe: Recipe) -> Recipe:
@@ -147,7 +177,7 @@ def with_person(recipe: Recipe) -> Recipe:
     Raises:
         RequestError: There is no such sample.
     """
-    named = recipe.identity_seed is not None or recipe.identity_code is not None
+    named = any(getattr(recipe, name) is not None for name in IDENTITIES)
     sample = sample_of(recipe.reference) if recipe.reference is not None else None
     if named or sample is None:
         return recipe
@@ -193,8 +223,9 @@ def leaving(denoise: Denoise, denoiser: Denoiser, source: Context, strength: flo
 
 
 def without_words(recipe: Recipe) -> Recipe:
-    """The recipe's person alone: the condition of inversion."""
+    """The recipe's person alone, as a seed or a code: the condition of inversion."""
     silent = {"text": "", "enriched_text": None, "negative_text": "", "expression": None}
+    silent |= {"identity_image": None, "identity_scale": None}
     return recipe.model_copy(update={**silent, "aus": {}, "facs": None})
 
 

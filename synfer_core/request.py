@@ -17,6 +17,8 @@ MAX_TEXT = 2000
 MAX_SEED = 2**63 - 1
 USUAL_STRENGTH = 2.0
 """Of semantic guidance where it is switched on; measured by ``synfer eval semantic --tune``."""
+USUAL_IDENTITY_SCALE = 0.5
+"""Where a recipe is silent: half way between words and picture, by IP-Adapter's documentation."""
 Scheduler = Literal["ddim", "dpm++"]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True)]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -26,6 +28,9 @@ SAMPLE = "sample:"
 """Start of a reference to a built-in sample; the sample's name follows."""
 PNG_DATA = "data:image/png;base64,"
 """Start of a reference that holds the picture itself."""
+IDENTITIES = ("identity_seed", "identity_code", "identity_image")
+"""Recipe fields that say who is shown; a recipe has one of them at most."""
+Picture = Annotated[str, Field(max_length=len(PNG_DATA) + 4 * MAX_REFERENCE_BYTES // 3 + 4)]
 _SAMPLE_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
@@ -86,6 +91,11 @@ class Recipe(BaseModel):
         au_scale: Scale of what AUs do, of the adapter's attention and of steering: 0 (off) to 2.
         identity_seed: Draws the person; the same seed is the same person in every expression.
         identity_code: The person as numbers, in place of `identity_seed`.
+        identity_image: The person as a picture, in place of both, for backbones that have an
+            IP-Adapter: ``sample:NAME``, or a square face as ``data:image/png;base64,...``, at most
+            256 KiB.
+        identity_scale: How much that picture counts beside the words, 0 (not at all) to 2; None
+            takes `USUAL_IDENTITY_SCALE`.
         size: Pixels on a side; None takes the backbone's own size.
         reference: The face to edit: ``sample:NAME``, or an aligned square face of the backbone's
             size as ``data:image/png;base64,...``, at most 256 KiB. `identity_seed` and
@@ -117,8 +127,10 @@ class Recipe(BaseModel):
     seed: Seed = 0
     identity_seed: Seed | None = None
     identity_code: tuple[float, ...] | None = None
+    identity_image: Picture | None = None
+    identity_scale: float | None = Field(None, ge=0.0, le=2.0)
     size: int | None = Field(None, ge=64, le=1024, strict=True)
-    reference: str | None = Field(None, max_length=len(PNG_DATA) + 4 * MAX_REFERENCE_BYTES // 3 + 4)
+    reference: Picture | None = None
     reference_aus: Mapping[str, float] | None = None
     inversion_depth: float | None = Field(None, gt=0.0, le=1.0)
     keep: float | None = Field(None, ge=0.0, le=1.0)
@@ -142,11 +154,18 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _check_identity(self) -> Self:
-        if self.identity_seed is not None and self.identity_code is not None:
+        given = [name for name in IDENTITIES if getattr(self, name) is not None]
+        if len(given) > 1:
             raise RequestError(
-                "give the person once",
-                field="identity_code",
-                allowed="either identity_seed or identity_code",
+                "give the person once", field=given[1], allowed=f"either {' or '.join(given)}"
+            )
+        if self.identity_image is not None:
+            reference_bytes(self.identity_image, "identity_image")
+        elif self.identity_scale is not None:
+            raise RequestError(
+                "is about a picture of the person",
+                field="identity_scale",
+                allowed="only with identity_image",
             )
         return self
 
@@ -245,33 +264,37 @@ def _reference_aus(aus: Mapping[str, object]) -> dict[str, float]:
         raise type(error)(error.message, field=field, allowed=error.allowed) from error
 
 
-def reference_bytes(reference: str) -> bytes | None:
+def reference_bytes(reference: str, field: str = "reference") -> bytes | None:
     """The PNG that a reference holds; None where it names a built-in sample.
 
     Only the first bytes are looked at here; whoever decodes the picture checks the rest.
+
+    Args:
+        reference: As in a recipe.
+        field: The recipe's field that it stands in.
 
     Raises:
         RequestError: It is neither a sample's name nor a PNG of at most 256 KiB in base64.
     """
     if reference.startswith(SAMPLE):
         if not _SAMPLE_NAME.fullmatch(reference.removeprefix(SAMPLE)):
-            raise RequestError("is no name", field="reference", allowed="sample:NAME")
+            raise RequestError("is no name", field=field, allowed="sample:NAME")
         return None
     if not reference.startswith(PNG_DATA):
         raise RequestError(
-            f"{reference[:20]!r} is no reference",
-            field="reference",
+            f"{reference[:20]!r} is no {field}",
+            field=field,
             allowed=f"sample:NAME or {PNG_DATA}...",
         )
     try:
         data = base64.b64decode(reference.removeprefix(PNG_DATA), validate=True)
     except ValueError as error:
-        raise RequestError(f"is not base64: {error}", field="reference") from error
+        raise RequestError(f"is not base64: {error}", field=field) from error
     if len(data) > MAX_REFERENCE_BYTES:
         allowed = f"at most {MAX_REFERENCE_BYTES:,} bytes"
-        raise RequestError(f"has {len(data):,} bytes", field="reference", allowed=allowed)
+        raise RequestError(f"has {len(data):,} bytes", field=field, allowed=allowed)
     if not data.startswith(_PNG_HEAD):
-        raise RequestError("is no PNG", field="reference", allowed="a PNG image")
+        raise RequestError("is no PNG", field=field, allowed="a PNG image")
     return data
 
 

@@ -77,15 +77,13 @@ def shipped() -> tuple[Sample, ...]:
     return read_list(FOLDER)
 
 
-def find(name: str) -> Sample:
-    """A sample that ships, by its name.
+def find(name: str, field: str = "reference") -> Sample:
+    """A sample that ships, by its name; `field` is the recipe's field that holds it.
 
     Raises:
         RequestError: There is none of that name.
     """
     found = {sample.name: sample for sample in shipped()}
     if name not in found:
-        raise RequestError(
-            f"there is no sample {name!r}", field="reference", allowed=", ".join(found)
-        )
+        raise RequestError(f"there is no sample {name!r}", field=field, allowed=", ".join(found))
     return found[name]

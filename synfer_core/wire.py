@@ -167,6 +167,7 @@ class Backbone(_Shape):
     guides: list[str]
     editing: bool
     drafts: bool
+    identity_image: bool
     holding: bool
     sides: bool
     au_range: tuple[float, float]

@@ -118,6 +118,11 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         ({"backbone": "../x"}, "backbone"),
         ({"weights_sha256": "abc"}, "weights_sha256"),
         ({"identity_seed": 1, "identity_code": [0.1]}, "identity_code"),
+        ({"identity_seed": 1, "identity_image": "sample:ada"}, "identity_image"),
+        ({"identity_code": [0.1], "identity_image": "sample:ada"}, "identity_image"),
+        ({"identity_image": "sample:ada", "identity_scale": 2.1}, "identity_scale"),
+        ({"identity_image": "sample:ada", "identity_scale": -0.1}, "identity_scale"),
+        ({"identity_scale": 0.5}, "identity_scale"),
     ],
 )
 def test_bad_values_name_their_field(data: dict[str, Any], field: str) -> None:
@@ -158,10 +163,10 @@ def test_references_are_taken(reference: str) -> None:
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("face.png", "no reference"),
+        ("face.png", "no {}"),
         ("sample:../x", "no name"),
         ("sample:", "no name"),
-        ("data:image/jpeg;base64,/9j/", "no reference"),
+        ("data:image/jpeg;base64,/9j/", "no {}"),
         (PNG_DATA + "what is this", "base64"),
         (PNG_DATA + "\u00e9\u00e9\u00e9\u00e9", "base64"),
         (as_reference(b"GIF89a"), "no PNG"),
@@ -169,9 +174,10 @@ def test_references_are_taken(reference: str) -> None:
     ],
 )
 def test_other_references_are_refused(reference: str, message: str) -> None:
-    with pytest.raises(RequestError, match=message) as caught:
-        Recipe.parse({"reference": reference})
-    assert caught.value.field == "reference"
+    for field in ("reference", "identity_image"):
+        with pytest.raises(RequestError, match=message.format(field)) as caught:
+            Recipe.parse({field: reference})
+        assert caught.value.field == field
 
 
 def test_the_largest_reference_is_taken() -> None:
@@ -208,6 +214,15 @@ def test_what_does_not_fit_an_edit_is_named(data: dict[str, Any], field: str) ->
         Recipe.parse(data)
     assert caught.value.field == field
     assert caught.value.allowed
+
+
+def test_a_recipe_without_a_picture_of_the_person_is_spelled_as_ever() -> None:
+    spelled = Recipe.parse({"seed": 1, "identity_seed": 2}).to_json()
+    assert "identity_image" not in spelled
+    assert "identity_scale" not in spelled
+    pictured = Recipe.parse({"identity_image": "sample:ada"})
+    assert pictured.identity_scale is None
+    assert Recipe.parse_json(pictured.to_json()) == pictured
 
 
 def test_the_empty_recipe_is_fine() -> None:

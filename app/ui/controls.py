@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from app.schemas import reasons, unsupported_fields
 from app.ui.history import undo_html
 from app.ui.references import thumbs
-from app.ui.sections import details_html, edit_html, guide_html
+from app.ui.sections import details_html, edit_html, guide_html, portrait_html
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.models.backbone import Capabilities
 from synfer_core.provenance.marking import Marking
@@ -25,6 +25,8 @@ _WHY = {
     "enriched_text": "reads no words",
     "negative_text": "reads no words",
     "identity_seed": "has no identities",
+    "identity_image": "keeps no person of a picture",
+    "identity_scale": "keeps no person of a picture",
     "guidance": "has no guidance",
     "au_scale": "has no adapter to scale",
     "steps": "works in one go",
@@ -63,6 +65,13 @@ REACH = Strength(
     0,
     10,
     0.1,
+)
+
+LIKENESS = Strength(
+    "identity_scale",
+    "Likeness",
+    "How much the picture counts beside the words; more copies its expression and light too.",
+    *(0, 2, 0.05),
 )
 
 EDITS = (
@@ -109,6 +118,7 @@ def controls_html(
   {details_html(values)}
   <div class="pair">{_seed_html("identity_seed", "Person", _PERSON_HELP)}
     {_seed_html("seed", "Seed", _SEED_HELP)}</div>
+  {portrait_html(_strength_html(LIKENESS), backbones)}
   <div class="carried" hidden></div>
   {guide_html(_strength_html(REACH), backbones)}
   {edit_html("".join(_strength_html(s) for s in EDITS), thumbs())}
@@ -166,7 +176,8 @@ def declared(backbone: Capabilities) -> str:
     low, high = backbone.au_range
     parts = [f"{backbone.image_size} px"]
     parts.append(f"{units} action units, {low:g} to {high:g}" if units else "no action units")
-    parts.append("keeps a person" if backbone.identity else "keeps no person")
+    pictured = "keeps the person of a picture" if backbone.identity_image else "keeps no person"
+    parts.append("keeps a person" if backbone.identity else pictured)
     reads = ", ".join(LANGUAGES.get(code, code) for code in backbone.languages)
     parts.append(f"reads {reads}" if backbone.text and reads else "reads no words")
     return " · ".join(parts)

@@ -337,7 +337,7 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> tuple[gr.HT
             stage = _part("stage regions", markup, {"phase": "idle"})
             _part("history", history.history_html(), None)
             form = _part(
-                "controls enrich edit live undo",
+                "controls enrich edit portrait live undo",
                 controls.controls_html(
                     studio.synthesizer.capabilities,
                     form_value,
@@ -349,6 +349,7 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> tuple[gr.HT
                     recipe_reader(studio.settings.upload_mb),
                     enricher(studio.synthesizer.capabilities),
                     references.reference_reader(studio.synthesizer, studio.settings.upload_mb),
+                    references.portrait_reader(studio.settings.upload_mb),
                 ],
             )
         with gr.Column(elem_id="right"):

@@ -59,6 +59,19 @@ def reference_reader(synthesizer: Synthesizer, limit_mb: int) -> Callable[[objec
     return read_reference
 
 
+def portrait_reader(limit_mb: int) -> Callable[[object], dict[str, Any]]:
+    """What the page calls with a picture of a person; answers what its form needs, or an error."""
+
+    def read_portrait(sent: object) -> dict[str, Any]:
+        try:
+            picture, notes = editing.portrait_of(decode_image(uploaded(sent, limit_mb)))
+        except SynferError as error:
+            return {"error": {**error.to_dict(), "field": "identity_image"}}
+        return {"identity_image": picture, "notes": list(notes)}
+
+    return read_portrait
+
+
 def _read(synthesizer: Synthesizer, sent: object, limit_mb: int) -> dict[str, Any]:
     """The face's reference and picture, what it shows and who it is.
 

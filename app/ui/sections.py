@@ -50,6 +50,28 @@ def guide_html(strength: str, backbones: Mapping[str, Capabilities]) -> str:
 </details>"""
 
 
+def portrait_html(strength: str, backbones: Mapping[str, Capabilities]) -> str:
+    """The person as a picture; out of sight where no backbone can keep one.
+
+    Args:
+        strength: The slider's markup.
+        backbones: What there is.
+    """
+    hidden = "" if any(backbone.identity_image for backbone in backbones.values()) else "hidden"
+    return f"""<div class="field portrait" data-field="identity_image" {hidden}>
+  <div class="head"><span>Person from a picture</span>
+    <button type="button" class="quiet" data-act="portrait">Choose a picture…</button>
+    <input type="file" accept="image/*" hidden aria-label="Picture of the person"></div>
+  <p class="hint">The same person in every expression. The picture goes into the recipe, and so into
+    every PNG made with it.</p>
+  <div class="chosen" hidden>
+    <div class="whose"><img alt="The person"><div><b></b><p class="hint told" role="status"></p>
+      <button type="button" class="quiet" data-act="portrait-off">Leave it out</button></div></div>
+    {strength}</div>
+  <p class="why" hidden></p>
+  <p class="error" data-error-for="identity_image identity_scale" hidden></p></div>"""
+
+
 def edit_html(strengths: str, samples: Sequence[Thumb]) -> str:
     """Editing a face.
 

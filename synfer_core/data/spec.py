@@ -56,6 +56,7 @@ USUAL: Mapping[Factor, tuple[str, ...]] = MappingProxyType(
 
 SET_BY_PLAN = (
     *("backbone", "text", "aus", "facs", "expression", "seed", "identity_seed", "identity_code"),
+    *("identity_image", "identity_scale"),
     *("enriched_text", "reference", "reference_aus", "inversion_depth", "keep", "weights_sha256"),
 )
 """Recipe fields that images do not share, or that the data set's recipe names elsewhere."""

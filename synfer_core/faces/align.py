@@ -82,16 +82,30 @@ def prepare(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tup
     """
     if image.shape[:2] == (size, size):
         return image, ()
+    face, notes = crop(image, size)
+    return face, (OUTSIDE_NOTE, *notes)
+
+
+def crop(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """The largest face of a photo (H, W, 3) in the model's crop, and what to know about it.
+
+    Where MediaPipe is absent, the photo's middle is cut out.
+
+    Returns:
+        (size, size, 3) uint8, and notes in plain words.
+
+    Raises:
+        ImageError: No face is found.
+    """
     try:
         landmarker = shared_landmarker(PATIENCE)
     except (DependencyError, WeightsError) as error:
-        why = " ".join((NOT_ALIGNED, *explain(error)))
-        return _middle(image, size), (OUTSIDE_NOTE, why)
+        return _middle(image, size), (" ".join((NOT_ALIGNED, *explain(error))),)
     faces = landmarker.detect(image)
     if not faces:
         raise ImageError("shows no face", field="image", allowed="a photo of a face from the front")
     aligned = align(image, faces[0], size)
-    return aligned.image, (OUTSIDE_NOTE, *_remarks(aligned, len(faces)))
+    return aligned.image, tuple(_remarks(aligned, len(faces)))
 
 
 def _remarks(aligned: Aligned, faces: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Backbones that a user adds by name: ``NAME=WHERE[,adapter=FILE][,lora=FILE][,feranno=FILE]``.
+"""Backbones that a user adds by name: ``NAME=WHERE[,KEY=FILE]...``; keys are fields of `Added`.
 
 WHERE is a folder; an id on the hub must say so, as ``hub:ORG/MODEL``, because it is fetched.
 """
@@ -14,7 +14,7 @@ from synfer_core.errors import RequestError
 
 HUB = "hub:"
 BUILT_IN = ("builtin", "facekit")
-FORM = "NAME=FOLDER or NAME=hub:ORG/MODEL, then ,adapter=FILE ,lora=FILE ,feranno=FILE"
+FORM = "NAME=FOLDER or NAME=hub:ORG/MODEL, then ,adapter=FILE ,lora=FILE ,face=DIR ,feranno=FILE"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _PART = re.compile(r",(?=[a-z]+=)")
@@ -30,6 +30,8 @@ class Added:
         adapter: An AU adapter (``synfer train sd-adapter``, ``synfer adapters convert``).
         lora: A LoRA as `diffusers` writes it.
         feranno: FERAnno for its features.
+        face: An IP-Adapter for the person of a picture: a folder with it and its image encoder, or
+            its file.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Added:
     adapter: Path | None = None
     lora: Path | None = None
     feranno: Path | None = None
+    face: Path | None = None
 
     @classmethod
     def parse(cls, text: str, field: str = "--backbone") -> Self:

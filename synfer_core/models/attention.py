@@ -1,4 +1,4 @@
-"""Attention processors of the built-in U-Net: text, AUs beside text, and a recorder of maps.
+"""Attention processors: text, what adapters add beside text (AUs, a picture), a recorder of maps.
 
 Fused attention hides its maps, so a recorder takes q and k of the very call that makes the image
 and works the map out beside it: one code path, and recording changes no pixel.
@@ -7,8 +7,9 @@ and works the map out beside it: one code path, and recording changes no pixel.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -50,18 +51,41 @@ class Recorder:
 
 
 @dataclass(frozen=True)
-class AUInput:
-    """AU tokens for one call of the U-Net.
+class AdapterInput:
+    """An adapter's tokens for one call of the U-Net.
 
     Attributes:
-        tokens: (B, slots, width).
-        scale: (B,) scale of the AU attention; 0 leaves the U-Net as it was.
-        absent: (B, slots, width) tokens of a face that does nothing, for an adapter that was
-            trained without ever being switched off.
+        tokens: (B, N, width).
+        scale: (B,) scale of the attention to them; 0 leaves the U-Net as it was.
     """
 
     tokens: Tensor
     scale: Tensor
+
+    @classmethod
+    def cat(cls, inputs: Sequence[Self | None]) -> Self | None:
+        """The rows of all in one; None where one has no tokens."""
+        there = [one for one in inputs if one is not None]
+        if len(there) < len(inputs):
+            return None
+        return cls(torch.cat([i.tokens for i in there]), torch.cat([i.scale for i in there]))
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
+        """The same on the U-Net's device and in its format."""
+        return replace(
+            self, tokens=self.tokens.to(device, dtype), scale=self.scale.to(device, dtype)
+        )
+
+
+@dataclass(frozen=True)
+class AUInput(AdapterInput):
+    """AU tokens for one call of the U-Net.
+
+    Attributes:
+        absent: (B, slots, width) tokens of a face that does nothing, for an adapter that was
+            trained without ever being switched off.
+    """
+
     absent: Tensor | None = None
 
     def without(self) -> AUInput:
@@ -89,6 +113,7 @@ class SelfAttention:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
         au: AUInput | None = None,
+        image: AdapterInput | None = None,
         recorder: Recorder | None = None,
     ) -> Tensor:
         q, k, v = (_heads(attn, f(hidden_states)) for f in (attn.to_q, attn.to_k, attn.to_v))
@@ -98,19 +123,40 @@ class SelfAttention:
         return _project(attn, attend(q, k, v))
 
 
+@dataclass(frozen=True)
+class Decoupled:
+    """What an adapter adds to one cross-attention layer: keys and values of its own tokens.
+
+    Attributes:
+        source: Which tokens: those of ``au``, or those of an ``image``.
+        key: From tokens to keys.
+        value: From tokens to values.
+    """
+
+    source: Literal["au", "image"]
+    key: nn.Linear
+    value: nn.Linear
+
+    def attend(self, attn: Any, q: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """What queries (B, heads, places, d) find among tokens (B, N, width), and their keys."""
+        k, v = _heads(attn, self.key(tokens)), _heads(attn, self.value(tokens))
+        return attend(q, k, v), k
+
+
 class CrossAttention:
-    """Attention to text and identity tokens, and beside it, with its own keys, to AU tokens.
+    """Attention to text and identity tokens, and beside it, with their own keys, to adapters'.
 
     The decoupled form of IP-Adapter (Ye et al. 2023, https://arxiv.org/abs/2308.06721, eq. 5).
 
     Args:
-        key: Keys of AU tokens; None leaves AUs out.
-        value: Values of AU tokens.
+        *added: What adapters add; of two with one source the later one acts.
+        bare: The processor in whose place this one is, to be put back with the last adapter.
     """
 
-    def __init__(self, key: nn.Linear | None = None, value: nn.Linear | None = None):
-        self.key = key
-        self.value = value
+    def __init__(self, *added: Decoupled, bare: Any = None):
+        self.added = added
+        self.bare = bare
+        self._acting = {one.source: one for one in added}
 
     def __call__(
         self,
@@ -120,6 +166,7 @@ class CrossAttention:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
         au: AUInput | None = None,
+        image: AdapterInput | None = None,
         recorder: Recorder | None = None,
     ) -> Tensor:
         q = _heads(attn, attn.to_q(hidden_states))
@@ -129,15 +176,39 @@ class CrossAttention:
         output = attend(q, k, v, bias)
         if recorder is not None:
             recorder.add("text", q, k, bias)
-        if au is not None and self.key is not None and self.value is not None:
-            au_k, au_v = _heads(attn, self.key(au.tokens)), _heads(attn, self.value(au.tokens))
-            acted = attend(q, au_k, au_v)
+        if au is not None and "au" in self._acting:
+            acted, au_k = self._acting["au"].attend(attn, q, au.tokens)
             # Attention takes a mean over the units; several may act at one place.
             gain = math.sqrt(au.tokens.shape[1]) * au.scale[:, None, None, None]
             output = output + gain * acted
             if recorder is not None:
                 recorder.add("au", q, au_k, None)
+        if image is not None and "image" in self._acting:
+            shown, _ = self._acting["image"].attend(attn, q, image.tokens)
+            output = output + image.scale[:, None, None, None] * shown
         return _project(attn, output)
+
+
+def put(unet: Any, layers: Mapping[str, Decoupled]) -> None:
+    """Let cross-attention layers, named by their processors, read an adapter's tokens too."""
+    held = dict(unet.attn_processors)
+    for name, one in layers.items():
+        before = held[name]
+        added = before.added if isinstance(before, CrossAttention) else ()
+        held[name] = CrossAttention(*added, one, bare=before.bare if added else before)
+    unet.set_attn_processor(held)
+
+
+def take(unet: Any, layers: Mapping[str, Decoupled]) -> None:
+    """Undo `put`, whatever else was put in since; with the last adapter all is as it was."""
+    held = dict(unet.attn_processors)
+    for name, one in layers.items():
+        now = held[name]
+        added = now.added if isinstance(now, CrossAttention) else ()
+        left = [other for other in added if other is not one]
+        if len(left) < len(added):
+            held[name] = CrossAttention(*left, bare=now.bare) if left else now.bare
+    unet.set_attn_processor(held)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -18,8 +18,8 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS
-from synfer_core.models import checkpoints, fineface
-from synfer_core.models.attention import AUInput, CrossAttention
+from synfer_core.models import attention, checkpoints, fineface
+from synfer_core.models.attention import AUInput, Decoupled
 from synfer_core.models.fineface import FineFaceTokens
 
 
@@ -69,7 +69,7 @@ class AUAdapter(nn.Module):
         self.values = nn.ModuleList(nn.Linear(width, w, bias=False) for _, w in config.layers)
         for value in self.values:
             nn.init.zeros_(value.weight)  # type: ignore[arg-type]
-        self._ejected: dict[str, Any] | None = None
+        self._injected: dict[str, Decoupled] = {}
 
     @classmethod
     def for_unet(cls, unet: UNet2DConditionModel, token_width: int) -> AUAdapter:
@@ -88,20 +88,18 @@ class AUAdapter(nn.Module):
 
     def inject(self, unet: UNet2DConditionModel) -> None:
         """Let the cross-attention layers of `unet` read AU tokens."""
-        self._ejected = dict(unet.attn_processors)
-        ours = {
-            name: CrossAttention(key, value)  # type: ignore[arg-type]
+        self._injected = {
+            name: Decoupled("au", key, value)  # type: ignore[arg-type]
             for (name, _), key, value in zip(
                 self.config.layers, self.keys, self.values, strict=True
             )
         }
-        unet.set_attn_processor({**self._ejected, **ours})
+        attention.put(unet, self._injected)
 
     def eject(self, unet: UNet2DConditionModel) -> None:
-        """Put back the processors that `inject` replaced."""
-        if self._ejected is not None:
-            unet.set_attn_processor(self._ejected)
-            self._ejected = None
+        """Undo `inject`, whatever else was put in since."""
+        attention.take(unet, self._injected)
+        self._injected = {}
 
     def forward(self, intensities: Tensor, scale: Tensor) -> AUInput:
         """Intensities (B, slots) in 0-1 and scales (B,) as input of the U-Net."""

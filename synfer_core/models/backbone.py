@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from synfer_core.semantic import Reader
 
 
+NO_PICTURE = "takes a person as a seed or a code, not as a picture"
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a backbone can do; the studio greys out the rest.
@@ -32,6 +35,7 @@ class Capabilities:
         guides: Those classifiers, as recipes name them.
         editing: Whether it can start from a face instead of noise.
         drafts: Whether it is `Drafting`: quick enough to follow a hand that moves a slider.
+        identity_image: Whether it keeps the person of a picture.
         holding: Whether an edit can hold what its AUs do not move.
         sides: Whether it tells left from right in the AUs that have sides.
         au_range: Least and greatest intensity that it takes.
@@ -56,6 +60,7 @@ class Capabilities:
     guides: tuple[str, ...] = ()
     editing: bool = False
     drafts: bool = False
+    identity_image: bool = False
     holding: bool = False
     sides: bool = True
     au_range: tuple[float, float] = (0.0, MAX_INTENSITY)
@@ -100,6 +105,20 @@ def check_size(recipe: Recipe, size: int) -> None:
     """
     if recipe.size not in (None, size):
         raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
+
+
+def check_picture(recipe: Recipe, abilities: Capabilities) -> None:
+    """Make sure that only a backbone that keeps the person of a picture is given one.
+
+    Raises:
+        UnsupportedError: Another is given one.
+    """
+    if recipe.identity_image is not None and not abilities.identity_image:
+        raise UnsupportedError(
+            f"{abilities.title} {abilities.reasons['identity_image']}",
+            field="identity_image",
+            allowed="nothing",
+        )
 
 
 def with_weights(recipe: Recipe, weights: str) -> Recipe:

@@ -21,7 +21,14 @@ from synfer_core.models import au_adapter, au_directions, codec, denoiser, feran
 from synfer_core.models.attention import Recorder
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.au_directions import AUDirections
-from synfer_core.models.backbone import Capabilities, Generation, check_size, with_weights
+from synfer_core.models.backbone import (
+    NO_PICTURE,
+    Capabilities,
+    Generation,
+    check_picture,
+    check_size,
+    with_weights,
+)
 from synfer_core.models.codec import Codec
 from synfer_core.models.denoiser import Context, Denoiser
 from synfer_core.models.text import TextEncoder, shared_encoder
@@ -94,6 +101,7 @@ class BuiltinModel:
             editing=True,
             drafts=True,
             holding=True,
+            reasons={"identity_image": NO_PICTURE},
         )
 
     def check(self, recipe: Recipe) -> Recipe:
@@ -102,11 +110,13 @@ class BuiltinModel:
         Raises:
             RequestError: The recipe names other weights, or a sample that is not there.
             ImageError: The recipe's reference is damaged.
-            UnsupportedError: The recipe asks for another size than the model's, or for guidance by
-                a classifier that is not here or does not know the expression.
+            UnsupportedError: The recipe asks for another size than the model's, for the person of a
+                picture, or for guidance by a classifier that is not here or does not know the
+                expression.
         """
         size = self.codec.config.image_size
         check_size(recipe, size)
+        check_picture(recipe, self.capabilities)
         if recipe.reference is not None:
             editing.pixels_of(recipe.reference, size)
         return with_weights(recipe, guides.weights_of(self.sha256, self.readers, recipe))

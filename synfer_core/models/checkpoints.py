@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from synfer_core.errors import WeightsError
@@ -83,6 +83,24 @@ def load(path: Path, kind: str, *, widen: bool = True) -> Checkpoint:
     if widen:
         tensors = {name: _widen(tensor) for name, tensor in tensors.items()}
     return Checkpoint(json.loads(metadata["config"]), tensors, file_sha256(path))
+
+
+def tensors_of(path: Path, what: str) -> dict[str, Tensor]:
+    """The tensors of a file that others wrote, floats as float32.
+
+    Args:
+        path: The file.
+        what: What it is meant to be, for errors.
+
+    Raises:
+        WeightsError: The file is missing or damaged.
+    """
+    if not path.is_file():
+        raise WeightsError("is missing", field=path.name, allowed=what)
+    try:
+        return {name: _widen(tensor) for name, tensor in load_file(path).items()}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"is damaged: {error}", field=path.name, allowed=what) from error
 
 
 def fill(module: nn.Module, checkpoint: Checkpoint, name: str) -> None:

@@ -17,7 +17,13 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DConditio
 from torch import Tensor, nn
 
 from synfer_core.models import checkpoints, text
-from synfer_core.models.attention import AUInput, CrossAttention, Recorder, SelfAttention
+from synfer_core.models.attention import (
+    AdapterInput,
+    AUInput,
+    CrossAttention,
+    Recorder,
+    SelfAttention,
+)
 from synfer_core.models.identity import TOKENS, IdentityTokens
 
 TRAIN_STEPS = 1000
@@ -69,24 +75,21 @@ class Context:
         mask: (B, T) bool, false where padded.
         au: AU tokens for the adapter, if any.
         person: How many of the tokens, the last ones, say who it is.
+        image: Tokens of a picture for an IP-Adapter, if any.
     """
 
     tokens: Tensor
     mask: Tensor
     au: AUInput | None = None
     person: int = TOKENS
+    image: AdapterInput | None = None
 
     @classmethod
     def cat(cls, parts: list[Self]) -> Context:
-        """One context with the rows of all; all have AUs or none has."""
-        au = None
-        if all(p.au for p in parts):
-            inputs = [cast(AUInput, p.au) for p in parts]
-            au = AUInput(
-                torch.cat([i.tokens for i in inputs]), torch.cat([i.scale for i in inputs])
-            )
+        """One context with the rows of all; all have AUs or none has, and likewise a picture."""
         tokens, mask = torch.cat([p.tokens for p in parts]), torch.cat([p.mask for p in parts])
-        return Context(tokens, mask, au, parts[0].person)
+        au, image = AUInput.cat([p.au for p in parts]), AdapterInput.cat([p.image for p in parts])
+        return Context(tokens, mask, au, parts[0].person, image)
 
     def without_au(self) -> Context:
         """The same for a face that does nothing: see `AUInput.without`."""

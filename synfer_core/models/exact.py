@@ -12,7 +12,7 @@ import numpy as np
 from synfer_core.errors import UnsupportedError
 from synfer_core.facekit.captions import attributes_in
 from synfer_core.facs import ACTION_UNITS
-from synfer_core.models.backbone import Capabilities, Generation
+from synfer_core.models.backbone import NO_PICTURE, Capabilities, Generation, check_picture
 from synfer_core.report import AttentionMaps, Progress
 from synfer_core.request import Recipe
 
@@ -47,6 +47,7 @@ class ExactBackbone:
             attention=False,
             steps=False,
             drafts=True,
+            reasons={"identity_image": NO_PICTURE},
         )
 
     def check(self, recipe: Recipe) -> Recipe:
@@ -54,7 +55,8 @@ class ExactBackbone:
 
         Raises:
             RequestError: The person's code has the wrong length.
-            UnsupportedError: The recipe names weights, or asks for semantic guidance or an edit.
+            UnsupportedError: The recipe names weights, or asks for semantic guidance, an edit, or
+                the person of a picture.
         """
         if recipe.weights_sha256 is not None:
             raise UnsupportedError("has no weights", field="weights_sha256")
@@ -64,6 +66,7 @@ class ExactBackbone:
             raise UnsupportedError(
                 "the exact renderer cannot edit a picture", field="reference", allowed="nothing"
             )
+        check_picture(recipe, self.capabilities)
         person_of(recipe)
         return recipe
 

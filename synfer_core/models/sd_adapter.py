@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from synfer_core.errors import DependencyError, WeightsError
 from synfer_core.models import au_adapter, checkpoints, fineface, tensor_pickle
+from synfer_core.models.added import Added
 from synfer_core.models.au_adapter import AdapterConfig, AUAdapter
 
 KIND = "sd-adapter"
@@ -100,6 +100,17 @@ def load(path: Path) -> tuple[SDAdapter, str]:
     return SDAdapter(units.eval(), lora), checkpoint.sha256
 
 
+def of(added: Added) -> tuple[tuple[SDAdapter, ...], tuple[str, ...]]:
+    """What is to be injected into a backbone's U-Net, and the hash of each (see `load`)."""
+    found: list[tuple[SDAdapter, str]] = []
+    if added.adapter is not None:
+        found.append(load(added.adapter))
+    if added.lora is not None:
+        lora, sha256 = load_lora(added.lora)
+        found.append((SDAdapter(None, lora, "lora"), sha256))
+    return tuple(adapter for adapter, _ in found), tuple(sha256 for _, sha256 in found)
+
+
 def save_lora(lora: Lora, path: Path) -> None:
     """Write a LoRA as `diffusers` writes it, for any program that reads such files."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,18 +126,13 @@ def load_lora(path: Path) -> tuple[Lora, str]:
     """
     from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 
-    if not path.is_file():
-        raise WeightsError("is missing", field=path.name, allowed="a LoRA as safetensors")
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"is damaged: {error}", field=path.name) from error
+    tensors = checkpoints.tensors_of(path, "a LoRA as safetensors")
     strange = [name for name in tensors if not name.startswith("unet.")]
     if strange:
         raise WeightsError(
             f"{strange[0]} is no layer of a U-Net", field=path.name, allowed="names from unet. on"
         )
-    bare = {name.removeprefix("unet."): tensor.float() for name, tensor in tensors.items()}
+    bare = checkpoints.below(tensors, "unet.")
     if not all("lora_A" in name or "lora_B" in name for name in bare):
         bare = convert_unet_state_dict_to_peft(bare)
     wrong = [name for name in bare if not _LORA_KEY.fullmatch(name)]

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from synfer_core.errors import WeightsError
 from synfer_core.models import checkpoints
-from synfer_core.models.attention import AUInput, CrossAttention, Recorder, SelfAttention
+from synfer_core.models.attention import CrossAttention, Recorder, SelfAttention
 from synfer_core.models.denoiser import TRAIN_STEPS, Context, NoiseSchedule, ddim
 from synfer_core.models.memory import Plan
 from synfer_core.models.text import TextStates, check_lengths, words_of
@@ -135,14 +135,16 @@ class SDDenoiser:
     ) -> Tensor:
         """Predicted v (B, C, s, s) of noisy latents at timesteps (B,) in 0-999."""
         unet, place = self.unet, (self.unet.device, self.unet.dtype)
-        au = context.au
-        if au is not None:
-            au = AUInput(au.tokens.to(*place), au.scale.to(*place))
+        au, image = context.au, context.image
+        adapters = {
+            "au": None if au is None else au.to(*place),
+            "image": None if image is None else image.to(*place),
+        }
         output: Tensor = unet(
             latents.to(*place),
             timesteps.to(unet.device),
             context.tokens.to(*place),
-            cross_attention_kwargs={"au": au, "recorder": recorder},
+            cross_attention_kwargs={**adapters, "recorder": recorder},
             return_dict=False,
         )[0].to(latents)
         if self.prediction == "v_prediction":
@@ -185,14 +187,14 @@ class Parts:
     sha256: str
 
 
-def count_weights(folder: Path) -> int:
-    """How many weights text encoder, U-Net and autoencoder have; only the files' heads are read.
+def count_weights(folder: Path, parts: Sequence[str] = WEIGHED) -> int:
+    """How many weights a model's parts have; only the files' heads are read.
 
     Raises:
         WeightsError: A file is damaged, or a part has none.
     """
     total = 0
-    for part in WEIGHED:
+    for part in parts:
         files = sorted((folder / part).glob("*.safetensors"))
         if not files:
             raise WeightsError("has no safetensors", field=f"{folder.name}/{part}")
@@ -295,10 +297,10 @@ def read_schedule(config: dict[str, Any]) -> tuple[NoiseSchedule, Prediction]:
     return schedule | {"rescale_betas_zero_snr": rescaled}, prediction
 
 
-def folder_sha256(folder: Path) -> str:
-    """Hash over the files of a model that decide what it makes."""
+def folder_sha256(folder: Path, parts: Sequence[str] = FOLDERS) -> str:
+    """Hash over the files of a model's parts that decide what it makes."""
     digest = hashlib.sha256()
-    for part in FOLDERS:
+    for part in parts:
         for file in sorted((folder / part).rglob("*")):
             if file.suffix in (".json", ".txt", ".safetensors"):
                 digest.update(f"{part}/{file.name}:{checkpoints.file_sha256(file)}".encode())

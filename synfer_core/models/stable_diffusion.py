@@ -2,7 +2,8 @@
 
 Rombach et al. 2022, https://arxiv.org/abs/2112.10752. Guidance, samplers, semantic guidance and
 inversion are those of the built-in model; what differs is what such a model lacks: it has no
-identity codes, no AU directions in its latents, and AUs only where an adapter was trained.
+identity codes, no AU directions in its latents, and AUs only where an adapter was trained. The
+person of a picture it keeps where there is an IP-Adapter.
 """
 
 from __future__ import annotations
@@ -25,14 +26,21 @@ from synfer_core.conditioning import Conditions, prompt_of, sets_aus
 from synfer_core.errors import UnsupportedError
 from synfer_core.facs import AU_SLOTS, to_slots
 from synfer_core.guidance import Denoise
-from synfer_core.models import guides, hub, memory, sd_adapter, sd_parts
+from synfer_core.models import guides, hub, ip_adapter, memory, sd_adapter, sd_parts
 from synfer_core.models.added import HUB, Added
 from synfer_core.models.attention import AUInput, Recorder
 from synfer_core.models.au_adapter import AUAdapter
-from synfer_core.models.backbone import Capabilities, Generation, check_size, with_weights
+from synfer_core.models.backbone import (
+    Capabilities,
+    Generation,
+    check_picture,
+    check_size,
+    with_weights,
+)
 from synfer_core.models.builtin import attention_maps
 from synfer_core.models.denoiser import Context
 from synfer_core.models.feranno import PROBE, Probe, spelled
+from synfer_core.models.ip_adapter import IPAdapter
 from synfer_core.models.memory import Plan
 from synfer_core.models.sd_adapter import SDAdapter
 from synfer_core.models.sd_parts import Parts, SDCodec, SDDenoiser
@@ -45,6 +53,8 @@ if TYPE_CHECKING:
 
 NO_ADAPTER = "has no AU adapter; name one with --backbone NAME=WHERE,adapter=FILE"
 NO_IDENTITY = "keeps no identity: the person follows from words and seed"
+NO_FACE = "has no IP-Adapter; name one with --backbone NAME=WHERE,face=DIR"
+FROM_PICTURE = "keeps the person of a picture, not of a seed or a code"
 NO_HOLDING = "knows no directions of AUs in its latents, so an edit holds nothing"
 NO_SIDES = "moves both sides of the face alike"
 ONE_TOKEN = "reads all AUs as one token, so there is no map for each"
@@ -60,9 +70,10 @@ class StableDiffusion:
         parts: Text encoder, U-Net and autoencoder.
         plan: How it is fitted into memory.
         adapters: What is injected, in order.
-        sha256: Hash over all weights that make pixels.
+        sha256: Hash over all weights that make pixels but those of `face`.
         readers: Classifiers that semantic guidance may follow.
         feranno: FERAnno for its features, where there is one.
+        face: The IP-Adapter that keeps the person of a picture, where there is one.
     """
 
     name: str
@@ -73,6 +84,7 @@ class StableDiffusion:
     sha256: str = ""
     readers: Mapping[str, Reader] = field(default_factory=dict)
     feranno: FERAnnoReader | None = None
+    face: IPAdapter | None = None
 
     @classmethod
     def load(
@@ -83,7 +95,7 @@ class StableDiffusion:
         plan: Plan | None = None,
         device: torch.device | None = None,
     ) -> StableDiffusion:
-        """Read a model with its adapter, LoRA and FERAnno.
+        """Read a model with its adapter, LoRA, IP-Adapter and FERAnno.
 
         Args:
             added: What to read.
@@ -102,21 +114,27 @@ class StableDiffusion:
         if plan is None:
             weights, sizes = sd_parts.count_weights(folder), sd_parts.sizes_of(folder)
             free = memory.free_bytes(device.type)
+            if added.face is not None and device.type == "cpu":
+                weights += ip_adapter.count_weights(added.face)
             plan = memory.choose(device.type, free, weights, sizes.latent_size)
         parts = sd_parts.read(folder, plan, device)
-        adapters, digests = _adapters(added)
+        adapters, digests = sd_adapter.of(added)
         for adapter in adapters:
             adapter.inject(parts.denoiser.unet)
             if adapter.units is not None:
                 for layers in (adapter.units.keys, adapter.units.values):
                     layers.to(device, parts.denoiser.unet.dtype)
+        face = None
+        if added.face is not None:
+            face = ip_adapter.load(added.face, parts.denoiser.unet, device)
+            face.inject(parts.denoiser.unet)
         digest = hashlib.sha256("".join((parts.sha256, *digests)).encode()).hexdigest()
         # Gradients do not come back from an autoencoder that has left its device.
         readers: dict[str, Reader] = {}
         if guiding is not None and not plan.offload:
             readers = guides.on_images(guiding, parts.codec)
         origin = re.sub(r"[^\w./ -]", "_", added.where if fetched else folder.name)
-        model = cls(added.name, origin, parts, plan, adapters, digest, readers)
+        model = cls(added.name, origin, parts, plan, adapters, digest, readers, face=face)
         return model if added.feranno is None else model._with_feranno(added.feranno)
 
     def _with_feranno(self, path: Path) -> StableDiffusion:
@@ -142,8 +160,9 @@ class StableDiffusion:
     @property
     def capabilities(self) -> Capabilities:
         """What this backbone can do, and why not the rest."""
-        units = self.units
-        reasons = {"identity": NO_IDENTITY, "holding": NO_HOLDING}
+        units, face = self.units, self.face is not None
+        reasons = {"identity": FROM_PICTURE if face else NO_IDENTITY, "holding": NO_HOLDING}
+        reasons |= {} if face else {"identity_image": NO_FACE}
         reasons |= {} if units is not None else {"aus": NO_ADAPTER}
         reasons |= {} if units is None or units.sided else {"sides": NO_SIDES}
         return Capabilities(
@@ -161,6 +180,7 @@ class StableDiffusion:
             semantic=bool(self.readers),
             guides=tuple(self.readers),
             editing=True,
+            identity_image=face,
             sides=units is not None and units.sided,
             aligned=False,
             reasons=reasons,
@@ -171,19 +191,24 @@ class StableDiffusion:
 
         Raises:
             RequestError: The recipe names other weights, or a sample that is not there.
-            ImageError: The recipe's reference is damaged.
+            ImageError: The recipe's reference, or its picture of the person, is damaged.
             UnsupportedError: It asks for what this backbone cannot do.
         """
         check_size(recipe, self.codec.config.image_size)
+        check_picture(recipe, self.capabilities)
         for name in ("identity_seed", "identity_code"):
             if getattr(recipe, name) is not None:
-                raise UnsupportedError(f"this model {NO_IDENTITY}", field=name, allowed="nothing")
+                why = self.capabilities.reasons["identity"]
+                raise UnsupportedError(f"this model {why}", field=name, allowed="nothing")
         if recipe.keep is not None:
             raise UnsupportedError(f"this model {NO_HOLDING}", field="keep", allowed="nothing")
         self._check_aus(recipe)
         if recipe.reference is not None:
             self.reference(recipe)
-        return with_weights(recipe, guides.weights_of(self.sha256, self.readers, recipe))
+        weights = guides.weights_of(self.sha256, self.readers, recipe)
+        if self.face is not None:
+            weights = self.face.weights_of(weights, recipe)
+        return with_weights(recipe, weights)
 
     def _check_aus(self, recipe: Recipe) -> None:
         abilities = self.capabilities
@@ -211,12 +236,7 @@ class StableDiffusion:
             UnsupportedError: It is not square.
         """
         assert recipe.reference is not None
-        picture, size = editing.picture_of(recipe.reference), self.codec.config.image_size
-        height, width = picture.shape[:2]
-        if height != width:
-            raise UnsupportedError(
-                f"is {width} x {height} pixels", field="reference", allowed="a square picture"
-            )
+        picture, size = editing.square_of(recipe.reference), self.codec.config.image_size
         return np.array(Image.fromarray(picture).resize((size, size), Image.Resampling.LANCZOS))
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
@@ -248,7 +268,7 @@ class StableDiffusion:
     def _invert(self, recipe: Recipe) -> Generator[Progress, None, tuple[Tensor, float]]:
         """Latents where the denoising of a reference starts, and its round trip's PSNR in dB.
 
-        It is inverted without words, under the AUs that it is known to show.
+        It is inverted without words and picture, under the AUs that it is known to show.
         """
         image, schedule = self.reference(recipe), self.denoiser.schedule
         start = clean = self.codec.encode(decoding.to_tensor(image[None]))
@@ -263,7 +283,7 @@ class StableDiffusion:
         return start, editing.psnr(image, decoding.decode(self.codec, back))
 
     def condition(self, recipe: Recipe) -> Conditions:
-        """Tokens for one recipe; nobody's, as there are no identity tokens.
+        """Tokens for one recipe; those of the person are a picture's, or there are none.
 
         Raises:
             RequestError: A text is too long for the encoder.
@@ -271,8 +291,10 @@ class StableDiffusion:
         fields = ("text" if recipe.enriched_text is None else "enriched_text", "negative_text")
         texts = self.parts.text([prompt_of(recipe), recipe.negative_text], fields=fields)
         au = self._au_tokens(recipe)
+        images = (None, None) if self.face is None else self.face.read(recipe)
         full, empty = (
-            Context(texts.states[i : i + 1], texts.mask[i : i + 1], au, person=0) for i in (0, 1)
+            Context(texts.states[i : i + 1], texts.mask[i : i + 1], au, person=0, image=image)
+            for i, image in enumerate(images)
         )
         acts = au is not None and sets_aus(recipe)
         return Conditions(full, empty.without_au(), acts, texts.words[0])
@@ -334,14 +356,3 @@ class StableDiffusion:
     def fingerprint(self) -> str:
         """SHA-256 over the weights that make features."""
         return self.sha256
-
-
-def _adapters(added: Added) -> tuple[tuple[SDAdapter, ...], tuple[str, ...]]:
-    """What is to be injected, and the hash of each."""
-    found: list[tuple[SDAdapter, str]] = []
-    if added.adapter is not None:
-        found.append(sd_adapter.load(added.adapter))
-    if added.lora is not None:
-        lora, sha256 = sd_adapter.load_lora(added.lora)
-        found.append((SDAdapter(None, lora, "lora"), sha256))
-    return tuple(adapter for adapter, _ in found), tuple(sha256 for _, sha256 in found)

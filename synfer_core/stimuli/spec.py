@@ -21,7 +21,7 @@ GREY = 128
 """Background of a cropped face where the specification names none."""
 
 SET_BY_PLAN = (
-    *("aus", "facs", "expression", "identity_seed", "identity_code"),
+    *("aus", "facs", "expression", "identity_seed", "identity_code", "identity_image"),
     *("reference", "enriched_text"),
 )
 """Recipe fields that say what one image shows: the plan fills them in, or leaves them out."""

@@ -9,11 +9,12 @@ import pytest
 from playwright import sync_api
 
 from app.settings import Settings
+from synfer_core import samples
 from synfer_core.models import sd_adapter
 from synfer_core.models.added import Added
 from synfer_core.synthesizer import Synthesizer
 from tests.app.browsing import IN_A_BROWSER, WIDE, Visit
-from tests.models import tiny_sd
+from tests.models import tiny_ip_adapter, tiny_sd
 from tests.serving import served
 
 pytestmark = IN_A_BROWSER
@@ -28,7 +29,9 @@ def page(
     place = tmp_path_factory.mktemp("sd")
     units = sd_adapter.read_fineface(tiny_sd.write_fineface(place / "files"))
     sd_adapter.save(units, place / "units.safetensors")
-    added = Added(NAME, str(tiny_sd.write(place / "model")), place / "units.safetensors")
+    face = tiny_ip_adapter.write(place / "face", "plus")
+    where = str(tiny_sd.write(place / "model"))
+    added = Added(NAME, where, place / "units.safetensors", face=face)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SYNFER_FACEKIT", raising=False)
         synthesizer = Synthesizer.load(reading_folder, [added])
@@ -60,10 +63,37 @@ def test_units_that_it_lacks_are_greyed_out_with_the_reason(page: sync_api.Page)
 def test_the_person_is_greyed_out_with_the_reason(page: sync_api.Page) -> None:
     field = page.locator("[data-field=identity_seed]")
     assert field.locator("#identity_seed").is_disabled()
-    assert "keeps no identity" in field.locator(".why").inner_text()
+    why = "keeps the person of a picture, not of a seed or a code"
+    assert why in field.locator(".why").inner_text()
     assert "trained on pictures from the web" in page.locator("p[data-note]").inner_text()
     declared = page.locator("p[data-declares]").inner_text()
-    assert declared == "64 px · 12 action units, 0 to 5 · keeps no person · reads English"
+    assert (
+        declared
+        == "64 px · 12 action units, 0 to 5 · keeps the person of a picture · reads English"
+    )
+
+
+def test_a_picture_of_the_person_is_taken_and_left_out_again(page: sync_api.Page) -> None:
+    field, chosen = page.locator(".portrait"), page.locator(".portrait .chosen")
+    assert field.get_by_role("button", name="Choose a picture").is_enabled()
+    assert chosen.is_hidden()
+    photo = samples.FOLDER / samples.find("ada").file
+    field.locator("input[type=file]").set_input_files(photo)
+    chosen.wait_for(timeout=60_000)
+    assert chosen.locator("b").inner_text() == photo.name
+    told = page.evaluate("window.synfer.controls")
+    assert told["identity_image"].startswith("data:image/png;base64,")
+    assert told["identity_scale"] == 0.5
+    page.locator("[data-act=generate]").first.click()
+    page.wait_for_selector("body[data-phase=done]", timeout=60_000)
+    assert page.locator(".error:visible").count() == 0
+    chosen.get_by_role("button", name="Leave it out").click()
+    assert chosen.is_hidden()
+    assert page.evaluate("window.synfer.controls")["identity_image"] == ""
+    page.locator("#backbone").select_option("builtin")
+    assert "not as a picture" in field.locator("> .why").inner_text()
+    assert field.get_by_role("button", name="Choose a picture").is_disabled()
+    page.locator("#backbone").select_option(NAME)
 
 
 def test_all_comes_back_with_a_backbone_that_can(page: sync_api.Page) -> None:

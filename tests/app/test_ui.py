@@ -45,6 +45,7 @@ FULL = Capabilities(
     *("builtin", "Built-in", "", 64, UNITS, True, True, True, True, True, True),
     guides=("latent",),
     editing=True,
+    identity_image=True,
     holding=True,
 )
 PLAIN = Capabilities("plain", "Plain", "", 64, ("AU12", "AUL4"), False, True, False, False, False)
@@ -156,6 +157,8 @@ def test_facs_box_reads_writes_and_says_what_is_wrong() -> None:
         {"semantic": {"fade": False, "acts_on": "aus"}},
         {"reference": "sample:ada", "inversion_depth": 0.5, "keep": 0.25},
         {"reference": "sample:ada"},
+        {"identity_image": "sample:ada", "reference": "sample:bayo"},
+        {"identity_image": "sample:ada", "identity_scale": 1.25},
         {"reference": "sample:ada", "reference_aus": {"AU12": 3.0}},
     ],
 )
@@ -227,6 +230,7 @@ def test_backbone_facts_give_reasons() -> None:
     assert set(facts["cannot"]) == {
         *("text", "enriched_text", "negative_text", "guidance", "au_scale", "steps", "scheduler"),
         *("guidance.semantic", "semantic", "reference", "inversion_depth", "keep"),
+        *("identity_image", "identity_scale"),
     }
     assert facts["units_why"].startswith("Plain moves 1 of the 22 action units")
     assert controls.backbone_facts(FULL)["cannot"] == {}
@@ -235,15 +239,21 @@ def test_backbone_facts_give_reasons() -> None:
 
 def test_a_backbone_gives_its_own_reasons_and_declares_what_it_is() -> None:
     own = {"identity": "keeps no identity", "aus": "has no AU adapter", "sides": "knows no sides"}
-    backbone = replace(FULL, identity=False, aus=(), sides=False, image_size=512, reasons=own)
+    own["identity_image"] = "has no IP-Adapter"
+    lacking = replace(FULL, identity=False, identity_image=False, aus=(), sides=False)
+    backbone = replace(lacking, image_size=512, reasons=own)
     facts = controls.backbone_facts(backbone)
     assert facts["cannot"] == {
         "identity_seed": "Built-in keeps no identity.",
         "identity_code": "Built-in keeps no identity.",
+        "identity_image": "Built-in has no IP-Adapter.",
+        "identity_scale": "Built-in has no IP-Adapter.",
     }
     assert facts["units_why"] == "Built-in has no AU adapter."
     assert facts["sides_why"] == "Built-in knows no sides."
     assert facts["declares"] == "512 px · no action units · keeps no person · reads English"
+    pictured = replace(FULL, identity=False)
+    assert "keeps the person of a picture" in controls.declared(pictured)
     one_sided = replace(FULL, sides=False)
     assert [one_sided.moves(key) for key in ("AU12", "AUL12")] == [True, False]
     assert controls.declared(FULL).startswith("64 px · 22 action units, 0 to 5 · keeps a person")

@@ -14,6 +14,7 @@ def test_a_folder_with_its_files() -> None:
     given = "sd15=models/a,b,adapter=u.safetensors,lora=l.safetensors"
     expected = Added("sd15", "models/a,b", Path("u.safetensors"), Path("l.safetensors"))
     assert Added.parse(given) == expected
+    assert Added.parse("sd15=models/a,face=models/ip").face == Path("models/ip")
     assert Added.parse("sd=hub:org/model.v2").where == "hub:org/model.v2"
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from synfer_core.errors import WeightsError
 from synfer_core.models import feranno
-from synfer_core.models.attention import AUInput, CrossAttention, SelfAttention
+from synfer_core.models.attention import AUInput, CrossAttention, Decoupled, SelfAttention
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.feranno import FeatureTap, FERAnno, FERAnnoConfig, MapTap, Probe
 
@@ -78,7 +78,7 @@ def test_a_tap_goes_when_the_call_fails() -> None:
 
 def test_map_tap_records_words_and_aus_of_every_row() -> None:
     net = unet()
-    ours = CrossAttention(nn.Linear(8, 16), nn.Linear(8, 16))
+    ours = CrossAttention(Decoupled("au", nn.Linear(8, 16), nn.Linear(8, 16)))
     plain = {
         name: CrossAttention() if "attn2" in name else SelfAttention()
         for name in net.attn_processors

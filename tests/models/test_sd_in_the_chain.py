@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from synfer_core import editing, samples
 from synfer_core.cli import main
 from synfer_core.errors import RequestError
+from synfer_core.faces.images import read_image
 from synfer_core.models import feranno, sd_adapter
 from synfer_core.models.added import Added
 from synfer_core.models.feranno import FERAnno, FERAnnoConfig
@@ -17,7 +19,7 @@ from synfer_core.models.stable_diffusion import StableDiffusion
 from synfer_core.report import read_recipe
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
-from tests.models import tiny_sd
+from tests.models import tiny_ip_adapter, tiny_sd
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     channels = tuple((side, tensor.shape[1]) for side, tensor in found.items())
     config = FERAnnoConfig(channels, model.fingerprint(), latents=4, width=16, blocks=1, heads=2)
     feranno.save(FERAnno(config), folder / "feranno.safetensors", temperature=1.0)
+    tiny_ip_adapter.write(folder / "face", "plus")
     return folder
 
 
@@ -64,6 +67,27 @@ def test_generate_takes_a_backbone_and_batches_name_theirs(
     entries = (tmp_path / "faces" / "manifest.jsonl").read_text().splitlines()
     assert [json.loads(entry)["ok"] for entry in entries] == [True, False, True]
     assert "keeps no identity" in capsys.readouterr().err
+
+
+def test_generate_takes_a_face_and_the_recipe_makes_it_again(
+    place: Path, tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backbone = f"sd={place / 'model'},face={place / 'face'}"
+    common = ["generate", "--models", str(tiny_model_folder), "--steps", "1"]
+    out, again = tmp_path / "face.png", tmp_path / "again.png"
+    photo = str(samples.FOLDER / samples.find("ada").file)
+    line = [*common, "--backbone", backbone, "--face", photo, "--face-scale", "0.8"]
+    assert main([*line, "--out", str(out)]) == 0
+    recipe = read_recipe(out.read_bytes())
+    assert recipe.identity_scale == 0.8
+    assert recipe.identity_image is not None
+    assert editing.square_of(recipe.identity_image).shape == (editing.PORTRAIT,) * 2 + (3,)
+    (tmp_path / "recipe.json").write_text(recipe.to_json())
+    line = ["generate", "--models", str(tiny_model_folder), "--backbone", backbone]
+    assert main([*line, "--recipe", str(tmp_path / "recipe.json"), "--out", str(again)]) == 0
+    assert (read_image(out) == read_image(again)).all()
+    assert main([*common, "--face", "sample:ada", "--out", str(out)]) == 2
+    assert "identity_image: Built-in diffusion model takes a person as" in capsys.readouterr().err
 
 
 def test_a_backbone_that_is_not_there_is_an_error_of_one_line(

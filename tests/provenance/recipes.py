@@ -48,12 +48,16 @@ USUAL = some(
     weights_sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
 )
 FACS = st.lists(st.sampled_from(["6C", "L12D", "25B", "4E"]), unique=True).map("+".join)
-WHO = which(identity_seed=SEEDS, identity_code=st.lists(st.floats(-9, 9), max_size=20))
 GUIDED = st.fixed_dictionaries({"guidance": GUIDANCE, "semantic": SEMANTIC}, optional={}).flatmap(
     lambda given: st.sampled_from(EXPRESSIONS).map(lambda name: {**given, "expression": name})
 )
 REFERENCES = st.just("sample:ada") | st.binary(max_size=300).map(
     lambda data: PNG_DATA + base64.b64encode(PNG + data).decode()
+)
+WHO = which(identity_seed=SEEDS, identity_code=st.lists(st.floats(-9, 9), max_size=20)) | (
+    st.fixed_dictionaries(
+        {"identity_image": REFERENCES}, optional={"identity_scale": st.floats(0, 2)}
+    )
 )
 EDIT = st.fixed_dictionaries(
     {"reference": REFERENCES, "steps": st.integers(2, 100)},
