@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from synfer_core.errors import RequestError
 
 if TYPE_CHECKING:
+    from synfer_core.models.added import Added
     from synfer_core.training.placement import Placement, Precision
     from synfer_core.training.run_record import Record
 
@@ -207,7 +208,7 @@ def _weights(args: argparse.Namespace) -> Mapping[str, str]:
     return {"model": sd_parts.folder_sha256(hub.folder_of(added.where)), **put_in}
 
 
-def backbone(text: str) -> Any:
+def backbone(text: str) -> Added:
     """The Stable Diffusion model that --backbone names, with or without ``NAME=``.
 
     Raises:

@@ -176,7 +176,8 @@ class Loop:
         torch.manual_seed(seed + self.step + apart)
         generator.manual_seed(seed * 1_000_003 + self.step + apart)
         if self._random is not None and len(self._random) == self.placement.processes:
-            ours, everyones = self._random[self.placement.rank]
+            # Copies: of a view PyTorch would read the whole tensor's first bytes.
+            ours, everyones = (state.clone() for state in self._random[self.placement.rank])
             generator.set_state(ours)
             torch.set_rng_state(everyones)
         return generator
