@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gradient-checkpointing",
         action="store_true",
-        help="with sd-*: less memory, about a third more time",
+        help="with sd-*: less memory, more time",
     )
     parser.add_argument(
         "--tensorboard",

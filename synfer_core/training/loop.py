@@ -1,7 +1,7 @@
-"""The loop that every stage shares: time budget, resume, moving average, log and plot.
+"""The loop that every stage shares: budget, resume, moving average, log and plot.
 
-The learning rate falls with the share of the time budget that is spent, so the same command fills
-five minutes or five hours.
+The learning rate falls with the share of the budget that is spent, so the same command fills five
+minutes or five hours. In how many processes it runs is `placement`'s business.
 """
 
 from __future__ import annotations

@@ -101,8 +101,7 @@ class Run:
 
     def loop(self, net: nn.Module) -> Loop:
         """The loop that trains `net`."""
-        options = {"resume": self.resume, "placement": self.placement}
-        return Loop(net, self.schedule, self.out, **options)  # type: ignore[arg-type]
+        return Loop(net, self.schedule, self.out, resume=self.resume, placement=self.placement)
 
     def samples(self, model: StableDiffusion, *, with_aus: bool) -> tuple[LatentSet, LatentSet]:
         """What to train on, and what is held out (see `encode`)."""
@@ -201,9 +200,15 @@ def train_feranno(run: Run) -> None:
     """
     settings = run.settings.feranno
     method, path = feranno.on_unet(run.model(), settings), run.out / FERANNO_FILE
-    options: dict[str, Any] = {"resume": run.resume, "limit": run.limit}
     feranno.learn(
-        method, settings, run.schedule, run.data, path, placement=run.placement, **options
+        method,
+        settings,
+        run.schedule,
+        run.data,
+        path,
+        resume=run.resume,
+        limit=run.limit,
+        placement=run.placement,
     )
 
 
