@@ -209,7 +209,7 @@ def test_gradient_checkpointing_takes_more_calls_and_gives_the_same_gradients(
     gradients, calls = [], []
     for wanted in (False, True):
         added = Added("sd", str(root / "model"))
-        run = Run(TINY, Schedule(1.0), root / "data", added, tmp_path, limit=10,
+        run = Run(TINY, Schedule(1.0), root / "data", added, tmp_path,
                   gradient_checkpointing=wanted)  # fmt: skip
         model = run.model()
         samples, _ = run.samples(model, with_aus=True)
