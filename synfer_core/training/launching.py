@@ -91,7 +91,9 @@ def place(args: argparse.Namespace) -> tuple[Placement, Precision]:
     device = _device(args.device)
     precision = _precision(args.precision, device)
     if args.stage in SD_STAGES and (launched() or precision == "float16"):
-        return accelerated(device, precision), precision
+        # Nothing reads the places that FERAnno's last block puts out.
+        partly = args.stage == "sd-feranno"
+        return accelerated(device, precision, partly=partly), precision
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RequestError(
             f"{args.stage} trains in one process", field="stage", allowed=", ".join(SD_STAGES)

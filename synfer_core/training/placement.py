@@ -197,8 +197,13 @@ def launched() -> bool:
     return any(mark in os.environ for mark in _MARKS)
 
 
-def accelerated(device: str, precision: Precision) -> Accelerated:
+def accelerated(device: str, precision: Precision, *, partly: bool) -> Accelerated:
     """The processes that were launched together, or this one where it was launched alone.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        precision: Of the forward pass.
+        partly: Some weights get no gradients, which averaging has to look out for.
 
     Raises:
         DependencyError: `accelerate` is not installed.
@@ -210,7 +215,11 @@ def accelerated(device: str, precision: Precision) -> Accelerated:
         )
     try:
         from accelerate import Accelerator
-        from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
+        from accelerate.utils import (
+            DistributedDataParallelKwargs,
+            GradientAccumulationPlugin,
+            InitProcessGroupKwargs,
+        )
     except ImportError as error:
         raise DependencyError(
             "several processes and float16 need accelerate",
@@ -223,7 +232,10 @@ def accelerated(device: str, precision: Precision) -> Accelerated:
         "cpu": device == "cpu",
         # The loop adds gradients up itself; what the environment says of it does not count.
         "gradient_accumulation_plugin": GradientAccumulationPlugin(num_steps=1),
-        "kwargs_handlers": [InitProcessGroupKwargs(timeout=_PATIENCE)],
+        "kwargs_handlers": [
+            InitProcessGroupKwargs(timeout=_PATIENCE),
+            DistributedDataParallelKwargs(find_unused_parameters=partly),
+        ],
     }
     accelerator = Accelerator(**options)
     kind = accelerator.distributed_type.value

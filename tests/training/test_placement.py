@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,6 +134,26 @@ def test_one_process_under_accelerate_trains_as_without_it(
     launched, plain = state(tmp_path / "launched"), state(tmp_path / "plain")
     assert launched.keys() == plain.keys()
     assert all(torch.equal(tensor, plain[name]) for name, tensor in launched.items())
+
+
+def test_averaging_copes_with_what_feranno_leaves_without_gradients(
+    root: Path,
+    tmp_path: Path,
+    one_clock: None,
+    launched_alone: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))
+        free = str(port.getsockname()[1])
+    group = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
+    for name, value in (group | {"MASTER_PORT": free}).items():
+        monkeypatch.setenv(name, value)
+    command = line(root, tmp_path, "--limit", "8")
+    command[1] = "sd-feranno"
+    assert main(command) == 0
+    assert not torch.distributed.is_initialized(), "the group is left"
+    assert (tmp_path / "feranno.safetensors").exists()
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,6 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[torch.nn.Module]:
 
     def keeping(self: Loop, *args: Any) -> torch.nn.Module:
         found.append(run(self, *args))
-        assert all(p.grad is not None for p in self.parameters), "as several processes need"
         return found[-1]
 
     monkeypatch.setattr(Loop, "run", keeping)
