@@ -147,7 +147,7 @@ def test_averaging_copes_with_what_feranno_leaves_without_gradients(
         port.bind(("127.0.0.1", 0))
         free = str(port.getsockname()[1])
     group = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
-    for name, value in (group | {"MASTER_PORT": free}).items():
+    for name, value in (group | {"MASTER_PORT": free, "OMP_NUM_THREADS": "1"}).items():
         monkeypatch.setenv(name, value)
     command = line(root, tmp_path, "--limit", "8")
     command[1] = "sd-feranno"
