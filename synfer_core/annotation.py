@@ -103,7 +103,11 @@ class Annotator:
         return cls(feranno, reader, identity, *_load_panel(folder, feranno, reader))
 
     def read(
-        self, image: Pixels, given: Expression | None = None, guided_by: str | None = None
+        self,
+        image: Pixels,
+        given: Expression | None = None,
+        guided_by: str | None = None,
+        own: tuple[Label, AttentionMaps] | None = None,
     ) -> Readings:
         """Label, AUs and attention of one face (S, S, 3), and the verdict on a label.
 
@@ -111,22 +115,22 @@ class Annotator:
             image: The face.
             given: The label to vote on, if any.
             guided_by: Hash of the classifier that guided the image: it has no vote.
+            own: What FERAnno of another model's features read, which then is the label.
 
         Raises:
             ModelError: An expert answers with what is no distribution.
         """
-        label, attention, notes = None, AttentionMaps(), []
-        if self.feranno:
-            label, attention = self.feranno.read(image)
-        else:
-            notes.append(_NO_LABEL)
+        read = self.feranno.read(image) if own is None and self.feranno else None
+        label, attention = own or read or (None, AttentionMaps())
+        notes = [] if label else [_NO_LABEL]
         if not self.au_reader:
             notes.append(_NO_AUS)
         aus = (self.au_reader.read(image),) if self.au_reader else ()
         code = self.identity.read(image) if self.identity else None
         verdict = None
         if given is not None:
-            known = _known(label, aus)
+            # The panel weighed the built-in FERAnno: no other speaks for it.
+            known = _known(read[0] if read else None, aus)
             verdict, note = self._vote(image, given, known, guided_by)
             notes += note
         return Readings(label, aus, attention, tuple(notes), code, verdict)

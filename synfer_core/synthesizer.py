@@ -114,7 +114,8 @@ class Synthesizer:
     def _read(self, backbone: Backbone, image: Pixels, recipe: Recipe) -> Readings:
         """What the readers say of an image; one without the built-in crop is aligned first.
 
-        FERAnno of the backbone's own features, where there is one, has the word on the label.
+        FERAnno of the backbone's own features, where there is one, has the word on the label, and
+        the built-in one is then asked only where it votes.
         """
         notes: tuple[str, ...] = ()
         if not backbone.capabilities.aligned:
@@ -125,11 +126,10 @@ class Synthesizer:
                 return Readings(None, (), AttentionMaps(), (NO_FACE,), None)
         else:
             face = image
-        readings = self.annotator.read(face, recipe.expression, _guide(backbone, recipe))
-        own = backbone.feranno if isinstance(backbone, OwnReader) else None
-        if own is not None:
-            label, attention = own.read(image)
-            readings = replace(readings, label=label, attention=attention)
+        reader = backbone.feranno if isinstance(backbone, OwnReader) else None
+        own = None if reader is None else reader.read(image)
+        guide = _guide(backbone, recipe)
+        readings = self.annotator.read(face, recipe.expression, guide, own)
         return replace(readings, notes=(*notes, *readings.notes))
 
     def generate(self, recipe: Recipe) -> Result:

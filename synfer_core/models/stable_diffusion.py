@@ -305,10 +305,11 @@ class StableDiffusion:
             return None
         # An adapter that was never switched off in training reads zeros where no AU is asked for.
         scale = recipe.au_scale if sets_aus(recipe) or not units.sided else 0.0
+        # An adapter in training is where the U-Net is; a loaded one makes its tokens on the CPU.
+        place = next(units.parameters()).device
+        aus = torch.tensor([to_slots(recipe.action_units)], device=place)
         with torch.no_grad():
-            tokens: AUInput = units(
-                torch.tensor([to_slots(recipe.action_units)]), torch.tensor([scale])
-            )
+            tokens: AUInput = units(aus, torch.tensor([scale], device=place))
         return tokens
 
     def recorder(self) -> Recorder:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from synfer_core.errors import RequestError
+from synfer_core.training import launching
+from synfer_core.training.launching import SD_STAGES
 
 if TYPE_CHECKING:
-    from synfer_core.training.loop import Precision, Schedule
+    from synfer_core.training.loop import Schedule
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -23,6 +25,8 @@ EXAMPLES = """examples:
   synfer train denoiser --data renders --models runs/models --out runs/denoiser --minutes 90
   synfer train au-adapter --data renders --models runs/models --out runs/au-adapter --minutes 30
   synfer train sd-adapter --data fetext --backbone models/stable-diffusion-v1-5 --out runs/units
+  accelerate launch --multi_gpu --num_processes 4 -m synfer_core.cli train sd-adapter \\
+      --data fetext --backbone models/stable-diffusion-v1-5 --out runs/units --tensorboard
   synfer train feranno --rival pixels --data renders --models runs/models --out runs/rivals
 
 Stages in order: codec, au-directions (closed form, no budget), denoiser, au-adapter (these make
@@ -37,7 +41,6 @@ EXPERTS_EXAMPLES = """examples:
   synfer experts fit --data renders --expert vit=models/vit --labels vit=vit-labels.json
   synfer experts fit --data renders --mediapipe --out runs/experts.json"""
 
-SD_STAGES = ("sd-adapter", "sd-lora", "sd-feranno")
 PROFILE_NAMES = ("mini-128", "mini-256")
 RIVAL_NAMES = ("pixels", "random-unet")
 
@@ -82,15 +85,6 @@ def add_parser(subparsers: Subparsers) -> None:
         "--judge", choices=("resnet", "convnextv2"), default="resnet", help="which judge"
     )
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where (%(default)s)"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=("auto", "float32", "bfloat16"),
-        default="auto",
-        help="of the forward pass (%(default)s: bfloat16 where the machine is faster with it)",
-    )
-    parser.add_argument(
         "--rival",
         choices=RIVAL_NAMES,
         help="with feranno: train what it is compared with, into a folder of that name in --out",
@@ -103,6 +97,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "may follow",
     )
     parser.add_argument("--rank", type=int, default=4, help="with sd-lora (%(default)s)")
+    launching.add_arguments(parser)
     parser.set_defaults(run=train)
 
 
@@ -208,42 +203,25 @@ def train(args: argparse.Namespace) -> int:
         raise RequestError("is needed by this stage", field="--backbone", allowed="a folder")
     if args.rival is not None and args.stage != "feranno":
         raise RequestError("has no rivals", field="--rival", allowed="the stage feranno")
-    device = _device(args.device)
+    launching.check(args)
+    placement, precision = launching.place(args)
     rate = args.rate if args.rate is not None else stage.rate
     schedule = Schedule(
         args.minutes,
+        args.steps,
         learning_rate=rate,
         average=stage.average,
         seed=args.seed,
-        precision=_precision(args.precision, device),
-        device=device,
+        precision=precision,
+        device=placement.device,
+        accumulate=args.accumulate,
+        tensorboard=args.tensorboard,
     )
-    stage.run(args, schedule)
+    with launching.recorded(args, placement, precision, rate):
+        args.placement = placement
+        stage.run(args, schedule)
+    placement.close()
     return 0
-
-
-def _device(name: str) -> str:
-    """What is asked for; left to us, a GPU where there is one.
-
-    Raises:
-        RequestError: CUDA is asked for and not there.
-    """
-    import torch
-
-    found = torch.cuda.is_available()
-    if name == "cuda" and not found:
-        raise RequestError("finds no CUDA device", field="--device", allowed="auto, cpu")
-    return ("cuda" if found else "cpu") if name == "auto" else name
-
-
-def _precision(name: str, device: str) -> Precision:
-    """What is asked for; left to us, bfloat16 where the hardware multiplies tiles of it."""
-    import torch
-
-    if name == "auto":
-        fast = device == "cuda" or torch.cpu._is_amx_tile_supported()
-        return "bfloat16" if fast else "float32"
-    return cast("Precision", name)
 
 
 def _minutes(text: str) -> float:
@@ -309,18 +287,21 @@ def _feranno(args: argparse.Namespace, schedule: Schedule) -> object:
 
 def _sd(args: argparse.Namespace, schedule: Schedule) -> object:
     """A stage on a Stable Diffusion model."""
-    from synfer_core.models.added import Added
     from synfer_core.training import stable_diffusion
 
-    named = "=" in args.backbone.split(",", 1)[0]
-    added = Added.parse(args.backbone if named else f"sd={args.backbone}")
+    added = launching.backbone(args.backbone)
     stage = {
         "sd-adapter": stable_diffusion.train_adapter,
         "sd-lora": stable_diffusion.train_lora,
         "sd-feranno": stable_diffusion.train_feranno,
     }[args.stage]
     settings = _batched(stable_diffusion.SDTraining(rank=args.rank), args)
-    options = {"resume": args.resume, "limit": args.limit}
+    options = {
+        "resume": args.resume,
+        "limit": args.limit,
+        "placement": args.placement,
+        "gradient_checkpointing": args.gradient_checkpointing,
+    }
     return stage(stable_diffusion.Run(settings, schedule, args.data, added, args.out, **options))
 
 

@@ -26,6 +26,7 @@ from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
 from synfer_core.training.dataset import FaceSet
 from synfer_core.training.loop import Loop, Losses, Schedule, device_of, precision_of
+from synfer_core.training.placement import Placement
 from synfer_core.training.reading import labelled, slight_and_up
 
 _BATCH = 64
@@ -211,6 +212,7 @@ def learn(
     *,
     resume: bool,
     limit: int | None,
+    placement: Placement | None = None,
 ) -> None:
     """Train a method's network into `path`; state and log go beside it (see `train`)."""
     seed = schedule.seed
@@ -221,7 +223,7 @@ def learn(
     held_out = build(validation, method.read, config, copies=1, seed=0)
     torch.manual_seed(seed)
     net = method.network(samples)
-    loop = Loop(net, schedule, path.parent, resume=resume)
+    loop = Loop(net, schedule, path.parent, resume=resume, placement=placement)
 
     def measure() -> Mapping[str, float]:
         figures = measured(loop.averaged.module, held_out)

@@ -1,7 +1,7 @@
-"""The loop that every stage shares: time budget, resume, moving average, log and plot.
+"""The loop that every stage shares: budget, resume, moving average, log and plot.
 
-The learning rate falls with the share of the time budget that is spent, so the same command fills
-five minutes or five hours.
+The learning rate falls with the share of the budget that is spent, so the same command fills five
+minutes or five hours. In how many processes it runs is `placement`'s business.
 """
 
 from __future__ import annotations
@@ -10,19 +10,24 @@ import csv
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from synfer_core.models import checkpoints
+from synfer_core.training.board import Board
+from synfer_core.training.placement import Alone, Placement, Precision, Tick
 
 Losses = Mapping[str, Tensor]
-Precision = Literal["float32", "bfloat16"]
 LossFunction = Callable[[torch.Generator], Losses]
+_HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+_STRIDE = 1_000_000_007
+"""Between the seeds of two processes."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Schedule:
 
     Attributes:
         minutes: Time budget; the learning rate reaches its floor at its end.
+        steps: Budget in steps, counted from the first ever, in place of `minutes`.
         learning_rate: Peak learning rate of AdamW.
         warmup_steps: Steps of linear warm-up.
         floor: Last learning rate as a share of the peak.
@@ -42,9 +48,12 @@ class Schedule:
         precision: Of the forward pass; weights and optimiser stay in float32.
         device: Where the model is trained, such as ``cpu`` or ``cuda``. What is random is drawn on
             the CPU everywhere.
+        accumulate: Batches whose gradients are added up in each step.
+        tensorboard: Write curves and samples for TensorBoard too.
     """
 
     minutes: float
+    steps: int | None = None
     learning_rate: float = 5e-4
     warmup_steps: int = 100
     floor: float = 0.02
@@ -55,6 +64,25 @@ class Schedule:
     seed: int = 0
     precision: Precision = "float32"
     device: str = "cpu"
+    accumulate: int = 1
+    tensorboard: bool = False
+
+
+class Step(nn.Module):
+    """The losses of one batch as a module, so that gradients can be averaged over processes.
+
+    Args:
+        model: What is trained.
+        losses: Draws a batch and returns its losses.
+    """
+
+    def __init__(self, model: nn.Module, losses: LossFunction):
+        super().__init__()
+        self.model = model
+        self.losses = losses
+
+    def forward(self, generator: torch.Generator) -> Losses:
+        return self.losses(generator)
 
 
 class Loop:
@@ -65,12 +93,22 @@ class Loop:
         schedule: Budget and rates.
         folder: Gets ``state.safetensors``, ``log.csv`` and ``curve.png``.
         resume: Go on from the state in `folder`, where there is one.
+        placement: The processes that train together; only the main one writes.
     """
 
-    def __init__(self, model: nn.Module, schedule: Schedule, folder: Path, *, resume: bool):
+    def __init__(
+        self,
+        model: nn.Module,
+        schedule: Schedule,
+        folder: Path,
+        *,
+        resume: bool,
+        placement: Placement | None = None,
+    ):
         self.model = model.to(schedule.device)
         self.schedule = schedule
         self.folder = folder
+        self.placement = placement or Alone(schedule.device)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
             self.parameters,
@@ -83,12 +121,20 @@ class Loop:
             model, multi_avg_fn=get_ema_multi_avg_fn(schedule.average), use_buffers=False
         )
         self.step = 0
+        self._random: Tensor | None = None
         folder.mkdir(parents=True, exist_ok=True)
         if resume and self._state_path.exists():
             self._restore()
-        else:
+        elif self.main:
             for name in ("log.csv", "figures.csv"):
                 (folder / name).unlink(missing_ok=True)
+        wanted = schedule.tensorboard and self.main
+        self.board = Board(folder / "tensorboard", self.step) if wanted else None
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the process that measures and writes."""
+        return self.placement.rank == 0
 
     @property
     def _state_path(self) -> Path:
@@ -105,27 +151,50 @@ class Loop:
         Returns:
             The averaged model.
         """
-        torch.manual_seed(self.schedule.seed + self.step)
-        generator = torch.Generator().manual_seed(self.schedule.seed * 1_000_003 + self.step)
-        start = saved = time.monotonic()
-        first = self.step
+        generator = self._generator()
+        step, optimiser = self.placement.prepare(Step(self.model, losses), self.optimiser)
+        start, first = time.monotonic(), 0 if self.schedule.steps else self.step
         sums: dict[str, float] = {}
-        for share in _budget(self.schedule.minutes):
+        for share, due in self.placement.from_main(self._ticks()):
+            if due:
+                self._checkpoint(generator, measure)
             self._set_rate(share, self.step - first)
-            for name, value in self._update(self._forward(losses, generator)).items():
+            for name, value in self._update(step, optimiser, generator).items():
                 sums[name] = sums.get(name, 0.0) + value
             if self.step % self.schedule.log_steps == 0:
-                self._log(time.monotonic() - start, sums)
+                self._log(time.monotonic() - start, self.placement.mean(sums))
                 sums = {}
-            if time.monotonic() - saved > self.schedule.checkpoint_minutes * 60:
-                self._checkpoint(measure)
-                saved = time.monotonic()
-        self._checkpoint(measure)
+        self._checkpoint(generator, measure)
+        if self.board is not None:
+            self.board.close()
         return self.averaged.module
 
-    def _forward(self, losses: LossFunction, generator: torch.Generator) -> Losses:
-        with precision_of(self.schedule):
-            return losses(generator)
+    def _generator(self) -> torch.Generator:
+        """Draws this process's batches: from where the state left off, else from the seed."""
+        seed, generator = self.schedule.seed, torch.Generator()
+        apart = self.placement.rank * _STRIDE
+        torch.manual_seed(seed + self.step + apart)
+        generator.manual_seed(seed * 1_000_003 + self.step + apart)
+        if self._random is not None and len(self._random) == self.placement.processes:
+            # Copies: of a view PyTorch would read the whole tensor's first bytes.
+            ours, everyones = (state.clone() for state in self._random[self.placement.rank])
+            generator.set_state(ours)
+            torch.set_rng_state(everyones)
+        return generator
+
+    def _ticks(self) -> Iterator[Tick]:
+        """Shares of the budget spent, and whether a checkpoint is due before the next step."""
+        schedule, first, saved = self.schedule, self.step, time.monotonic()
+        shares = (
+            _budget(schedule.minutes)
+            if schedule.steps is None
+            else (step / schedule.steps for step in range(first, schedule.steps))
+        )
+        for share in shares:
+            late = time.monotonic() - saved > schedule.checkpoint_minutes * 60
+            due = late and self.step > first
+            yield share, due
+            saved = time.monotonic() if due else saved
 
     def _set_rate(self, share: float, steps: int) -> None:
         schedule = self.schedule
@@ -134,22 +203,42 @@ class Loop:
         for group in self.optimiser.param_groups:
             group["lr"] = schedule.learning_rate * cosine * warm
 
-    def _update(self, losses: Losses) -> dict[str, float]:
+    def _update(
+        self, step: nn.Module, optimiser: Optimizer, generator: torch.Generator
+    ) -> dict[str, float]:
         self.optimiser.zero_grad(set_to_none=True)
-        losses["total"].backward()
-        nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimiser.step()
+        count, means = self.schedule.accumulate, dict[str, float]()
+        for batch in range(1, count + 1):
+            with nullcontext() if batch == count else self.placement.apart(step):
+                with precision_of(self.schedule):
+                    losses: Losses = step(generator)
+                self.placement.backward(losses["total"] / count)
+            for name, value in losses.items():
+                means[name] = means.get(name, 0.0) + float(value.detach()) / count
+        self.placement.clip(self.parameters, 1.0)
+        optimiser.step()
         self.averaged.update_parameters(self.model)
         self.step += 1
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return means
 
     def _log(self, seconds: float, sums: Mapping[str, float]) -> None:
+        if not self.main:
+            return
         means = {name: value / self.schedule.log_steps for name, value in sums.items()}
         _append(self.folder / "log.csv", {"step": self.step, "seconds": round(seconds), **means})
         print(self.step, round(seconds), {k: round(v, 4) for k, v in means.items()}, flush=True)
+        if self.board is not None:
+            rate = {"rate": float(self.optimiser.param_groups[0]["lr"])}
+            self.board.curves("train", rate | means, self.step)
 
-    def _checkpoint(self, measure: Callable[[], Mapping[str, float]]) -> None:
-        self._save()
+    def _checkpoint(
+        self, generator: torch.Generator, measure: Callable[[], Mapping[str, float]]
+    ) -> None:
+        states = torch.stack([generator.get_state(), torch.get_rng_state()])
+        everyones = self.placement.gather(states)
+        if not self.main:
+            return
+        self._save(everyones)
         self._copy_buffers()
         self.averaged.eval()
         with torch.no_grad():
@@ -157,18 +246,25 @@ class Loop:
         _append(self.folder / "figures.csv", {"step": self.step, **figures})
         print(self.step, {k: round(v, 4) for k, v in figures.items()}, flush=True)
         plot(self.folder)
+        if self.board is not None:
+            self.board.curves("validation", figures, self.step)
 
     def _copy_buffers(self) -> None:
         """Running statistics are averages already."""
         for ours, theirs in zip(self.averaged.module.buffers(), self.model.buffers(), strict=True):
             ours.copy_(theirs)
 
-    def _save(self) -> None:
+    def _save(self, random: Tensor) -> None:
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.averaged.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": v for k, v in state.items()}
-        config = {"step": self.step, "schedule": asdict(self.schedule)}
+        tensors["random"] = random
+        config = {
+            "step": self.step,
+            "schedule": asdict(self.schedule),
+            "scaler": self.placement.scaler(),
+        }
         checkpoints.save(self._state_path, "training-state", tensors, config, half=False)
 
     def _restore(self) -> None:
@@ -182,12 +278,16 @@ class Loop:
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": saved, "param_groups": groups})
         self.step = int(state.config["step"])
+        # States from before several processes could train have neither of the two.
+        self._random = state.tensors.get("random")
+        self.placement.set_scaler(state.config.get("scaler", {}))
 
 
 def precision_of(schedule: Schedule) -> torch.autocast:
     """A context in which the forward pass has the schedule's precision."""
-    halved = schedule.precision == "bfloat16"
-    return torch.autocast(torch.device(schedule.device).type, torch.bfloat16, halved)
+    half = _HALVES.get(schedule.precision)
+    device = torch.device(schedule.device).type
+    return torch.autocast(device, half or torch.bfloat16, half is not None)
 
 
 def device_of(net: nn.Module) -> torch.device:

@@ -29,12 +29,14 @@ from synfer_core.models.denoiser import Context
 from synfer_core.models.memory import Plan
 from synfer_core.models.sd_adapter import LORA_FILE, Lora, SDAdapter
 from synfer_core.models.stable_diffusion import StableDiffusion
-from synfer_core.training import captioned, feranno
+from synfer_core.training import captioned, feranno, sd_samples
 from synfer_core.training.captioned import Captioned
 from synfer_core.training.denoiser import Noiser, draw_text, fixed_loss
 from synfer_core.training.feranno import FERAnnoTraining
 from synfer_core.training.latents import LatentSet
-from synfer_core.training.loop import Loop, Losses, Schedule, device_of
+from synfer_core.training.loop import Loop, Losses, Schedule, device_of, precision_of
+from synfer_core.training.placement import Placement
+from synfer_core.training.sd_samples import Pictures
 
 ADAPTER_FILE = "sd-adapter.safetensors"
 FERANNO_FILE = "feranno.safetensors"
@@ -51,12 +53,14 @@ class SDTraining:
         batch: Samples a step.
         without_text: Share of samples without words, so that they can be left out later.
         rank: Of the LoRA.
+        sample_steps: Denoising steps of the sample images.
         feranno: Settings of FERAnno's stage but for the batch.
     """
 
     batch: int = 4
     without_text: float = 0.1
     rank: int = 4
+    sample_steps: int = 20
     feranno: FERAnnoTraining = field(default_factory=lambda: FERAnnoTraining(reading=2))
 
 
@@ -72,6 +76,9 @@ class Run:
         out: Folder for state, log and weights.
         resume: Go on from the state in `out`.
         limit: Read at most this many faces.
+        placement: The processes that train together; None is this one alone.
+        gradient_checkpointing: Work activations of the U-Net out again for the gradients, which
+            takes less memory and more time.
     """
 
     settings: SDTraining
@@ -81,11 +88,20 @@ class Run:
     out: Path
     resume: bool = False
     limit: int | None = None
+    placement: Placement | None = None
+    gradient_checkpointing: bool = False
 
     def model(self) -> StableDiffusion:
         """The model in float32, which training needs; the schedule may halve the forward pass."""
         device = torch.device(self.schedule.device)
-        return StableDiffusion.load(self.added, plan=Plan("float32"), device=device)
+        model = StableDiffusion.load(self.added, plan=Plan("float32"), device=device)
+        if self.gradient_checkpointing:
+            model.denoiser.unet.enable_gradient_checkpointing()
+        return model
+
+    def loop(self, net: nn.Module) -> Loop:
+        """The loop that trains `net`."""
+        return Loop(net, self.schedule, self.out, resume=self.resume, placement=self.placement)
 
     def samples(self, model: StableDiffusion, *, with_aus: bool) -> tuple[LatentSet, LatentSet]:
         """What to train on, and what is held out (see `encode`)."""
@@ -127,14 +143,15 @@ def train_adapter(run: Run) -> None:
     torch.manual_seed(run.schedule.seed)
     unet = model.denoiser.unet
     units = AUAdapter.for_unet(unet, unet.config.cross_attention_dim)
-    loop = Loop(units, run.schedule, run.out, resume=run.resume)
+    loop = run.loop(units)
     units.inject(unet)
 
     def save(averaged: nn.Module) -> None:
         adapter = SDAdapter(cast(AUAdapter, averaged))
         sd_adapter.save(adapter, run.out / ADAPTER_FILE)
 
-    _run(loop, partial(loss, model, units, run.settings), samples, held_out, save)
+    shown = partial(sd_samples.draw, model, units, sd_samples.rising(run.settings.sample_steps))
+    _run(loop, partial(loss, model, units, run.settings), samples, held_out, save, shown)
     units.eject(unet)
 
 
@@ -160,12 +177,14 @@ def train_lora(run: Run) -> None:
     rank = run.settings.rank
     unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=LAYERS), _NAME)
     weights = LoraWeights(unet, _NAME)
-    loop = Loop(weights, run.schedule, run.out, resume=run.resume)
+    loop = run.loop(weights)
 
     def save(averaged: nn.Module) -> None:
         sd_adapter.save_lora(cast(LoraWeights, averaged).table(), run.out / LORA_FILE)
 
-    _run(loop, partial(loss, model, units, run.settings), samples, held_out, save)
+    recipes = sd_samples.captions(run.data, run.settings.sample_steps)
+    shown = partial(sd_samples.draw, model, None, recipes)
+    _run(loop, partial(loss, model, units, run.settings), samples, held_out, save, shown)
     sd_adapter.take_lora(unet, _NAME)
 
 
@@ -182,7 +201,14 @@ def train_feranno(run: Run) -> None:
     settings = run.settings.feranno
     method, path = feranno.on_unet(run.model(), settings), run.out / FERANNO_FILE
     feranno.learn(
-        method, settings, run.schedule, run.data, path, resume=run.resume, limit=run.limit
+        method,
+        settings,
+        run.schedule,
+        run.data,
+        path,
+        resume=run.resume,
+        limit=run.limit,
+        placement=run.placement,
     )
 
 
@@ -257,6 +283,7 @@ def _run(
     samples: LatentSet,
     held_out: LatentSet,
     save: Callable[[nn.Module], None],
+    shown: Callable[[], Mapping[str, Pictures]],
 ) -> None:
     def losses(generator: torch.Generator) -> Losses:
         return {"total": loss(samples, generator)}
@@ -264,6 +291,10 @@ def _run(
     def measure() -> Mapping[str, float]:
         save(loop.averaged.module)
         with swapped(loop.model, loop.averaged.module):
+            if loop.board is not None:
+                with precision_of(loop.schedule):
+                    for name, images in shown().items():
+                        loop.board.pictures(name, images, loop.step)
             return {"loss": fixed_loss(partial(loss, held_out))}
 
     loop.run(losses, measure)

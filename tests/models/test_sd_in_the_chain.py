@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from synfer_core import editing, samples
+from synfer_core.calibration import FERAnnoReader
 from synfer_core.cli import main
 from synfer_core.errors import RequestError
 from synfer_core.faces.images import read_image
@@ -16,7 +20,7 @@ from synfer_core.models import feranno, sd_adapter
 from synfer_core.models.added import Added
 from synfer_core.models.feranno import FERAnno, FERAnnoConfig
 from synfer_core.models.stable_diffusion import StableDiffusion
-from synfer_core.report import read_recipe
+from synfer_core.report import Pixels, read_recipe
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 from tests.models import tiny_ip_adapter, tiny_sd
@@ -47,8 +51,33 @@ def test_a_result_has_its_own_label_recipe_and_notes(place: Path, tiny_model_fol
     assert result.label is not None, "FERAnno of its own features; the tiny built-in one has none"
     assert result.label.reader.startswith("feranno ")
     assert "no AU reader" in " ".join(result.notes)
+    assert "no FERAnno" not in " ".join(result.notes)
     read = read_recipe(result.to_png())
     assert (synthesizer.generate(read).image == result.image).all()
+
+
+def test_only_the_reader_that_counts_is_asked(
+    place: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"adapter": place / "units.safetensors", "feranno": place / "feranno.safetensors"}
+    synthesizer = Synthesizer.load(tiny_model_folder, [Added("sd", str(place / "model"), **files)])
+    own = synthesizer.backbones["sd"].feranno  # type: ignore[attr-defined]
+    annotator = replace(synthesizer.annotator, feranno=replace(own, name="built-in"))
+    asked: list[str] = []
+    read: Callable[..., Any] = FERAnnoReader.read
+
+    def heard(self: FERAnnoReader, image: Pixels) -> Any:
+        asked.append(self.name)
+        return read(self, image)
+
+    monkeypatch.setattr(FERAnnoReader, "read", heard)
+    both = replace(synthesizer, annotator=annotator)
+    result = both.generate(Recipe(backbone="sd", expression="happiness", steps=1))
+    assert asked == [own.name]
+    assert result.label is not None
+    assert result.label.reader == own.name
+    annotator.read(result.image)
+    assert asked[-1] == "built-in"
 
 
 def test_generate_takes_a_backbone_and_batches_name_theirs(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,13 @@ from synfer_core.calibration import FERAnnoReader
 from synfer_core.cli import build_parser, main
 from synfer_core.errors import DataError, RequestError, WeightsError
 from synfer_core.facs import AU_SLOTS
-from synfer_core.models import sd_adapter
+from synfer_core.models import sd_adapter, sd_parts
 from synfer_core.models.added import Added
 from synfer_core.models.memory import Plan
 from synfer_core.models.sd_adapter import LORA_FILE, SDAdapter
 from synfer_core.models.stable_diffusion import StableDiffusion
 from synfer_core.request import Recipe
-from synfer_core.training import captioned, stable_diffusion
+from synfer_core.training import captioned, run_record, sd_samples, stable_diffusion
 from synfer_core.training.feranno import FERAnnoTraining
 from synfer_core.training.loop import Loop, Schedule
 from synfer_core.training.stable_diffusion import ADAPTER_FILE, FERANNO_FILE, Run, SDTraining
@@ -34,6 +36,7 @@ from tests.training.tiny import write_faces
 TINY = SDTraining(
     batch=2,
     rank=2,
+    sample_steps=1,
     feranno=FERAnnoTraining(width=16, blocks=1, copies=1, batch=4, reading=8, steps=4),
 )
 RECIPE = Recipe(backbone="sd", text="an old man", aus={"AU12": 4.0}, steps=2)
@@ -51,7 +54,18 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def two_steps(monkeypatch: pytest.MonkeyPatch) -> Schedule:
     monkeypatch.setattr("synfer_core.training.loop._budget", lambda minutes: iter((0.0, 0.5)))
-    return Schedule(1.0, learning_rate=1e-2, warmup_steps=1, log_steps=1, average=0.1)
+    return Schedule(
+        1.0, learning_rate=1e-2, warmup_steps=1, log_steps=1, average=0.1, tensorboard=True
+    )
+
+
+def pictures(folder: Path, name: str) -> np.ndarray:
+    """A row of sample images as it was drawn at the last checkpoint."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder / "tensorboard")).Reload()
+    data = events.Images(f"samples/{name}")[-1].encoded_image_string
+    return np.asarray(Image.open(io.BytesIO(data)))
 
 
 def kept(monkeypatch: pytest.MonkeyPatch) -> list[torch.nn.Module]:
@@ -90,6 +104,7 @@ def test_an_au_adapter_learns_and_is_the_same_once_loaded(
     off = made(loaded, RECIPE.model_copy(update={"au_scale": 0.0}))
     assert (again.latents != off.latents).any()
     assert (tmp_path / "log.csv").read_text().count("\n") == 3
+    assert pictures(tmp_path, "AU6+AU12").shape == (64, 5 * 64, 3)
 
 
 def test_a_lora_learns_and_is_the_same_once_loaded(
@@ -109,6 +124,7 @@ def test_a_lora_learns_and_is_the_same_once_loaded(
     assert torch.equal(ours.latents, again.latents)
     plain = made(with_adapters(root, tiny_sd.slot_adapter()), RECIPE)
     assert (again.latents != plain.latents).any()
+    assert pictures(tmp_path, "captions").shape == (64, 4 * 64, 3)
 
 
 def test_feranno_learns_and_is_the_same_once_loaded(
@@ -186,11 +202,50 @@ def test_fetext_without_some_units_and_pictures_with_metadata_are_read(
         list(captioned.read(tmp_path / "nothing"))
 
 
-def test_the_command_trains_on_a_named_backbone(root: Path, tmp_path: Path) -> None:
+def test_gradient_checkpointing_takes_more_calls_and_gives_the_same_gradients(
+    root: Path, tmp_path: Path
+) -> None:
+    gradients, calls = [], []
+    for wanted in (False, True):
+        added = Added("sd", str(root / "model"))
+        run = Run(TINY, Schedule(1.0), root / "data", added, tmp_path,
+                  gradient_checkpointing=wanted)  # fmt: skip
+        model = run.model()
+        samples, _ = run.samples(model, with_aus=True)
+        units, unet = tiny_sd.slot_adapter().units, model.denoiser.unet
+        units.inject(unet)
+        unet.mid_block.resnets[0].register_forward_hook(lambda *_, w=wanted: calls.append(w))
+        stable_diffusion.loss(
+            model, units, TINY, samples, torch.Generator().manual_seed(0)
+        ).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in units.parameters()]))
+    assert gradients[0].abs().max() > 0
+    assert torch.allclose(*gradients, atol=1e-5)
+    assert (calls.count(False), calls.count(True)) == (1, 2)
+
+
+def test_samples_are_the_same_every_time_and_show_the_units_rise(root: Path) -> None:
+    model, units = with_adapters(root), tiny_sd.slot_adapter().units
+    units.inject(model.denoiser.unet)
+    row = {"row": sd_samples.rising(1)["AU6+AU12"]}
+    first, again = (sd_samples.draw(model, units, row)["row"] for _ in range(2))
+    assert (first == again).all()
+    assert all((a != b).any() for a, b in pairwise(first))
+
+
+def test_the_command_trains_on_a_named_backbone_and_records_the_run(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     line = ["train", "sd-adapter", "--data", str(root / "data"), "--out", str(tmp_path),
-            "--minutes", "0.001", "--batch", "2", "--backbone", str(root / "model")]  # fmt: skip
+            "--steps", "1", "--batch", "2", "--backbone", str(root / "model")]  # fmt: skip
     assert main(line) == 0
     assert sd_adapter.load(tmp_path / ADAPTER_FILE)[0].units is not None
+    record = run_record.read(tmp_path)
+    assert record.config["batch"] == 2
+    assert record.weights == {"model": sd_parts.folder_sha256(root / "model")}
+    assert record.stretches[0].ended
+    assert main([*line, "--resume", "--accumulate", "2"]) == 2
+    assert "--accumulate: is 2 now and was 1" in capsys.readouterr().err
     args = build_parser("train").parse_args(line[:-2])
     with pytest.raises(RequestError, match="--backbone: is needed"):
         args.run(args)
