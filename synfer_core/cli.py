@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "morph": ("synfer_core.morphs.commands", "a face from neutral to apex, frame by frame"),
         "data": ("synfer_core.data.commands", "build, check and export labelled data sets"),
+        "lab": ("synfer_core.lab.commands", "train recognisers on faces and test them on others"),
         "fetext": ("synfer_core.fetext.commands", "make a data set of captioned face photos"),
         "provenance": ("synfer_core.provenance.commands", "read where an image comes from"),
         "facekit": ("synfer_core.facekit.commands", "the exact renderer: data pack and renders"),

@@ -15,7 +15,8 @@ LIGHT = ["synfer_core", "synfer_core.facs", "synfer_core.request", "synfer_core.
          "synfer_core.differences", "synfer_core.morphs.commands",
          "synfer_core.annotations.commands", "synfer_core.data.commands", "synfer_core.data.plan",
          "synfer_core.data.engines", "synfer_core.models.added", "synfer_core.models.commands",
-         "synfer_core.models.memory", "synfer_core.fetext.commands"]  # fmt: skip
+         "synfer_core.models.memory", "synfer_core.fetext.commands",
+         "synfer_core.lab.commands"]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LIGHT)

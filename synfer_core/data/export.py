@@ -53,6 +53,12 @@ class Item:
         """Its number, as files are called."""
         return f"{self.record.index:08d}"
 
+    @property
+    def prompt(self) -> str:
+        """The words it was made from."""
+        recipe = self.record.recipe
+        return str(recipe.get("enriched_text") or recipe.get("text", ""))
+
     def facts(self) -> dict[str, Any]:
         """What is known of it, flat: the columns of every form."""
         record = self.record
@@ -66,7 +72,7 @@ class Item:
             "attempts": len(record.attempts),
             "person": record.person,
             **{factor: record.apparent.get(factor, "") for factor in _FACTORS},
-            "prompt": record.recipe.get("enriched_text") or record.recipe.get("text", ""),
+            "prompt": self.prompt,
             **{f"asked_{slot}": slots.get(slot, 0.0) for slot in AU_SLOTS},
             **{f"read_{slot}": record.aus.get(slot) for slot in AU_SLOTS},
             **{f"p_{name}": record.probabilities.get(name) for name in EXPRESSIONS},
@@ -101,7 +107,7 @@ def export(
     with archive.writing(out) as sink:
         for name in _SPLITS if splits else ("train",):
             split = _SPLITS[name]
-            for _ in _write(form, split, _items(folder, name if splits else None), sink):
+            for _ in _write(form, split, items(folder, name if splits else None), sink):
                 done += 1
                 tell(done)
         for file in (CARD, GRID, MANIFEST):
@@ -114,7 +120,16 @@ def _beside(file: str) -> str:
     return f"about/{file}" if file == MANIFEST else file
 
 
-def _items(folder: Path, split: str | None) -> Iterator[Item]:
+def items(folder: Path, split: str | None) -> Iterator[Item]:
+    """The images of a set, each compared with the manifest on its way.
+
+    Args:
+        folder: The set.
+        split: ``train``, ``val`` or ``test``: only people of that split; None for all.
+
+    Raises:
+        DataError: The set has no manifest, or an image differs from it.
+    """
     for record in read(folder / MANIFEST):
         if not record.kept or (split and split_of(record.person) != split):
             continue

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from synfer_core.decoding import to_tensor
 from synfer_core.evaluation import first_light
 from synfer_core.evaluation.gauges import Images
+from synfer_core.models import classifier
 from synfer_core.models.attributes import AttributeReader
 from synfer_core.models.classifier import Classifier
 
@@ -62,6 +63,15 @@ def looks(path: Path) -> Space:
         WeightsError: The file is missing, damaged or no attribute judge.
     """
     return _space(path.stem, AttributeReader.load(path).trunk)
+
+
+def acts(path: Path) -> Space:
+    """What the reader of action units sees.
+
+    Raises:
+        WeightsError: The file is missing, damaged or no AU reader.
+    """
+    return _space(path.stem, classifier.load(path, "au-reader")[0])
 
 
 def _space(name: str, net: Classifier) -> Space:

@@ -23,8 +23,8 @@ from synfer_core.calibration import (
     fit_doubt,
 )
 from synfer_core.errors import DataError
+from synfer_core.evaluation.confusion import by_name, confusion, draw_confusion
 from synfer_core.evaluation.estimates import Estimate, bootstrap, share
-from synfer_core.evaluation.first_light import confusion
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
@@ -172,10 +172,7 @@ class Answers:
             "adaptive_ece": round(
                 adaptive_calibration_error(self.read, self.faces.labels, BINS), 4
             ),
-            "confusion": {
-                EXPRESSIONS[true]: dict(zip(EXPRESSIONS, map(int, table[true]), strict=True))
-                for true in np.unique(self.faces.labels)
-            },
+            "confusion": by_name(table),
         }
 
     def bins(self) -> list[dict[str, float]]:
@@ -286,7 +283,8 @@ class Calibration:
         *axes, last = figure.subplots(1, panels)
         for axis, (name, answers) in zip(axes, self.answers.items(), strict=True):
             _draw(axis, name, answers)
-        _draw_confusion(last, self.ours)
+        table = confusion(self.ours.faces.labels, self.ours.read.argmax(1))
+        draw_confusion(last, table)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=100)
         return buffer.getvalue()
@@ -324,19 +322,6 @@ def _draw(axis: Any, name: str, answers: Answers) -> None:
     axis.set(title=f"{name}, ECE {answers.ece():.3f}", xlabel="confidence", xlim=(0, 1))
     axis.set(ylim=(0, 1.02))
     axis.legend(loc="upper left", fontsize=8)
-
-
-def _draw_confusion(axis: Any, answers: Answers) -> None:
-    table = confusion(answers.faces.labels, answers.read.argmax(1))
-    shares = table / np.maximum(table.sum(1, keepdims=True), 1)
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    ticks = range(len(EXPRESSIONS))
-    axis.set_xticks(ticks, EXPRESSIONS, rotation=45, ha="right", fontsize=8)
-    axis.set_yticks(ticks, EXPRESSIONS, fontsize=8)
-    for row, column in np.argwhere(table > 0):
-        shade = "white" if shares[row, column] > 0.6 else "black"
-        axis.text(column, row, table[row, column], ha="center", va="center", color=shade, size=8)
-    axis.set(title="counts", xlabel="read", ylabel="true")
 
 
 def answer(reader: Reader, validation: Faces, asked: Faces) -> Answers:

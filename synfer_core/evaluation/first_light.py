@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import WeightsError
+from synfer_core.evaluation.confusion import by_name, confusion
 from synfer_core.evaluation.estimates import Estimate, share
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES
@@ -114,10 +115,7 @@ class FirstLight:
         table = confusion(self.targets, self.read[judge].argmax(1))
         return {
             "accuracy": self.accuracy(judge).to_dict(),
-            "confusion": {
-                EXPRESSIONS[asked]: dict(zip(EXPRESSIONS, map(int, table[asked]), strict=True))
-                for asked in np.unique(self.targets)
-            },
+            "confusion": by_name(table),
         }
 
     def sheet(self) -> bytes:
@@ -135,13 +133,6 @@ class FirstLight:
             column_names=SHOWN,
             marks=[marks[i : i + len(SHOWN)] for i in starts],
         )
-
-
-def confusion(targets: NDArray[np.int64], read: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(8, 8) counts: row asked for, column read."""
-    table = np.zeros((len(EXPRESSIONS), len(EXPRESSIONS)), np.int64)
-    np.add.at(table, (targets, read), 1)
-    return table
 
 
 def measure(

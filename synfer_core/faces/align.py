@@ -100,7 +100,7 @@ def crop(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tuple[
     try:
         landmarker = shared_landmarker(PATIENCE)
     except (DependencyError, WeightsError) as error:
-        return _middle(image, size), (" ".join((NOT_ALIGNED, *explain(error))),)
+        return middle(image, size), (" ".join((NOT_ALIGNED, *explain(error))),)
     faces = landmarker.detect(image)
     if not faces:
         raise ImageError("shows no face", field="image", allowed="a photo of a face from the front")
@@ -115,7 +115,8 @@ def _remarks(aligned: Aligned, faces: int) -> Iterator[str]:
         yield f"The face is at the photo's edge: {aligned.outside:.0%} of the crop is made up."
 
 
-def _middle(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def middle(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The middle square of an image (H, W, 3), resized to (size, size, 3)."""
     side = min(image.shape[:2])
     top, left = ((length - side) // 2 for length in image.shape[:2])
     square = image[top : top + side, left : left + side]
