@@ -10,7 +10,7 @@ import fcntl
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -121,7 +121,7 @@ class Build:
         """
         with _locked(self.folder):
             self._claim()
-            tally = Tally.of(dict(zip(self.plan.labels, self.plan.counts.values(), strict=True)))
+            tally = _empty(self.plan)
             while numbers := self._unfinished(tally):
                 self._make(numbers, tally)
             return self._finish()
@@ -157,6 +157,8 @@ class Build:
                     tally.add(record, now=False)
             elif self._tries[number] < TRIES:
                 unfinished.append(number)
+                for record in shards.begun(self.folder, number, self.plan.indices(number)):
+                    tally.add(record, now=False)
             else:
                 self._lost.add(number)
             self.watch(Checked(number + 1, self.plan.shards), tally)
@@ -187,16 +189,20 @@ class Build:
                 self._faults["a damaged shard"] += 1
             self._tries[number] += 1
             shards.discard(self.folder, number)
-        for event in self.engine.run(self.folder, numbers):
-            if isinstance(event, Record):
-                tally.add(event)
-            elif isinstance(event, Fault):
-                tally.drop(self.plan.indices(event.shard))
-                self._why[event.shard] = event.why
-                self._faults[event.why] += 1
-            else:
-                self._why.pop(event.shard, None)
-            self.watch(event, tally)
+        with closing(self.engine.run(self.folder, numbers)) as events:
+            for event in events:
+                self._heard(event, tally)
+                self.watch(event, tally)
+
+    def _heard(self, event: Event, tally: Tally) -> None:
+        if isinstance(event, Record):
+            tally.add(event, now=event.index not in tally)
+        elif isinstance(event, Fault):
+            tally.drop(self.plan.indices(event.shard))
+            self._why[event.shard] = event.why
+            self._faults[event.why] += 1
+        else:
+            self._why.pop(event.shard, None)
 
     def _finish(self) -> Outcome:
         """Drop near-duplicates, and write what a set has beside its images."""
@@ -252,6 +258,21 @@ class Build:
             )
             for row in rows
         ]
+
+
+def so_far(plan: Plan, folder: Path) -> Tally:
+    """How far the set in a folder is by its records alone; `Build` looks at the images too."""
+    tally = _empty(plan)
+    for number in range(plan.shards):
+        indices = plan.indices(number)
+        records = shards.read(folder, number, indices)
+        for record in shards.begun(folder, number, indices) if records is None else records:
+            tally.add(record, now=False)
+    return tally
+
+
+def _empty(plan: Plan) -> Tally:
+    return Tally.of(dict(zip(plan.labels, plan.counts.values(), strict=True)))
 
 
 def _dropped(record: Record, like: int) -> Record:

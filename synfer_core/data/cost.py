@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from synfer_core.data.spec import DataSet
+
+ACCEPTANCE, DUPLICATES = 0.85, 0.01
+"""Assumed where nothing was measured: of images that pass a verdict, and of near-duplicates."""
+
+GUIDED = 2.0
+"""By how much a guiding classifier lengthens a step, about."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,23 @@ class Estimate:
     duplicates: float = 0.0
     efficiency: float = 0.95
     price: float = 0.0
+
+    @classmethod
+    def of(cls, spec: DataSet, images: int, seconds: float) -> Self:
+        """What a recipe's set is likely to take one worker, with the assumptions above.
+
+        Args:
+            spec: The recipe.
+            images: Images it asks for.
+            seconds: Of an image without semantic guidance.
+        """
+        judged = spec.verdicts.by != "none" and spec.aus.source != "uniform"
+        return cls(
+            images,
+            seconds * (GUIDED if spec.strength else 1.0),
+            acceptance=ACCEPTANCE if judged else 1.0,
+            duplicates=0.0 if spec.distance is None else DUPLICATES,
+        )
 
     @property
     def made(self) -> float:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import multiprocessing
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -47,8 +47,11 @@ Event = Record | Done | Fault
 class Engine(Protocol):
     """Makes shards."""
 
-    def run(self, folder: Path, numbers: Iterable[int]) -> Iterator[Event]:
-        """Make shards of the set in `folder`, in any order; each ends in `Done` or `Fault`."""
+    def run(self, folder: Path, numbers: Iterable[int]) -> Generator[Event, None, None]:
+        """Make shards of the set in `folder`, in any order; each ends in `Done` or `Fault`.
+
+        Closing it stops the work.
+        """
 
     def __enter__(self) -> Self: ...
 
@@ -60,11 +63,16 @@ class Engine(Protocol):
     ) -> None: ...
 
 
-def build_shard(maker: Maker, folder: Path, number: int) -> Iterator[Event]:
-    """Make one shard; whatever it meets but a cancel ends in a `Fault`."""
+def build_shard(maker: Maker, folder: Path, number: int) -> Generator[Event, None, None]:
+    """Make one shard; whatever it meets but a cancel ends in a `Fault`.
+
+    Closing it stops it; samples that are made stay, and the next one begins with their records.
+    """
+    indices = maker.plan.indices(number)
     try:
-        with shards.writing(folder, number) as shard:
-            for index in maker.plan.indices(number):
+        with shards.writing(folder, number, indices) as shard:
+            yield from tuple(shard.records)
+            for index in indices[len(shard.records) :]:
                 sample = maker.make(index)
                 shard.add(sample.record, sample.png)
                 yield sample.record
@@ -87,7 +95,7 @@ class LocalEngine:
 
     maker: Maker
 
-    def run(self, folder: Path, numbers: Iterable[int]) -> Iterator[Event]:
+    def run(self, folder: Path, numbers: Iterable[int]) -> Generator[Event, None, None]:
         """See `Engine`."""
         for number in numbers:
             yield from build_shard(self.maker, folder, number)
@@ -119,7 +127,7 @@ class ProcessEngine:
     workers: int
     _all: list[_Worker] = field(default_factory=list)
 
-    def run(self, folder: Path, numbers: Iterable[int]) -> Iterator[Event]:
+    def run(self, folder: Path, numbers: Iterable[int]) -> Generator[Event, None, None]:
         """See `Engine`."""
         left = deque(numbers)
         while left or any(worker.shard is not None for worker in self._all):

@@ -103,15 +103,26 @@ def export(
         RequestError: `out` cannot be written.
     """
     archive.check(out, "--out")
-    done = 0
     with archive.writing(out) as sink:
-        for name in _SPLITS if splits else ("train",):
-            split = _SPLITS[name]
-            for _ in _write(form, split, items(folder, name if splits else None), sink):
-                done += 1
-                tell(done)
-        for file in (CARD, GRID, MANIFEST):
-            sink.add(_beside(file), (folder / file).read_bytes())
+        return fill(folder, form, sink, splits=splits, tell=tell)
+
+
+def fill(
+    folder: Path, form: Form, sink: Sink, *, splits: bool = False, tell: Tell = lambda done: None
+) -> int:
+    """The same into an open folder or ZIP file; `tell` may raise to end it.
+
+    Raises:
+        DataError: The set has no manifest, or an image differs from it.
+    """
+    done = 0
+    for name in _SPLITS if splits else ("train",):
+        split = _SPLITS[name]
+        for _ in _write(form, split, items(folder, name if splits else None), sink):
+            done += 1
+            tell(done)
+    for file in (CARD, GRID, MANIFEST):
+        sink.add(_beside(file), (folder / file).read_bytes())
     return done
 
 

@@ -77,6 +77,10 @@ class Tally:
         self._count(seen, 1)
         self._made += now
 
+    def __contains__(self, index: int) -> bool:
+        """Whether a sample has been counted."""
+        return index in self._seen
+
     def drop(self, indices: Iterable[int]) -> None:
         """Take back samples whose shard was not made."""
         for index in indices:
@@ -113,13 +117,16 @@ class Tally:
 
 def in_words(seconds: float | None) -> str:
     """A time that is left; empty where it cannot be told."""
-    if seconds is None:
-        return ""
+    return "" if seconds is None else f"{span(seconds)} left"
+
+
+def span(seconds: float) -> str:
+    """A length of time in words."""
     if seconds < 90:
-        return f"about {max(1, round(seconds))} s left"
+        return f"about {max(1, round(seconds))} s"
     if seconds < 5400:
-        return f"about {round(seconds / 60)} min left"
-    return f"about {seconds / 3600:.1f} h left"
+        return f"about {round(seconds / 60)} min"
+    return f"about {seconds / 3600:.1f} h"
 
 
 def bar(done: int, total: int, width: int = 24) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -29,7 +29,7 @@ class _Actor:
         self._workshop = workshop
         self._maker: Maker | None = None
 
-    def build(self, folder: Path, number: int) -> Iterator[Event]:
+    def build(self, folder: Path, number: int) -> Generator[Event, None, None]:
         self._maker = self._maker or self._workshop.open()
         yield from build_shard(self._maker, folder, number)
 
@@ -67,7 +67,7 @@ class RayEngine:
         self._busy.clear()
         _ray().shutdown()
 
-    def run(self, folder: Path, numbers: Iterable[int]) -> Iterator[Event]:
+    def run(self, folder: Path, numbers: Iterable[int]) -> Generator[Event, None, None]:
         """See `Engine`."""
         ray = _ray()
         left = deque(numbers)

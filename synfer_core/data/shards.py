@@ -1,4 +1,8 @@
-"""Parts of a set that one worker makes: a folder, written aside and renamed, there whole or not."""
+"""Parts of a set that one worker makes: a folder, written aside and renamed, there whole or not.
+
+A worker that is told to stop keeps what it has of its shard aside, and whoever makes that shard
+next goes on there.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,16 @@ import errno
 import os
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synfer_core.data import manifest
 from synfer_core.data.manifest import IMAGES, RECORDS, Record
-from synfer_core.errors import DataError
+from synfer_core.errors import CancelledError, DataError, RequestError
 
 _THERE = (errno.ENOTEMPTY, errno.EEXIST)
+_STOPS = (CancelledError, KeyboardInterrupt, GeneratorExit)
 
 
 def name_of(number: int) -> str:
@@ -42,10 +47,11 @@ class Shard:
 
 
 @contextmanager
-def writing(folder: Path, number: int) -> Iterator[Shard]:
-    """A shard that takes its place when the block ends well, and else leaves nothing behind.
+def writing(folder: Path, number: int, indices: range) -> Iterator[Shard]:
+    """A shard that takes its place when the block ends well; `begun` has it when it was stopped.
 
-    Two workers that make the same shard make the same: the first to finish counts.
+    It has what an earlier one left there. Anything else than a stop leaves nothing behind. Two
+    workers that make the same shard make the same: the first to finish counts.
 
     Raises:
         OSError: It cannot be written, such as on a full disk.
@@ -54,12 +60,15 @@ def writing(folder: Path, number: int) -> Iterator[Shard]:
     target = folder / name_of(number)
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    shard = Shard(aside, _taken_over(folder, number, indices, aside))
     try:
-        shard = Shard(aside)
         yield shard
         manifest.write(aside / RECORDS, shard.records)
         _rename(aside, target)
+    except _STOPS:
+        with suppress(OSError, RequestError):  # it is being stopped: what cannot be kept is not
+            _keep(shard, _place_of_begun(folder, number))
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -70,6 +79,55 @@ def _rename(aside: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in _THERE:
             raise
+
+
+def _place_of_begun(folder: Path, number: int) -> Path:
+    target = folder / name_of(number)
+    return target.with_name(f".{target.name}.begun")
+
+
+def _keep(shard: Shard, place: Path) -> None:
+    if shard.records:
+        manifest.write(shard.aside / RECORDS, shard.records)
+        shutil.rmtree(place, ignore_errors=True)
+        shard.aside.rename(place)
+
+
+def _taken_over(folder: Path, number: int, indices: range, aside: Path) -> list[Record]:
+    """What was begun of a shard, moved to `aside`; a new folder where nothing was."""
+    try:
+        _place_of_begun(folder, number).rename(aside)
+    except FileNotFoundError:
+        aside.mkdir(parents=True)
+    records = list(_sound(aside, indices))
+    names = {Path(record.file).name for record in records if record.file}
+    for path in aside.glob("*.png"):
+        if path.name not in names:
+            path.unlink()
+    return records
+
+
+def begun(folder: Path, number: int, indices: range) -> tuple[Record, ...]:
+    """The first samples of a shard whose worker was stopped, as far as they are whole.
+
+    Args:
+        folder: The set.
+        number: Of the shard.
+        indices: Its samples.
+    """
+    return tuple(_sound(_place_of_begun(folder, number), indices))
+
+
+def _sound(place: Path, indices: range) -> Iterator[Record]:
+    try:
+        records = tuple(manifest.read(place / RECORDS))
+    except DataError:
+        return
+    for index, record in zip(indices, records, strict=False):
+        whole = not record.file or _intact(place / Path(record.file).name, record, optional=False)
+        if record.index != index or record.fault or not whole:
+            return
+        yield record
 
 
 def read(folder: Path, number: int, indices: range) -> tuple[Record, ...] | None:

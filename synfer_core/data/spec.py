@@ -129,7 +129,7 @@ class People(Part):
     @field_validator("balance", mode="before")
     @classmethod
     def _usual(cls, value: object) -> object:
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
             check_unique(value, "people.balance")
             value = dict.fromkeys(value)
         if not isinstance(value, Mapping):
@@ -151,7 +151,7 @@ def _values(factor: object, values: object) -> object:
         return next((v for k, v in USUAL.items() if k == factor), known)
     if isinstance(values, str):
         values = known if values == "all" else (values,)
-    if not isinstance(values, list | tuple) or not values or not set(values) <= set(known):
+    if not isinstance(values, list | tuple) or not values or not all(v in known for v in values):
         raise RequestError(f"{values!r} is not known", field=field, allowed=", ".join(known))
     check_unique(values, field)
     return values

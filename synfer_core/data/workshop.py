@@ -60,3 +60,8 @@ def maker_of(
     tools = tools or Tools.of(synthesizer, folder, "none")
     tools.check(plan.recipe(plan.row(0)))
     return Maker(plan, tools, judge_of(plan, synthesizer))
+
+
+def threads() -> int:
+    """Threads on which networks work in this process; other numbers give other last bits."""
+    return torch.get_num_threads()

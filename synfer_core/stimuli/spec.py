@@ -73,6 +73,18 @@ class Specification(Part):
         return cls.parse(_yaml(data, cls.NAME))
 
     @classmethod
+    def mapping(cls, data: bytes) -> dict[str, Any]:
+        """The fields of a YAML or JSON text as they stand there, not checked.
+
+        Raises:
+            RequestError: It is neither, repeats a key, or is no mapping.
+        """
+        fields = _yaml(data, cls.NAME)
+        if not isinstance(fields, dict):
+            raise RequestError("a specification is a mapping of fields", field=cls.NAME)
+        return fields
+
+    @classmethod
     def load(cls, path: Path) -> Self:
         """A specification from a YAML or JSON file.
 
@@ -346,6 +358,6 @@ _LOADER.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
 def _yaml(data: bytes, name: str) -> object:
     try:
         return yaml.load(data, _LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         why = " ".join(str(error).split())
         raise RequestError(f"is neither YAML nor JSON: {why}", field=name) from error

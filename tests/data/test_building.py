@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from synfer_core.data import manifest
-from synfer_core.data.building import Checked
+from synfer_core.data.building import Checked, so_far
 from synfer_core.data.engines import Event, Fault, ProcessEngine
 from synfer_core.data.manifest import MANIFEST, Record, verify
 from synfer_core.data.progress import Tally
 from synfer_core.errors import BusyError, CancelledError, DataError, RequestError
+from synfer_core.report import Result
+from synfer_core.request import Recipe
 from tests.data.drawn_set import DrawnWorkshop, build, files, plan
 
 
@@ -95,10 +97,45 @@ def test_a_cancelled_run_goes_on_where_it_was(whole: Path, tmp_path: Path) -> No
 
     with pytest.raises(CancelledError):
         build(folder, DrawnWorkshop(plan()), watch=stop)
-    assert [p.name for p in sorted((folder / "images").iterdir())] == ["000000"]
+    assert [p.name for p in sorted((folder / "images").iterdir())] == [".000001.begun", "000000"]
+    assert so_far(plan(), folder).done == 7
     made: list[Event] = []
     build(folder, DrawnWorkshop(plan()), watch=lambda event, tally: _note(made, event))
     assert len(made) == 10
+    assert files(folder) == files(whole)
+
+
+def _damage_begun(folder: Path) -> None:
+    path = folder / "images/.000001.begun/00000005.png"
+    path.write_bytes(b"")
+
+
+def _lose_begun(folder: Path) -> None:
+    (folder / "images/.000001.begun/records.jsonl").write_bytes(b"{")
+
+
+@pytest.mark.parametrize(
+    ("harm", "drawn"),
+    [(lambda folder: None, 6), (_damage_begun, 7), (_lose_begun, 8)],
+    ids=["unharmed", "damaged", "lost"],
+)
+def test_a_stopped_worker_keeps_what_is_whole_of_its_shard(
+    whole: Path, tmp_path: Path, harm: Callable[[Path], None], drawn: int
+) -> None:
+    folder, asked = tmp_path / "set", []
+
+    class Stopped(DrawnWorkshop):
+        def _generate(self, recipe: Recipe) -> Result:
+            asked.append(recipe)
+            if len(asked) == 7:
+                raise CancelledError("enough")
+            return super()._generate(recipe)
+
+    with pytest.raises(CancelledError):
+        build(folder, Stopped(plan()))
+    harm(folder)
+    build(folder, Stopped(plan()))
+    assert len(asked) == 7 + drawn
     assert files(folder) == files(whole)
 
 

@@ -35,7 +35,9 @@ def test_a_sample_counts_once_and_can_be_taken_back() -> None:
         **{"asked": 3, "done": 1, "kept": 1, "attempts": 2},
         **{"verdicts": {"confirmed": 1, "rejected": 1}, "acceptance": 0.5},
     }
+    assert 0 in tally
     tally.drop([0, 1])
+    assert 0 not in tally
     assert (tally.done, tally.classes["fear"].attempts) == (0, 0)
 
 

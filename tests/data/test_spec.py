@@ -23,6 +23,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"people": {"balance": ["height"]}}, "people.balance.height: is no factor"),
     ({"people": {"balance": {"sex": ["robot"]}}}, "people.balance.sex"),
     ({"people": {"balance": ["sex", "sex"]}}, "people.balance"),
+    ({"people": {"balance": [["sex"]]}}, "people.balance"),
+    ({"people": {"balance": {"sex": [["woman"]]}}}, "people.balance.sex"),
     ({"recipe": {"seed": 3}}, "recipe.seed: is no field for all"),
     ({"recipe": {"steps": 0}}, "recipe.steps"),
     ({"recipe": {"guidance": {"semantic": 2}}}, "recipe.guidance.semantic"),
@@ -64,6 +66,7 @@ def test_a_recipe_is_read_from_a_file_and_written_back(tmp_path: Path) -> None:
     kept.write_bytes(plan.to_json())
     again = Plan.of(DataSet.load(kept))
     assert (again.to_json(), again.sha256) == (plan.to_json(), plan.sha256)
-    path.write_text("counts: 3\ncounts: 4\n")
-    with pytest.raises(RequestError):
-        DataSet.load(path)
+    for text in ("counts: 3\ncounts: 4\n", "counts: 3\ntitle: 2024-13-45\n"):
+        path.write_text(text)
+        with pytest.raises(RequestError):
+            DataSet.load(path)
