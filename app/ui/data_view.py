@@ -53,9 +53,10 @@ def rates_html(rates: Iterable[Rate]) -> str:
 def _rate_html(rate: Rate) -> str:
     share = rate.acceptance
     told = "-" if share is None else f"{share:.0%}"
+    bar = "" if share is None else f'<i style="width: {100 * share:.0f}%"></i>'
     return (
         f'<div class="bar-row" role="listitem"><span class="bar-name">{escape(rate.name)}</span>'
-        f'<span class="bar-track"><i style="width: {100 * (share or 0):.0f}%"></i></span>'
+        f'<span class="bar-track">{bar}</span>'
         f'<span class="bar-value">{told}</span>'
         f'<span class="bar-value of">{rate.done:,} of {rate.asked:,}</span></div>'
     )
