@@ -28,6 +28,10 @@ class Settings(BaseModel):
         upload_mb: Largest image or recipe a page may send, in megabytes.
         annotate_files: Images that a page may have read at a time.
         annotate_mb: Their megabytes in all.
+        data: Folder in which pages build data sets, by name and for all who open a page; None gives
+            each page a temporary folder until it closes.
+        data_images: Images of a data set that a page may build.
+        runs: Folder with runs of the lab whose curves the page shows.
         first_face: Whether a freshly opened page makes a face by itself.
         live: Whether pages may follow a slider with drafts.
         watermark: Whether pictures get the imperceptible watermark unless a page switches it off.
@@ -46,6 +50,9 @@ class Settings(BaseModel):
     upload_mb: int = Field(10, ge=1, le=200)
     annotate_files: int = Field(60, ge=1, le=1000)
     annotate_mb: int = Field(120, ge=1, le=4000)
+    data: Path | None = None
+    data_images: int = Field(2000, ge=1, le=1_000_000)
+    runs: Path | None = None
     first_face: bool = True
     live: bool = True
     watermark: bool = True

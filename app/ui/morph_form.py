@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from app.ui.fields import Fields
+
+_FIELDS = Fields("morph")
+
 TIMES = {
     "onset": ("Onset", "when it starts to move"),
     "apex": ("Apex", "when it is as strong as it gets"),
@@ -30,10 +34,10 @@ def form_html(most: int) -> str:
     <p class="apex"></p><p class="hint about"></p><p class="hint left"></p>
     <p class="error" data-error-for="apex recipe" hidden></p></div>
   <div class="trio">
-    {_number_html("frames", "Frames", 2, most)}{_number_html("fps", "Per second", 1, 50)}
+    {_FIELDS.number("frames", "Frames", (2, most))}{_FIELDS.number("fps", "Per second", (1, 50))}
     <div class="field"><span class="label">Takes</span><output class="takes"></output></div></div>
-  <div class="pair">{_select_html("course", "Course", COURSES)}
-    {_select_html("curve.easing", "Speed", EASINGS)}</div>
+  <div class="pair">{_FIELDS.select("course", "Course", COURSES)}
+    {_FIELDS.select("curve.easing", "Speed", EASINGS)}</div>
   <label class="check"><input type="checkbox" data-morph="even"> Shift the frames' moments so that
     neighbours differ evenly (makes every frame twice)</label>
   <p class="error" data-error-for="even" hidden></p>
@@ -65,23 +69,6 @@ def stage_html() -> str:
     frames, GIF, WebP and MP4, with a table of what was asked and measured. The person is compared
     with the neutral face in every frame, and the largest jump is named.</p>
 </section>"""
-
-
-def _name(field: str) -> str:
-    return f"morph-{field.replace('.', '-')}"
-
-
-def _number_html(field: str, title: str, low: int, high: int) -> str:
-    return f"""<div class="field"><label for="{_name(field)}">{title}</label>
-  <input type="number" id="{_name(field)}" data-morph="{field}" min="{low}" max="{high}"
-    step="1"><p class="error" data-error-for="{field}" hidden></p></div>"""
-
-
-def _select_html(field: str, title: str, options: dict[str, str]) -> str:
-    items = "".join(f'<option value="{key}">{text}</option>' for key, text in options.items())
-    return f"""<div class="field"><label for="{_name(field)}">{title}</label>
-  <select id="{_name(field)}" data-morph="{field}">{items}</select>
-  <p class="error" data-error-for="{field}" hidden></p></div>"""
 
 
 def _row_html(key: str, title: str) -> str:

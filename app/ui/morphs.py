@@ -13,15 +13,16 @@ from typing import Any
 
 import gradio as gr
 
-from app.errands import Errand, Errands
+from app.errands import Errand
 from app.jobs import JobQueue
 from app.schemas import page_recipe, wanted_marking
 from app.settings import Settings
-from app.shelf import Files, Shelf, size_of
+from app.shelf import Files, size_of
+from app.ui.longer import LongerWork
 from app.ui.morph_charts import charts_html
 from app.ui.morph_form import form_html, stage_html
 from app.ui.pictures import preview_url
-from app.ui.values import ended_badly, page_name, stamped, told
+from app.ui.values import page_name, stamped, told
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.facs import ACTION_UNITS, format_facs
 from synfer_core.morphs import export
@@ -202,7 +203,7 @@ class Filming(Errand[Made]):
         self.ring()
 
 
-class Morphs:
+class Morphs(LongerWork[Filming]):
     """The tab's events, for one synthesizer and its queue.
 
     Args:
@@ -212,9 +213,8 @@ class Morphs:
     """
 
     def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
+        super().__init__(MAX_MAKERS, "continuum", "continua")
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
-        self.errands: Errands[Filming] = Errands(MAX_MAKERS, "continua")
-        self.shelf = Shelf()
 
     def take(self, form: object, panel: object, controls: object) -> tuple[Any, Any]:
         """The Studio's settings as the apex; values for the tab's form and for the notice."""
@@ -229,29 +229,8 @@ class Morphs:
     async def make(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Make a continuum; yields values for the tab's stage and for the notice."""
         page = page_name(request)
-        try:
-            filming = self._start(page, form)
-        except SynferError as error:
-            yield ended_badly(error, "continuum")
-            return
-        yield _progress(filming), None
-        try:
-            async for _ in filming.follow():
-                yield _progress(filming), gr.skip()
-            yield self._ended(page, filming)
-        finally:
-            self.errands.end(page, filming)
-            if isinstance(filming.outcome, Made):
-                self.shelf.close_unkept(page, filming.outcome.files)
-
-    def cancel(self, request: gr.Request) -> None:
-        """Stop what this page makes."""
-        self.errands.cancel(page_name(request))
-
-    def leave(self, request: gr.Request) -> None:
-        """The page was closed: stop its work and drop its files."""
-        self.cancel(request)
-        self.shelf.drop(page_name(request))
+        async for update in self.show(page, lambda: self._start(page, form), _progress, _done):
+            yield update
 
     def _start(self, page: str, form: object) -> Filming:
         """The page's newest continuum, in place of what it had.
@@ -268,12 +247,6 @@ class Morphs:
         filming = self.errands.start(page, lambda: Filming(continuum, marking, *tools))
         self.shelf.drop(page)
         return filming
-
-    def _ended(self, page: str, filming: Filming) -> tuple[Any, Any]:
-        outcome = filming.outcome
-        if isinstance(outcome, Made) and self.errands.runs(page, filming):
-            return _done(self.shelf.put(page, outcome.files), outcome), None
-        return ended_badly(outcome, "continuum")
 
 
 def _progress(filming: Filming) -> Value:

@@ -49,6 +49,16 @@ window.synfer = {
     control.closest(".field")?.querySelectorAll("[data-error-for]").forEach((e) => { e.hidden = true; });
   },
 
+  // A field of nested values by its name with dots, read and written.
+  get(value, field) {
+    return field.split(".").reduce((part, name) => part?.[name], value);
+  },
+
+  put(value, field, what) {
+    const names = field.split("."), last = names.pop();
+    names.reduce((part, name) => (part[name] ??= {}), value)[last] = what;
+  },
+
   async read(file, then = (value) => value) {
     if (file.size > window.synfer.limit)
       return {error: {field: "image", message: `${file.name} is too large`,

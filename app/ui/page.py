@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.ui import (
     annotate,
     controls,
+    data,
     grids,
     help,
     history,
@@ -311,6 +312,9 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Morphs"):
                 films = morphs.Morphs(studio.synthesizer, studio.queue, studio.settings)
                 morphs.tab(page, films, forms, first_forms(studio.synthesizer), notice, _part)
+            with gr.Tab("Data"):
+                factory = data.Data(studio.synthesizer, studio.queue, studio.settings)
+                data.tab(page, factory, notice, _part)
         page.unload(studio.leave)
     page.queue(
         api_open=False,

@@ -1,6 +1,6 @@
 // Progress, contact sheet and download of a stimulus set.
-// props.value: {phase, status, done, total, sheet, token, bytes, file, notes}; the last four once
-// it is done. The ZIP file comes in parts.
+// props.value: {phase, status, done, total, sheet, token, bytes, file, notes, good}; the last five
+// once it is done. The ZIP file comes in parts.
 const $ = (selector) => element.querySelector(selector);
 const stage = element.firstElementChild, save = $(".save");
 
@@ -21,6 +21,8 @@ function paint(value) {
   save.hidden = value.phase !== "done";
   $(".notes").replaceChildren(...(value.notes || []).map(note));
   $(".notes").hidden = !value.notes?.length;
+  $(".assured").textContent = value.good || "";
+  $(".assured").hidden = !value.good;
   document.dispatchEvent(new CustomEvent("synfer:set", {detail: value.phase}));
 }
 

@@ -5,15 +5,7 @@ const fields = [...element.querySelectorAll("[data-set]")];
 const ticks = [...element.querySelectorAll("[data-list]")];
 const NUMBERS = ["step", "treatment.size", "treatment.background"];
 const ALIGN = {true: "eyes", false: "none"};
-
-function get(value, field) {
-  return field.split(".").reduce((part, name) => part?.[name], value);
-}
-
-function put(value, field, what) {
-  const names = field.split("."), last = names.pop();
-  names.reduce((part, name) => (part[name] ??= {}), value)[last] = what;
-}
+const {get, put} = window.synfer;
 
 function of(control) {
   const field = control.dataset.set;

@@ -16,15 +16,16 @@ from typing import Any
 
 import gradio as gr
 
-from app.errands import Errand, Errands
+from app.errands import Errand
 from app.jobs import JobQueue
 from app.settings import Settings
-from app.shelf import Files, Shelf, size_of
+from app.shelf import Files, size_of
 from app.ui import typed
+from app.ui.longer import LongerWork
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
-from app.ui.values import Value, ended_badly, page_name, stamped
-from synfer_core.errors import DependencyError, RequestError, SynferError, WeightsError
+from app.ui.values import Value, page_name, stamped
+from synfer_core.errors import DependencyError, RequestError, WeightsError
 from synfer_core.faces.landmarks import explain, shared_landmarker
 from synfer_core.stimuli.archive import zipped
 from synfer_core.stimuli.export import Sheet, export
@@ -171,7 +172,7 @@ def _need_landmarker() -> None:
         raise RequestError(why, field="treatment.align", allowed=allowed) from error
 
 
-class Stimuli:
+class Stimuli(LongerWork[Build]):
     """The tab's events, for one synthesizer and its queue.
 
     Args:
@@ -181,36 +182,14 @@ class Stimuli:
     """
 
     def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
+        super().__init__(MAX_BUILDERS, "set", "sets")
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
-        self.errands: Errands[Build] = Errands(MAX_BUILDERS, "sets")
-        self.shelf = Shelf()
 
     async def build(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Build a set; yields values for the tab's stage and for the notice."""
         page = page_name(request)
-        try:
-            build = self._start(page, form)
-        except SynferError as error:
-            yield ended_badly(error, "set")
-            return
-        yield _progress(build), None
-        try:
-            async for _ in build.follow():
-                yield _progress(build), gr.skip()
-            yield self._ended(page, build)
-        finally:
-            self.errands.end(page, build)
-            if isinstance(build.outcome, Built):
-                self.shelf.close_unkept(page, build.outcome.files)
-
-    def cancel(self, request: gr.Request) -> None:
-        """Stop what this page builds."""
-        self.errands.cancel(page_name(request))
-
-    def leave(self, request: gr.Request) -> None:
-        """The page was closed: stop its work and drop its set."""
-        self.cancel(request)
-        self.shelf.drop(page_name(request))
+        async for update in self.show(page, lambda: self._start(page, form), _progress, _done):
+            yield update
 
     def _start(self, page: str, form: object) -> Build:
         """The page's newest build, in place of what it had.
@@ -229,13 +208,6 @@ class Stimuli:
         )
         self.shelf.drop(page)
         return build
-
-    def _ended(self, page: str, build: Build) -> tuple[Any, Any]:
-        """What the tab shows of a build that has ended."""
-        outcome = build.outcome
-        if isinstance(outcome, Built) and self.errands.runs(page, build):
-            return _done(self.shelf.put(page, outcome.files), outcome), None
-        return ended_badly(outcome, "set")
 
 
 def _progress(build: Build) -> Value:
@@ -263,6 +235,7 @@ def _done(token: str, built: Built) -> Value:
             "bytes": size,
             "file": name,
             "notes": _notes(record),
+            "good": _good(record),
         }
     )
 
@@ -272,17 +245,21 @@ def _slug(title: str) -> str:
 
 
 def _notes(record: Record) -> list[str]:
-    """What the user should know of a finished set."""
+    """What the user should be warned of in a finished set."""
     notes = [f"{failure.stimulus.file} is missing: {failure.error}" for failure in record.failures]
     if record.flagged:
         notes.append(f"The person drifts in: {', '.join(record.flagged)}.")
-    elif record.values("identity_drift"):
-        notes.append(
-            "Nobody drifts: the identity similarity is "
-            f"{record.span('identity_similarity', 2)}, the threshold "
-            f"{record.span('identity_threshold', 2)}."
-        )
     return [*notes, record.note] if record.note else notes
+
+
+def _good(record: Record) -> str:
+    """That nobody drifts, where that was looked for and is so."""
+    if record.flagged or not record.values("identity_drift"):
+        return ""
+    return (
+        f"Nobody drifts: the identity similarity is {record.span('identity_similarity', 2)}, the "
+        f"threshold {record.span('identity_threshold', 2)}."
+    )
 
 
 def tab(page: gr.Blocks, stimuli: Stimuli, notice: gr.HTML, part: Callable[..., gr.HTML]) -> None:

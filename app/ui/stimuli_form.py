@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from app.ui.fields import Fields
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, format_facs
 from synfer_core.models.backbone import Capabilities
 
-STEPS = (10, 20, 25, 50, 100)
+_FIELDS = Fields("set")
+
+STEPS = {str(n): f"{n} %" for n in (10, 20, 25, 50, 100)}
 CROPS = {
     "none": "None",
     "oval": "Oval, no hair",
@@ -30,42 +33,42 @@ def form_html(backbones: Mapping[str, Capabilities]) -> str:
   <div class="actions"><button type="button" class="primary" data-act="build"><span>Build the set
     </span></button><button type="button" data-act="cancel" disabled>Cancel</button></div>
   <p class="count" role="status" aria-live="polite"></p>
-  {_text_html("identities", "People", _PEOPLE, "such as 1, 2, 5-8")}
+  {_FIELDS.text("identities", "People", _PEOPLE, "such as 1, 2, 5-8")}
   <fieldset class="field"><legend>Expressions</legend><div class="ticks">{_expressions_html()}</div>
     <p class="error" data-error-for="expressions" hidden></p></fieldset>
   <details class="fine"><summary>Action units and mixes<span class="state"></span></summary>
     <fieldset class="field"><legend>Single action units, up to their maximum</legend>
       <div class="ticks units">{_units_html()}</div>
       <p class="error" data-error-for="action_units" hidden></p></fieldset>
-    {_area_html("mixes", "Own mixes", _MIXES, "such as smirk = R12C+R14B")}
+    {_FIELDS.area("mixes", "Own mixes", _MIXES, "such as smirk = R12C+R14B")}
   </details>
-  <div class="pair">{_select_html("step", "Steps of intensity", {str(n): f"{n} %" for n in STEPS})}
-    {_select_html("treatment.size", "Picture size", SIZES)}</div>
+  <div class="pair">{_FIELDS.select("step", "Steps of intensity", STEPS)}
+    {_FIELDS.select("treatment.size", "Picture size", SIZES)}</div>
   <details class="fine" open><summary>Treatment</summary>
     <label class="check"><input type="checkbox" data-set="treatment.align"> Level the eyes and put
       them in the same places (MediaPipe)</label>
     <p class="error" data-error-for="treatment.align" hidden></p>
-    <div class="pair">{_select_html("treatment.crop", "Crop", CROPS)}
-      {_select_html("treatment.background", "Background", BACKGROUNDS)}</div>
+    <div class="pair">{_FIELDS.select("treatment.crop", "Crop", CROPS)}
+      {_FIELDS.select("treatment.background", "Background", BACKGROUNDS)}</div>
     <p class="hint">Behind a crop, as it is means mid grey. The head is cut out along its neutral
       image, which needs a plain background.</p>
     <label class="check"><input type="checkbox" data-set="treatment.greyscale"> Greyscale</label>
-    {_select_html("treatment.match", "Luminance", MATCHES)}
+    {_FIELDS.select("treatment.match", "Luminance", MATCHES)}
     <p class="hint">Measured and matched inside the face's oval; statistics before and after go into
       the table. A histogram needs greyscale and the oval.</p>
   </details>
   <details class="fine"><summary>Words, seed and file names</summary>
-    {_text_html("recipe.text", "Words for all", _WORDS, "")}
-    <div class="pair">{_text_html("recipe.seed", "Seed", _SEED, "")}
-      {_text_html("files.view", "View", "Goes into file names and the table.", "")}</div>
-    {_text_html("files.template", "File names", _TEMPLATE, "")}
-    {_select_html("recipe.backbone", "Made by", {n: b.title for n, b in backbones.items()})}
+    {_FIELDS.text("recipe.text", "Words for all", _WORDS, "")}
+    <div class="pair">{_FIELDS.text("recipe.seed", "Seed", _SEED, "")}
+      {_FIELDS.text("files.view", "View", "Goes into file names and the table.", "")}</div>
+    {_FIELDS.text("files.template", "File names", _TEMPLATE, "")}
+    {_FIELDS.select("recipe.backbone", "Made by", {n: b.title for n, b in backbones.items()})}
   </details>
   <details class="fine"><summary>For the data sheet</summary>
-    {_text_html("about.title", "Title", "", "")}
-    {_text_html("about.authors", "Authors", "", "")}
-    {_area_html("about.purpose", "Purpose", "", "")}
-    {_text_html("about.licence", "Licence of the images", "", "")}
+    {_FIELDS.text("about.title", "Title", "", "")}
+    {_FIELDS.text("about.authors", "Authors", "", "")}
+    {_FIELDS.area("about.purpose", "Purpose", "", "")}
+    {_FIELDS.text("about.licence", "Licence of the images", "", "")}
   </details>
 </section>"""
 
@@ -87,53 +90,13 @@ def stage_html() -> str:
   <div class="bar-track"><i></i></div>
   <p class="status" role="status" aria-live="polite"></p>
   <button type="button" class="save" data-act="save" hidden>Download ZIP</button>
-  <ul class="notes" hidden></ul>
+  <ul class="notes" hidden></ul><p class="assured" hidden></p>
   <div class="sheet" tabindex="0" hidden><img alt="Contact sheet: one row for each person and
     expression, intensity growing from left to right"></div>
   <p class="hint lone">A set is people by expressions by steps of intensity, matched and documented:
     images, a table of everything, files for PsychoPy and jsPsych, a methods paragraph and a data
     sheet, in one ZIP file.</p>
 </section>"""
-
-
-def _error_html(field: str) -> str:
-    return f'<p class="error" data-error-for="{field}" hidden></p>'
-
-
-def _name(field: str) -> str:
-    return f"set-{field.replace('.', '-')}"
-
-
-def _head_html(field: str, title: str) -> str:
-    return f'<div class="field"><label for="{_name(field)}">{title}</label>'
-
-
-def _foot_html(field: str, hint: str) -> str:
-    # Gradio reads templates as Handlebars and as JavaScript: braces are written as entities.
-    safe = escape(hint).replace("{", "&#123;").replace("}", "&#125;")
-    return (f'<p class="hint">{safe}</p>' if hint else "") + _error_html(field) + "</div>"
-
-
-def _text_html(field: str, title: str, hint: str, example: str) -> str:
-    return (
-        f'{_head_html(field, title)}<input type="text" id="{_name(field)}" data-set="{field}" '
-        f'autocomplete="off" placeholder="{escape(example)}">{_foot_html(field, hint)}'
-    )
-
-
-def _area_html(field: str, title: str, hint: str, example: str) -> str:
-    return (
-        f'{_head_html(field, title)}<textarea id="{_name(field)}" data-set="{field}" rows="2" '
-        f'maxlength="2000" placeholder="{escape(example)}"></textarea>{_foot_html(field, hint)}'
-    )
-
-
-def _select_html(field: str, title: str, options: Mapping[str, str]) -> str:
-    items = "".join(f'<option value="{k}">{escape(v)}</option>' for k, v in options.items())
-    return (
-        f'{_head_html(field, title)}<select id="{_name(field)}" data-set="{field}">{items}'
-        f"</select>{_foot_html(field, '')}"
-    )
 
 
 def _tick_html(field: str, value: str, title: str, hint: str) -> str:
