@@ -64,11 +64,11 @@ def portrait_html(strength: str, backbones: Mapping[str, Capabilities]) -> str:
     <input type="file" accept="image/*" hidden aria-label="Picture of the person"></div>
   <p class="hint">The same person in every expression. The picture goes into the recipe, and so into
     every PNG made with it.</p>
+  <p class="why" hidden></p>
   <div class="chosen" hidden>
     <div class="whose"><img alt="The person"><div><b></b><p class="hint told" role="status"></p>
       <button type="button" class="quiet" data-act="portrait-off">Leave it out</button></div></div>
     {strength}</div>
-  <p class="why" hidden></p>
   <p class="error" data-error-for="identity_image identity_scale" hidden></p></div>"""
 
 
