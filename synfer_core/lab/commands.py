@@ -28,8 +28,8 @@ EXAMPLES = """examples:
   synfer lab test --weights runs/supervised/recogniser.safetensors --test others/ --out runs/test
   synfer lab scaling --train generated=faces/ renders/ --test held-out/ --out runs/scaling
 
-a source is a folder of class folders with images, renders of `synfer facekit render`, a set of
-`synfer data build` or its ImageFolder, or Parquet files of `synfer fetext build` (docs/lab.md)"""
+a source is a folder of class folders with images, renders of `facekit render`, a set of `data
+build` or its ImageFolder, or Parquet files of `fetext build` (docs/lab.md)"""
 
 RECOGNISER, IMAGE_TEXT = "recogniser.safetensors", "image-text.safetensors"
 CONFUSION = "confusion.png"

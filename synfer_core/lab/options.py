@@ -146,8 +146,9 @@ class Progress:
         if now - self._told < (_REDRAW if terminal else _LINES) and not over:
             return
         self._told = now
-        left = (now - self._started) / max(done, 1) * (total - done) if total else None
-        line = f"{bar(done, total) if total else f'{done:,}'} {self._what} {in_words(left)}"
+        left = (now - self._started) / max(done, 1) * (total - done) if total > done else None
+        line = f"{bar(done, total)} {self._what} {in_words(left)}".rstrip() if total else ""
+        line = line or f"{self._what}: {done:,}"
         self._open = terminal and not over
         end = "" if self._open else "\n"
         print(f"\r{line}\x1b[K" if terminal else line, end=end, file=sys.stderr, flush=True)
