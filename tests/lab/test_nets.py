@@ -40,7 +40,7 @@ def test_only_the_lab_s_own_weights_are_taken() -> None:
 def test_attention_weighs_channels_and_places() -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 16, 5, 5)
-    ratio = CBAM(16)(x) / x
+    ratio = CBAM(16)(x).detach() / x
     assert 0 < float(ratio.min()) < float(ratio.max()) < 1
     # Each place's weight is the same for all channels once their own weights are divided out.
     places = ratio / ratio[:, :, :1, :1]
