@@ -65,11 +65,10 @@ def mark(visit: Visit) -> sync_api.Locator:
 def drag(visit: Visit, key: str) -> None:
     """Press a slider and move it from 0 to 5 in many small moves, without letting go."""
     track = visit.page.locator(f'[data-key="{key}"] input')
-    track.scroll_into_view_if_needed()
+    track.hover(position={"x": 8, "y": 8})  # it waits until nothing on the page shifts any more
     box = track.bounding_box()
     assert box is not None
-    left, y = box["x"] + 8, box["y"] + box["height"] / 2
-    visit.page.mouse.move(left, y)
+    left, y = box["x"] + 8, box["y"] + 8
     visit.page.mouse.down()
     for step in range(1, MOVES + 1):
         visit.page.mouse.move(left + step * (box["width"] - 16) / MOVES, y)
