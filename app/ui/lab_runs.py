@@ -1,7 +1,7 @@
 """Finished runs of the lab: what is in their folder, read without guessing.
 
-A run is a folder with ``run.json`` (kind, title, started, ended), ``figures.json`` and, of a
-scaling run, ``scaling.csv`` with a row for each source of images, method and size.
+A run is a folder with ``run.json`` (`synfer_core.lab.runs`), ``figures.json`` and, of a scaling
+run, ``scaling.csv`` with a row for each source of images, method and size.
 """
 
 from __future__ import annotations
@@ -15,25 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from synfer_core.errors import DataError, MissingError, RequestError
 from synfer_core.files import read_text_bytes
+from synfer_core.lab.runs import FIGURES, METHODS, About, read
 
-RUN, FIGURES, SCALING = "run.json", "figures.json", "scaling.csv"
+SCALING = "scaling.csv"
 MAX_RUNS = 500
 """Runs that are listed, the newest first."""
-
-
-class About(BaseModel):
-    """What ``run.json`` says; times are UTC; `ended` is empty while it goes on."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    kind: str
-    title: str
-    started: str
-    ended: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,10 +93,6 @@ class Curve:
         return f"{self.source}, {METHODS.get(self.method, self.method)}"
 
 
-METHODS = {"simclr": "SimCLR", "byol": "BYOL", "moco": "MoCo v3"}
-"""Names of methods, where they are others than in the table."""
-
-
 def runs_in(root: Path) -> list[Run]:
     """The finished runs in a folder, the newest first; whatever is no run is passed over."""
     if not root.is_dir():
@@ -116,7 +100,7 @@ def runs_in(root: Path) -> list[Run]:
     found = []
     for place in root.iterdir():
         try:
-            run = Run(place.name, _about(place))
+            run = Run(place.name, read(place))
         except DataError:
             continue
         if run.about.ended:
@@ -134,16 +118,6 @@ def run_of(root: Path, name: object) -> tuple[Run, Path]:
         if run.name == name:
             return run, root / run.name
     raise MissingError("there is no finished run of this name", field="runs")
-
-
-def _about(place: Path) -> About:
-    """Raises:
-    DataError: The folder has no ``run.json``, or a damaged one.
-    """
-    try:
-        return About.model_validate_json(read_text_bytes(place / RUN, RUN))
-    except (RequestError, ValidationError) as error:
-        raise DataError("is no run of the lab", field=place.name) from error
 
 
 def curves_of(place: Path) -> tuple[Curve, ...]:

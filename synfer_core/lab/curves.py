@@ -12,13 +12,13 @@ import numpy as np
 from scipy.stats import t as student
 
 from synfer_core.evaluation.estimates import Estimate
+from synfer_core.lab.runs import METHODS
 from synfer_core.lab.scaling import Cell, Outcome, Plan
 
 Row = dict[str, Any]
 
 _COLOURS = ("#0b6e99", "#c2571a", "#5b8c2a", "#7a4fa3", "#a23b5a", "#6b6b6b")
 _LINES = {"supervised": ("-", "o"), "simclr": ("--", "s"), "byol": ("-.", "^"), "moco": (":", "D")}
-_NAMES = {"supervised": "supervised", "simclr": "SimCLR", "byol": "BYOL", "moco": "MoCo v3"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Curves:
     def lines(self) -> list[str]:
         """The rows in words."""
         return [
-            f"{row['source']}, {_NAMES[row['method']]}, {row['size']:,} images: accuracy "
+            f"{row['source']}, {METHODS[row['method']]}, {row['size']:,} images: accuracy "
             f"{Estimate(row['accuracy'], row['accuracy_low'], row['accuracy_high'])}"
             for row in self.rows()
         ]
@@ -149,12 +149,12 @@ def _draw_curve(axis: Any, source: str, method: str, rows: Sequence[Row], colour
     low, high = ([row[f"accuracy_{end}"] for row in rows] for end in ("low", "high"))
     means = [row["accuracy"] for row in rows]
     axis.fill_between(sizes, low, high, color=colour, alpha=0.13, linewidth=0)
-    label = f"{source}, {_NAMES[method]}"
+    label = f"{source}, {METHODS[method]}"
     axis.plot(sizes, means, linestyle=style, marker=marker, color=colour, label=label)
 
 
 def _draw_line(axis: Any, source: str, method: str, row: Row) -> None:
-    label = f"{source}, {row['size']:,} real images, {_NAMES[method]}"
+    label = f"{source}, {row['size']:,} real images, {METHODS[method]}"
     style = _LINES[method][0]
     axis.axhline(row["accuracy"], color="0.25", linewidth=1.3, linestyle=style, label=label)
 

@@ -21,6 +21,13 @@ from synfer_core.files import MAX_TEXT_BYTES, read_text_bytes, write_whole
 
 RUN = "run.json"
 FIGURES = "figures.json"
+METHODS = {
+    "supervised": "supervised",
+    "simclr": "SimCLR",
+    "byol": "BYOL",
+    "moco": "MoCo v3",
+}
+"""How people write the methods of a curve."""
 
 
 class About(BaseModel):
