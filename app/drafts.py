@@ -72,16 +72,23 @@ class Drafts:
     def __init__(self, synthesizer: Synthesizer, queue: JobQueue):
         self._synthesizer, self._queue = synthesizer, queue
         self._pages: dict[str, tuple[Slot, Job]] = {}
+        self._turns: dict[str, int] = {}
 
-    def ask(self, page: str, value: Wanted) -> Job:
+    def ask(self, page: str, value: Wanted) -> Job | None:
         """The job that makes a page's newest value: one that still waits, or a new one.
 
         A draft of an older value that is being made is given up; it is the page that decides when
         to ask for a newer one.
 
+        Returns:
+            None for a value that a newer one has overtaken on its way here.
+
         Raises:
             BusyError: The queue is full.
         """
+        if value.turn < self._turns.get(page, value.turn):
+            return None
+        self._turns[page] = value.turn
         slot, job = self._pages.get(page, (None, None))
         if slot and job and not job.state.final and slot.replace(value):
             return job
@@ -96,6 +103,11 @@ class Drafts:
         _, job = self._pages.pop(page, (None, None))
         if job:
             self._queue.cancel(job)
+
+    def forget(self, page: str) -> None:
+        """Stop what there is for a page that was closed."""
+        self.stop(page)
+        self._turns.pop(page, None)
 
     async def outcome(self, job: Job) -> Snapshot:
         """How a draft ended; or, after about a second, that it still waits for others."""

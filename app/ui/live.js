@@ -20,7 +20,13 @@ function send() {
   keep();
   window.synfer.phase("draft");
   trigger("draft");
-  setTimeout(() => { if (under === mine) { under = null; settle(); } }, LOST);
+  setTimeout(() => { if (under === mine) lost(mine); }, LOST);
+}
+
+function lost({turn}) {
+  under = null;
+  if (letGo) settle();
+  else if (turn < count) send();
 }
 
 // Giving up shows the newest sooner in a draft's first half; twice in a row would show nothing.

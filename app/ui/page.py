@@ -116,6 +116,8 @@ class Studio:
             recipe = page_recipe(panel, form, self.synthesizer.capabilities)
             job = self.drafts.ask(page, Wanted(turn, recipe))
         except SynferError:
+            job = None
+        if job is None:
             return stamped({"phase": "draft", "turn": turn})
         if old := self._newest.pop(f"{page} face", None):
             self.queue.cancel(old)
@@ -127,7 +129,7 @@ class Studio:
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its results."""
-        self.drafts.stop(page_name(request))
+        self.drafts.forget(page_name(request))
         self.queue.forget(page_name(request))
 
     def _start(self, page: str, kind: str, work: Any) -> Job:

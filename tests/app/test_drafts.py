@@ -43,7 +43,9 @@ def occupied(queue: JobQueue) -> Iterator[threading.Event]:
     done.set()
 
 
-def ended(drafts: Drafts, job: Job) -> Any:
+def ended(drafts: Drafts, job: Job | None) -> Any:
+    assert job
+
     async def wait() -> Any:
         while not (snapshot := await drafts.outcome(job)).state.final:
             pass
@@ -66,6 +68,7 @@ def test_of_values_that_wait_for_others_only_the_newest_is_made(
     jobs = {drafts.ask("page", wanted(turn)) for turn in range(1, 8)}
     assert queue.waiting == len(jobs) == 1
     (job,) = jobs
+    assert job
     assert asyncio.run(drafts.outcome(job)).state is State.QUEUED, "the page is told of the wait"
     occupied.set()
     made = ended(drafts, job).result
@@ -94,6 +97,20 @@ def test_a_draft_under_way_is_given_up_for_a_newer_value(
     assert ended(drafts, other).result.turn == 5
 
 
+def test_a_value_that_was_overtaken_on_its_way_is_not_made(
+    drafts: Drafts, occupied: threading.Event
+) -> None:
+    job = drafts.ask("page", wanted(8))
+    assert drafts.ask("page", wanted(7)) is None, "it would take the newer one's place"
+    assert drafts.ask("page", wanted(8)) is job
+    assert drafts.ask("another page", wanted(7))
+    occupied.set()
+    assert ended(drafts, job).result.turn == 8
+    assert drafts.ask("page", wanted(7)) is None, "it would take the place of what followed"
+    drafts.forget("page")
+    assert drafts.ask("page", wanted(1)), "a page counts from its opening"
+
+
 def test_drafts_take_no_place_among_the_results_that_are_kept(
     drafts: Drafts, queue: JobQueue
 ) -> None:
@@ -106,8 +123,9 @@ def test_a_page_that_leaves_stops_its_draft(
     drafts: Drafts, queue: JobQueue, occupied: threading.Event
 ) -> None:
     job = drafts.ask("page", wanted(1))
-    drafts.stop("page")
-    drafts.stop("page")
+    drafts.forget("page")
+    drafts.forget("page")
+    assert job
     assert job.state is State.CANCELLED
     assert queue.waiting == 0
 
