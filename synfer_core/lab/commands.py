@@ -67,19 +67,7 @@ def _add_real(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("real faces")
     group.add_argument("--real", type=Path, metavar="DIR", help="labelled, to be mixed in")
     group.add_argument("--mix", type=float, metavar="X", help="share of real ones among those seen")
-    group.add_argument(
-        "--align",
-        type=Path,
-        metavar="DIR",
-        help="weigh synthetic faces to be like these, unlabelled",
-    )
-    group.add_argument(
-        "--space",
-        default="au-reader",
-        choices=("au-reader", "attributes"),
-        help="whose features are compared (%(default)s)",
-    )
-    group.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+    options.add_alignment(group)
 
 
 def _add_pretrain(parts: Subparsers) -> None:
@@ -166,14 +154,13 @@ def _supervised(args: argparse.Namespace) -> int:
 
 def _aligned(args: argparse.Namespace, training: Faces) -> tuple[Weights | None, dict[str, Any]]:
     """Weights by which the training faces are like those of ``--align``, and figures of them."""
-    if args.align is None:
+    target = options.target(args)
+    if target is None:
         return None, {}
     from synfer_core.lab import align
-    from synfer_core.synthesizer import DEFAULT_FOLDER
 
-    real = options.faces(args, args.align, labelled=False)
-    space = align.space_of(args.space, args.models or DEFAULT_FOLDER)
-    made = align.align(training, real, space, seed=args.seed)
+    real = target.faces
+    made = align.align(training, real, target.space, seed=args.seed)
     print(
         f"discrepancy (MMD) to {real.name}: {made.before:.5f} before, {made.after:.5f} after; "
         f"effective sample size {made.effective:.0f} of {len(training):,}"

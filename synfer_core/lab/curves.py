@@ -18,7 +18,13 @@ from synfer_core.lab.scaling import Cell, Outcome, Plan
 Row = dict[str, Any]
 
 _COLOURS = ("#0b6e99", "#c2571a", "#5b8c2a", "#7a4fa3", "#a23b5a", "#6b6b6b")
-_LINES = {"supervised": ("-", "o"), "simclr": ("--", "s"), "byol": ("-.", "^"), "moco": (":", "D")}
+_LINES = {
+    "supervised": ("-", "o"),
+    "aligned": ((0, (5, 1)), "v"),
+    "simclr": ("--", "s"),
+    "byol": ("-.", "^"),
+    "moco": (":", "D"),
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,25 @@ class Curves:
             if other["accuracy"] > 0
         ]
 
+    def closed(self) -> list[Row]:
+        """What share of a curve's gap to the others, and to the real line, alignment closes."""
+        means = {(r["source"], r["method"], r["size"]): r["accuracy"] for r in self.rows()}
+        return [
+            {
+                "source": source,
+                "size": size,
+                "of": other,
+                "gap": round(gap, 4),
+                "closed": round((aligned - means[source, "supervised", size]) / gap, 4),
+            }
+            for (source, method, size), aligned in means.items()
+            if method == "aligned"
+            for (other, learned, many), reached in means.items()
+            if learned == "supervised" and other != source
+            if many == size or other == self.real
+            if (gap := reached - means.get((source, "supervised", size), reached)) > 0
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {
@@ -80,6 +105,7 @@ class Curves:
             "chance": round(self.chance, 4),
             "curves": self.rows(),
             "relative": self.relative(),
+            "closed": self.closed(),
             "cells": [{**asdict(cell), **asdict(made)} for cell, made in self.outcomes.items()],
         }
 
@@ -97,6 +123,10 @@ class Curves:
             f"{row['source']}, {METHODS[row['method']]}, {row['size']:,} images: accuracy "
             f"{Estimate(row['accuracy'], row['accuracy_low'], row['accuracy_high'])}"
             for row in self.rows()
+        ] + [
+            f"{row['source']}, {row['size']:,} images: alignment closes {row['closed']:.2f} of the "
+            f"{row['gap']:.3f} to {row['of']}"
+            for row in self.closed()
         ]
 
     def picture(self, title: str) -> bytes:

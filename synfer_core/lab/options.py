@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from synfer_core.data.progress import bar, in_words
 
 if TYPE_CHECKING:
+    from synfer_core.lab.align import Target
     from synfer_core.lab.images import Faces
     from synfer_core.lab.nets import NetConfig
     from synfer_core.lab.steps import Budget
@@ -69,6 +70,34 @@ def add_augment(parser: argparse.ArgumentParser) -> None:
         choices=("none", "mild", "wide"),
         help="wide for tests on photos, mild for pictures like those of the training (%(default)s)",
     )
+
+
+def add_alignment(group: Any) -> None:
+    """Whether synthetic faces are brought near to real ones, and in which features."""
+    group.add_argument(
+        "--align",
+        type=Path,
+        metavar="DIR",
+        help="weigh synthetic faces to be like these, unlabelled",
+    )
+    group.add_argument(
+        "--space",
+        default="au-reader",
+        choices=("au-reader", "attributes"),
+        help="whose features are compared (%(default)s)",
+    )
+    group.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+
+
+def target(args: argparse.Namespace) -> Target | None:
+    """What ``--align`` names, read; None where it is not given."""
+    if args.align is None:
+        return None
+    from synfer_core.lab.align import Target, space_of
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    space = space_of(args.space, args.models or DEFAULT_FOLDER)
+    return Target(faces(args, args.align, labelled=False), space)
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:

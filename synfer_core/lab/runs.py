@@ -23,6 +23,7 @@ RUN = "run.json"
 FIGURES = "figures.json"
 METHODS = {
     "supervised": "supervised",
+    "aligned": "supervised, aligned",
     "simclr": "SimCLR",
     "byol": "BYOL",
     "moco": "MoCo v3",

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from synfer_core.errors import DataError, RequestError
 from synfer_core.files import MAX_TEXT_BYTES, read_text_bytes, write_whole
 from synfer_core.lab import nets, probe, steps, supervised
+from synfer_core.lab.align import Target
 from synfer_core.lab.augment import Strength
 from synfer_core.lab.images import Faces
 from synfer_core.lab.nets import NetConfig, Recogniser
@@ -28,8 +29,8 @@ from synfer_core.lab.pretraining import METHODS, Method, pretrain
 from synfer_core.lab.steps import Budget, Tell
 from synfer_core.training.attributes import balanced_accuracy
 
-Paradigm = Literal["supervised"] | Method
-PARADIGMS: tuple[Paradigm, ...] = ("supervised", *METHODS)
+Paradigm = Literal["supervised", "aligned"] | Method
+PARADIGMS: tuple[Paradigm, ...] = ("supervised", "aligned", *METHODS)
 CELLS = "cells"
 FORMAT = 1
 """Part of what decides a cell: to be raised when the lab's training changes."""
@@ -44,7 +45,8 @@ class Cell:
 
     Attributes:
         source: Name of what is learned from.
-        method: ``supervised``, or a self-supervised method with a linear probe on the same images.
+        method: ``supervised``; ``aligned``, the same with weights that bring the images near to
+            real ones; or a self-supervised method with a linear probe on the same images.
         size: Images.
         seed: Of the choice of images, and of training.
     """
@@ -53,6 +55,11 @@ class Cell:
     method: Paradigm
     size: int
     seed: int
+
+    @property
+    def by_labels(self) -> bool:
+        """Whether the training looks at labels."""
+        return self.method in ("supervised", "aligned")
 
 
 @dataclass(frozen=True)
@@ -102,13 +109,13 @@ class Plan:
 
     def budget(self, cell: Cell) -> Budget:
         """What a cell may see."""
-        usual = self.supervised if cell.method == "supervised" else self.pretraining
+        usual = self.supervised if cell.by_labels else self.pretraining
         return replace(usual, seed=cell.seed)
 
     def cost(self, cell: Cell) -> int:
         """Images that go through the network in a cell; a second view counts."""
         samples = self.budget(cell).samples
-        return samples if cell.method == "supervised" else _VIEWS * samples
+        return samples if cell.by_labels else _VIEWS * samples
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,7 @@ class Bench:
         test: All with labels.
         folder: Gets a file for each cell.
         real: Name of the source that draws the reference line; None for none.
+        target: What method ``aligned`` brings the sources near to.
     """
 
     plan: Plan
@@ -128,6 +136,11 @@ class Bench:
     test: Faces
     folder: Path
     real: str | None = None
+    target: Target | None = None
+
+    def __post_init__(self) -> None:
+        if "aligned" in self.plan.methods and self.target is None:
+            raise RequestError("method aligned needs real faces", field="--align", allowed="DIR")
 
     def cells(self) -> list[Cell]:
         """The plan's cells, all of one seed before the next.
@@ -143,6 +156,7 @@ class Bench:
             for name, faces in self.sources.items()
             for size in self._sizes(name, faces)
             for method in self.plan.methods
+            if (name, method) != (self.real, "aligned")
         ]
         if all(cell.source == self.real for cell in cells):
             raise DataError("no source has so many images", field="--sizes")
@@ -188,6 +202,12 @@ class Bench:
         plan, budget = self.plan, self.plan.budget(cell)
         if cell.method == "supervised":
             return supervised.train(faces, plan.net, budget, plan.augment, tell=tell)
+        if cell.method == "aligned":
+            assert self.target
+            weights = self.target.weigh(faces, cell.seed)
+            return supervised.train(
+                faces, plan.net, budget, plan.augment, weights=weights, tell=tell
+            )
         return probe.fit(pretrain(cell.method, faces, plan.net, budget, tell=tell), faces)
 
     def kept(self, cell: Cell) -> Outcome | None:
@@ -206,7 +226,9 @@ class Bench:
 
     def path(self, cell: Cell) -> Path:
         """The file of a cell; its name holds a hash of all that decides the outcome."""
-        learned = self.plan.augment if cell.method == "supervised" else probe.PENALTY
+        learned: Any = self.plan.augment if cell.by_labels else probe.PENALTY
+        if cell.method == "aligned" and self.target:
+            learned = [learned, *self.target.decides()]
         decides: dict[str, Any] = {
             "format": FORMAT,
             "cell": {**asdict(cell), "source": self._hashes[cell.source]},

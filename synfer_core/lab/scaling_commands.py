@@ -38,6 +38,7 @@ def add_parser(parts: Subparsers) -> None:
     for name in ("train", "real", "test"):
         faces.add_argument(f"--{name}-split", metavar="S", help="train, val or test of it (all)")
     options.add_reading(faces)
+    options.add_alignment(parser.add_argument_group("alignment: a further curve of each source"))
     _add_plan(parser)
     options.add_augment(parser)
     options.add_out(parser)
@@ -100,9 +101,10 @@ def _plan(args: argparse.Namespace) -> Plan:
     from synfer_core.lab.scaling import Plan
     from synfer_core.lab.steps import Budget
 
+    aligned = ("aligned",) if args.align else ()
     return Plan(
         sizes=tuple(round(factor * args.unit) for factor in args.factors),
-        methods=tuple(args.methods),
+        methods=(*args.methods, *aligned),
         seeds=args.seeds,
         reference=args.unit,
         net=options.net_config(args),
@@ -137,4 +139,4 @@ def _bench(args: argparse.Namespace, plan: Plan, names: list[tuple[str, Path]]) 
         if short and (real is None or name != real[0]):
             had = f"{name} has {len(sources[name]):,} images"
             print(f"{had}; left out: {', '.join(map(str, short))}", file=sys.stderr)
-    return Bench(plan, sources, test, args.out, real[0] if real else None)
+    return Bench(plan, sources, test, args.out, real[0] if real else None, options.target(args))

@@ -96,8 +96,10 @@ def test_scaling_writes_picture_table_and_goes_on(
         assert [row["size"] for row in csv.DictReader(file)] == ["16", "64"]
     cells = {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
     assert len(cells) == 4
-    assert cli.main([*command, *plan, "--out", str(out)]) == 0
-    assert {path.name: path.read_bytes() for path in (out / "cells").iterdir()} == cells
+    assert cli.main([*command, *plan, "--out", str(out), "--align", str(others)]) == 0
+    now = {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
+    assert now.items() > cells.items(), "what was made is kept"
+    assert sum("-aligned-" in name for name in now) == len(now) - len(cells) == 4
 
 
 def test_bad_requests_name_the_field(

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from synfer_core.errors import DataError, RequestError
+from synfer_core.evaluation.features import Space
+from synfer_core.lab.align import Target
 from synfer_core.lab.curves import Curves, over_seeds
 from synfer_core.lab.images import Faces
 from synfer_core.lab.nets import NetConfig
@@ -81,6 +83,26 @@ def test_self_supervised_cells_end_in_a_probe(bench: Bench) -> None:
 
 
 @pytest.fixture
+def target(test_faces: Faces) -> Target:
+    means = Space("means", lambda images: images.mean((1, 2)).astype(np.float64))
+    return Target(test_faces, means)
+
+
+def test_aligned_cells_learn_with_weights_towards_the_target(bench: Bench, target: Target) -> None:
+    methods = replace(PLAN, methods=("supervised", "aligned"), sizes=(64,))
+    with pytest.raises(RequestError, match="--align"):
+        replace(bench, plan=methods)
+    aligned = replace(bench, plan=methods, target=target)
+    assert ("photos", "aligned") not in {(c.source, c.method) for c in aligned.cells()}
+    cell = Cell("made", "aligned", 64, 0)
+    even = aligned.make(replace(cell, method="supervised"))
+    assert aligned.make(cell).balanced != even.balanced
+    other = replace(aligned, target=replace(target, faces=target.faces.take(np.arange(12))))
+    assert len({b.path(cell).name for b in (aligned, other)}) == 2
+    assert other.path(replace(cell, method="simclr")) == bench.path(replace(cell, method="simclr"))
+
+
+@pytest.fixture
 def curves() -> Curves:
     outcomes = {
         Cell(source, method, size, seed): Outcome(base + size / 4000 + seed / 100, base, 1.0)
@@ -113,6 +135,22 @@ def test_shares_of_other_curves_and_of_the_real_line(curves: Curves) -> None:
     assert shares["renders", "supervised", 250, "photos"] == pytest.approx(0.4725 / 0.8, abs=1e-3)
     assert ("renders", "simclr", 250, "photos") not in shares
     assert not any(source == "photos" for source, *_ in shares)
+
+
+def test_the_share_of_the_gap_that_alignment_closes(curves: Curves) -> None:
+    assert curves.closed() == []
+    more = {
+        Cell(source, "aligned", 1000, seed): Outcome(accuracy, accuracy, 1.0)
+        for source, accuracy in (("generated", 0.61), ("renders", 0.61))
+        for seed in range(3)
+    }
+    closed = replace(curves, outcomes={**curves.outcomes, **more}).closed()
+    shares = {(row["source"], row["of"]): (row["gap"], row["closed"]) for row in closed}
+    assert shares == {  # renders are ahead of generated ones, so there is no gap the other way
+        ("generated", "renders"): (0.1, 0.5),
+        ("generated", "photos"): (0.24, pytest.approx(0.05 / 0.24, abs=1e-4)),
+        ("renders", "photos"): (0.14, pytest.approx(-0.05 / 0.14, abs=1e-4)),
+    }
 
 
 def test_the_picture_is_light_and_large_enough(curves: Curves) -> None:
