@@ -24,8 +24,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "serve": ("synfer_core.commands", "open the studio as a web page"),
         "generate": ("synfer_core.commands", "make an image from a recipe, or many from a file"),
-        "edit": ("synfer_core.commands", "give a face another expression, the rest kept"),
-        "enrich": ("synfer_core.commands", "write a detailed prompt from a coarse description"),
+        "edit": ("synfer_core.edit_command", "give a face another expression, the rest kept"),
+        "enrich": (
+            "synfer_core.enrich_command",
+            "write a detailed prompt from a coarse description",
+        ),
         "annotate": (
             "synfer_core.annotations.commands",
             "read expression and action units off images",

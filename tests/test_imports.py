@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LIGHT = ["synfer_core", "synfer_core.facs", "synfer_core.request", "synfer_core.errors",
-         "synfer_core.cli", "synfer_core.commands", "synfer_core.batch",
+         "synfer_core.cli", "synfer_core.commands", "synfer_core.edit_command",
+         "synfer_core.enrich_command", "synfer_core.batch",
          "synfer_core.enrichment", "synfer_core.wire", "synfer_core.client",
          "synfer_core.stimuli.commands", "synfer_core.grids.commands", "synfer_core.grids.spec",
          "synfer_core.differences", "synfer_core.morphs.commands",

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synfer_core.commands import add_models, for_each, print_summary
+from synfer_core.command_parts import add_models, for_each, print_summary
 from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.files import check_writable

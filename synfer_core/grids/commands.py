@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synfer_core.commands import add_marking, add_models, check_png, wanted_marking
+from synfer_core.command_parts import add_marking, add_models, check_png, wanted_marking
 from synfer_core.errors import RequestError
 from synfer_core.files import read_text_bytes, write_whole
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synfer_core.commands import action_units, add_marking, wanted_marking
+from synfer_core.command_parts import action_units, add_marking, wanted_marking
 from synfer_core.errors import RequestError
 
 if TYPE_CHECKING:

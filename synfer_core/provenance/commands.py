@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synfer_core.commands import for_each
+from synfer_core.command_parts import for_each
 
 if TYPE_CHECKING:
     from synfer_core.provenance.reading import Provenance
