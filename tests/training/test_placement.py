@@ -23,19 +23,9 @@ from synfer_core.training import run_record
 from synfer_core.training.loop import Losses, Schedule
 from synfer_core.training.placement import MIXED_VARIABLE, Alone
 from synfer_core.training.stable_diffusion import Run, SDTraining, loss
-from tests.models import tiny_sd
 from tests.training.ranks import SHARES
-from tests.training.tiny import write_faces
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("placement")
-    tiny_sd.write(place / "model")
-    write_faces(place / "data", identities=5)
-    return place
 
 
 @pytest.fixture

@@ -31,7 +31,6 @@ from synfer_core.training.loop import Loop, Schedule
 from synfer_core.training.stable_diffusion import ADAPTER_FILE, FERANNO_FILE, Run, SDTraining
 from tests.models import tiny_sd
 from tests.models.test_stable_diffusion import made
-from tests.training.tiny import write_faces
 
 TINY = SDTraining(
     batch=2,
@@ -40,15 +39,6 @@ TINY = SDTraining(
     feranno=FERAnnoTraining(width=16, blocks=1, copies=1, batch=4, reading=8, steps=4),
 )
 RECIPE = Recipe(backbone="sd", text="an old man", aus={"AU12": 4.0}, steps=2)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model and a data set."""
-    place = tmp_path_factory.mktemp("sd-training")
-    tiny_sd.write(place / "model")
-    write_faces(place / "data", identities=5)
-    return place
 
 
 @pytest.fixture
