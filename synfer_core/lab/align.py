@@ -80,27 +80,6 @@ class Alignment:
         }
 
 
-@dataclass(frozen=True)
-class Target:
-    """What synthetic faces are brought near to.
-
-    Attributes:
-        faces: Real ones; their labels are not looked at.
-        space: Where the distributions are compared.
-    """
-
-    faces: Faces
-    space: Space
-
-    def weigh(self, synthetic: Faces, seed: int) -> Floats:
-        """Weights (N,) of synthetic faces; see `align`."""
-        return align(synthetic, self.faces, self.space, seed=seed).weights
-
-    def decides(self) -> tuple[str, ...]:
-        """All that the weights of given faces depend on beside the seed."""
-        return self.space.name, self.faces.sha256()
-
-
 def space_of(name: SpaceName, models: Path) -> Space:
     """A feature space by name: of a gauge that ships, which takes no part in the lab's training.
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from synfer_core.lab.images import Faces
     from synfer_core.lab.runs import Run
     from synfer_core.lab.supervised import Weights
+    from synfer_core.lab.target import Target
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -142,30 +143,34 @@ def _supervised(args: argparse.Namespace) -> int:
     config, budget = options.net_config(args), options.budget(args)
     run = _begin(args, "supervised", f"{args.net} on {args.train.name}")
     training, test = options.both(args)
-    weights, known = _aligned(args, training)
+    target = options.target(args)
+    weights, known = _aligned(training, target, args.seed)
     if args.real:
         training, weights = _mixed(args, training, test, weights)
     tell = options.Progress("faces seen")
     net = supervised.train(training, config, budget, args.augment, weights=weights, tell=tell)
+    if target:
+        target.adapt(net)
     nets.save(net, config, args.out / RECOGNISER, "recogniser")
     figures = Figures(test, nets.in_batches(net, test.images).argmax(1))
     return _finish(run, figures, train=training.to_dict(), **known)
 
 
-def _aligned(args: argparse.Namespace, training: Faces) -> tuple[Weights | None, dict[str, Any]]:
-    """Weights by which the training faces are like those of ``--align``, and figures of them."""
-    target = options.target(args)
+def _aligned(
+    training: Faces, target: Target | None, seed: int
+) -> tuple[Weights | None, dict[str, Any]]:
+    """Weights that bring the training faces near to the target, if any, and figures of it."""
     if target is None:
         return None, {}
-    from synfer_core.lab import align
-
-    real = target.faces
-    made = align.align(training, real, target.space, seed=args.seed)
+    known: dict[str, Any] = {"norms": target.norms, "real": target.faces.to_dict()}
+    made = target.weigh(training, seed)
+    if made is None:
+        return None, {"align": known}
     print(
-        f"discrepancy (MMD) to {real.name}: {made.before:.5f} before, {made.after:.5f} after; "
-        f"effective sample size {made.effective:.0f} of {len(training):,}"
+        f"discrepancy (MMD) to {target.faces.name}: {made.before:.5f} before, {made.after:.5f} "
+        f"after; effective sample size {made.effective:.0f} of {len(training):,}"
     )
-    return made.weights, {"align": {**made.to_dict(), "real": real.to_dict()}}
+    return made.weights, {"align": {**made.to_dict(), **known}}
 
 
 def _mixed(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from synfer_core.data.progress import bar, in_words
 
 if TYPE_CHECKING:
-    from synfer_core.lab.align import Target
     from synfer_core.lab.images import Faces
     from synfer_core.lab.nets import NetConfig
     from synfer_core.lab.steps import Budget
+    from synfer_core.lab.target import Target
 
 _REDRAW = 0.2
 _LINES = 15.0
@@ -73,18 +73,20 @@ def add_augment(parser: argparse.ArgumentParser) -> None:
 
 
 def add_alignment(group: Any) -> None:
-    """Whether synthetic faces are brought near to real ones, and in which features."""
+    """Whether and how training on synthetic faces is brought near to real ones."""
+    group.add_argument("--align", type=Path, metavar="DIR", help="near to these, unlabelled")
     group.add_argument(
-        "--align",
-        type=Path,
-        metavar="DIR",
-        help="weigh synthetic faces to be like these, unlabelled",
+        "--align-by",
+        default="norms",
+        choices=("norms", "weights", "both"),
+        help="norms: the network's normalisation is taken from them; weights: synthetic faces "
+        "count as their distribution asks (%(default)s)",
     )
     group.add_argument(
         "--space",
         default="au-reader",
         choices=("au-reader", "attributes"),
-        help="whose features are compared (%(default)s)",
+        help="of weights: whose features are compared (%(default)s)",
     )
     group.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
 
@@ -93,11 +95,14 @@ def target(args: argparse.Namespace) -> Target | None:
     """What ``--align`` names, read; None where it is not given."""
     if args.align is None:
         return None
-    from synfer_core.lab.align import Target, space_of
+    from synfer_core.lab.align import space_of
+    from synfer_core.lab.target import Target
     from synfer_core.synthesizer import DEFAULT_FOLDER
 
-    space = space_of(args.space, args.models or DEFAULT_FOLDER)
-    return Target(faces(args, args.align, labelled=False), space)
+    real = faces(args, args.align, labelled=False)
+    weighs = args.align_by != "norms"
+    space = space_of(args.space, args.models or DEFAULT_FOLDER) if weighs else None
+    return Target(real, space, norms=args.align_by != "weights")
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:

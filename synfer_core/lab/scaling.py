@@ -21,12 +21,12 @@ from typing import Any, Literal
 from synfer_core.errors import DataError, RequestError
 from synfer_core.files import MAX_TEXT_BYTES, read_text_bytes, write_whole
 from synfer_core.lab import nets, probe, steps, supervised
-from synfer_core.lab.align import Target
 from synfer_core.lab.augment import Strength
 from synfer_core.lab.images import Faces
 from synfer_core.lab.nets import NetConfig, Recogniser
 from synfer_core.lab.pretraining import METHODS, Method, pretrain
 from synfer_core.lab.steps import Budget, Tell
+from synfer_core.lab.target import Target
 from synfer_core.training.attributes import balanced_accuracy
 
 Paradigm = Literal["supervised", "aligned"] | Method
@@ -45,8 +45,8 @@ class Cell:
 
     Attributes:
         source: Name of what is learned from.
-        method: ``supervised``; ``aligned``, the same with weights that bring the images near to
-            real ones; or a self-supervised method with a linear probe on the same images.
+        method: ``supervised``; ``aligned``, the same brought near to real faces; or a
+            self-supervised method with a linear probe on the same images.
         size: Images.
         seed: Of the choice of images, and of training.
     """
@@ -185,8 +185,7 @@ class Bench:
     def make(self, cell: Cell, tell: Tell = steps.untold) -> Outcome:
         """Train and test one cell, and write down what came of it."""
         start = time.perf_counter()
-        faces = self.sources[cell.source].first(cell.size, cell.seed)
-        net = self._learn(cell, faces, tell)
+        net = self.learned(cell, tell)
         read = nets.in_batches(net, self.test.images).argmax(1)
         outcome = Outcome(
             accuracy=float((read == self.test.labels).mean()),
@@ -198,17 +197,30 @@ class Bench:
         write_whole(path, json.dumps(asdict(outcome)).encode() + b"\n")
         return outcome
 
-    def _learn(self, cell: Cell, faces: Faces, tell: Tell) -> Recogniser:
-        plan, budget = self.plan, self.plan.budget(cell)
+    def learned(self, cell: Cell, tell: Tell = steps.untold) -> Recogniser:
+        """The network of a cell."""
+        faces = self.sources[cell.source].first(cell.size, cell.seed)
         if cell.method == "supervised":
-            return supervised.train(faces, plan.net, budget, plan.augment, tell=tell)
+            return self._by_labels(cell, faces, None, tell)
         if cell.method == "aligned":
-            assert self.target
-            weights = self.target.weigh(faces, cell.seed)
-            return supervised.train(
-                faces, plan.net, budget, plan.augment, weights=weights, tell=tell
-            )
-        return probe.fit(pretrain(cell.method, faces, plan.net, budget, tell=tell), faces)
+            return self._by_labels(cell, faces, self.target, tell)
+        budget = self.plan.budget(cell)
+        return probe.fit(pretrain(cell.method, faces, self.plan.net, budget, tell=tell), faces)
+
+    def _by_labels(self, cell: Cell, faces: Faces, target: Target | None, tell: Tell) -> Recogniser:
+        plan = self.plan
+        weighed = target.weigh(faces, cell.seed) if target else None
+        net = supervised.train(
+            faces,
+            plan.net,
+            plan.budget(cell),
+            plan.augment,
+            weights=weighed.weights if weighed else None,
+            tell=tell,
+        )
+        if target:
+            target.adapt(net)
+        return net
 
     def kept(self, cell: Cell) -> Outcome | None:
         """What an earlier run came to; None where there was none.

@@ -61,13 +61,16 @@ def test_real_faces_are_mixed_in_and_aligned_to(
 ) -> None:
     photos = write_photos(tmp_path / "photos")
     command = ["lab", "supervised", "--train", str(shards), "--test", str(others), *QUICK]
-    real = ["--real", str(photos), "--mix", "0.5", "--align", str(photos), "--crop", "none"]
+    near = ["--align", str(photos), "--crop", "none"]
+    real = ["--real", str(photos), "--mix", "0.5", *near, "--align-by", "both"]
     assert cli.main([*command, *real, "--out", str(tmp_path / "run")]) == 0
     found = figures(tmp_path / "run")
     assert found["train"]["images"] == 80 + 16
     assert found["align"]["synthetic"] == 80
     assert found["align"]["real"]["counts"] == {}
     assert "effective sample size" in capsys.readouterr().out
+    assert cli.main([*command, *near, "--out", str(tmp_path / "norms")]) == 0
+    assert figures(tmp_path / "norms")["align"].keys() == {"norms", "real"}
     assert cli.main([*command, "--mix", "0.5", "--out", str(tmp_path / "no")]) == 2
     assert "go together" in capsys.readouterr().err
 

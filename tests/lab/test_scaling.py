@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from synfer_core.decoding import to_tensor
 from synfer_core.errors import DataError, RequestError
 from synfer_core.evaluation.features import Space
-from synfer_core.lab.align import Target
 from synfer_core.lab.curves import Curves, over_seeds
 from synfer_core.lab.images import Faces
 from synfer_core.lab.nets import NetConfig
 from synfer_core.lab.scaling import Bench, Cell, Outcome, Plan
 from synfer_core.lab.steps import Budget
+from synfer_core.lab.target import Target
 
 PLAN = Plan(
     sizes=(16, 64, 500),
@@ -82,24 +84,30 @@ def test_self_supervised_cells_end_in_a_probe(bench: Bench) -> None:
     assert bench.kept(Cell("made", "simclr", 64, 0)) == outcome
 
 
-@pytest.fixture
-def target(test_faces: Faces) -> Target:
-    means = Space("means", lambda images: images.mean((1, 2)).astype(np.float64))
-    return Target(test_faces, means)
+MEANS = Space("means", lambda images: images.mean((1, 2)).astype(np.float64))
 
 
-def test_aligned_cells_learn_with_weights_towards_the_target(bench: Bench, target: Target) -> None:
-    methods = replace(PLAN, methods=("supervised", "aligned"), sizes=(64,))
+@pytest.mark.parametrize(
+    ("space", "norms"), [(None, True), (MEANS, False)], ids=["norms", "weights"]
+)
+def test_aligned_cells_are_brought_near_to_the_target(
+    bench: Bench, test_faces: Faces, space: Space | None, norms: bool
+) -> None:
+    plan = replace(PLAN, methods=("supervised", "aligned"), sizes=(64,))
     with pytest.raises(RequestError, match="--align"):
-        replace(bench, plan=methods)
-    aligned = replace(bench, plan=methods, target=target)
+        replace(bench, plan=plan)
+    aligned = replace(bench, plan=plan, target=Target(test_faces, space, norms))
     assert ("photos", "aligned") not in {(c.source, c.method) for c in aligned.cells()}
     cell = Cell("made", "aligned", 64, 0)
-    even = aligned.make(replace(cell, method="supervised"))
-    assert aligned.make(cell).balanced != even.balanced
-    other = replace(aligned, target=replace(target, faces=target.faces.take(np.arange(12))))
-    assert len({b.path(cell).name for b in (aligned, other)}) == 2
-    assert other.path(replace(cell, method="simclr")) == bench.path(replace(cell, method="simclr"))
+    plain, near = (aligned.learned(replace(cell, method=m)) for m in ("supervised", "aligned"))
+    images = to_tensor(test_faces.images)
+    assert not torch.equal(plain(images), near(images))
+    others = [Target(test_faces.take(np.arange(12)), space, norms), Target(test_faces, MEANS)]
+    benches = [aligned, *(replace(aligned, target=other) for other in others)]
+    assert len({b.path(cell).name for b in benches}) == 3
+    assert {b.path(replace(cell, method="simclr")) for b in (bench, *benches)} == {
+        bench.path(replace(cell, method="simclr"))
+    }
 
 
 @pytest.fixture
