@@ -124,7 +124,7 @@ def _line(places: Iterable[tuple[float, float]]) -> str:
 def _key_html(curves: Sequence[Curve]) -> str:
     return "".join(
         f'<span class="key {"level " if curve.real else ""}{_kind(place)}"><i></i>'
-        f"{escape(curve.name)}{' (photos)' if curve.real else ''}</span>"
+        f"{escape(curve.name)}{' (real)' if curve.real else ''}</span>"
         for place, curve in enumerate(curves)
     )
 
