@@ -189,6 +189,9 @@ class Accelerated:
             self.accelerator.scaler.load_state_dict(dict(state))
 
     def close(self) -> None:
+        # Nobody leaves while another still writes, nor with networks that hold the group.
+        self.accelerator.wait_for_everyone()
+        self.accelerator.free_memory()
         self.accelerator.end_training()
 
 
