@@ -29,7 +29,7 @@ ADDED_HELP = (
 )
 
 
-def add_models(parser: argparse.ArgumentParser) -> None:
+def add_models(parser: argparse._ActionsContainer) -> None:
     """Add the option that says where the weights are."""
     parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synfer_core.command_parts import add_models
 from synfer_core.errors import CancelledError, RequestError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _add_build(parts: Subparsers) -> None:
     parser = parts.add_parser("build", help="build a set, or go on with one")
     parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="what to build")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the set's folder")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+    add_models(parser)
     parser.add_argument(
         "--engine", choices=ENGINES, default="local", help="who works (%(default)s)"
     )

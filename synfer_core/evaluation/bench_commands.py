@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from synfer_core.command_parts import add_models
 from synfer_core.evaluation import options
 from synfer_core.facs import MAX_INTENSITY, canonical_key
 
@@ -36,7 +37,7 @@ def _add_latency(parts: Subparsers) -> None:
         description="Seconds from a recipe to its image and to the full report.",
         epilog=EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     parser.add_argument("--runs", type=int, default=7, help="images to time (%(default)s)")
     parser.add_argument(
         "--no-peer", action="store_true", help="skip the Stable Diffusion-sized peer (4 GB, 1 min)"
@@ -52,7 +53,7 @@ def _add_live(parts: Subparsers) -> None:
         description="Seconds from a slider's move to its draft, and what the draft shows of it.",
         epilog=EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     parser.add_argument("--people", type=int, default=3, help="how many (%(default)s)")
     parser.add_argument(
         "--units", nargs="+", metavar="AU12", help="action units to move (DISFA's twelve)"

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synfer_core.command_parts import add_models
+
 if TYPE_CHECKING:
     from synfer_core.data.engines import Engine
     from synfer_core.data.making import Workshop
@@ -48,7 +50,7 @@ def add_parsers(parts: Subparsers) -> None:
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="what to build")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+    add_models(parser)
     parser.add_argument("--engine", choices=("local", "ray"), default="local")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="(%(default)s)")
     parser.add_argument("--json", type=Path, metavar="F.json", help="write figures here")

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from synfer_core.command_parts import add_models
 from synfer_core.evaluation import options
 from synfer_core.files import write_whole
 
@@ -33,7 +34,7 @@ def _add_drift(parts: Subparsers) -> None:
         "of identity similarity, drift.json, beside the weights; stimulus sets are flagged by it.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     parser.add_argument("--people", type=int, default=60, help="five renders each (%(default)s)")
     options.add_json(parser)
     parser.set_defaults(run=_drift)
@@ -46,7 +47,7 @@ def _add_provenance(parts: Subparsers) -> None:
         description="Marked and unmarked pictures through compression, resizing and the like.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     parser.add_argument(
         "--renders", type=int, default=100, help="exact, at 128 and at 256 px (%(default)s)"
     )

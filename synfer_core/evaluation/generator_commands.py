@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from synfer_core.command_parts import add_models
 from synfer_core.evaluation import options
 from synfer_core.files import write_whole
 
@@ -32,7 +33,7 @@ def _add_first_light(parts: Subparsers) -> None:
         description="Seven expressions by preset, twelve people: faces found, expressions read.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     options.add_judges(parser)
     options.add_backbone(parser)
     parser.add_argument("--identities", type=int, default=12, help="people (%(default)s)")
@@ -48,7 +49,7 @@ def _add_control(parts: Subparsers) -> None:
         description="Whether AUs, sides, presets, words and the person come out as asked.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     options.add_judges(parser)
     options.add_backbone(parser)
     parser.add_argument(
@@ -81,7 +82,7 @@ def _add_attention(parts: Subparsers) -> None:
         description="Share of each AU's attention inside the region that FaceKit moves for it.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     parser.add_argument(
         "--images", type=int, default=264, help="22 a person, in whole people (%(default)s)"
     )
@@ -98,7 +99,7 @@ def _add_sheets(parts: Subparsers) -> None:
         epilog=options.EXAMPLES,
     )
     parser.add_argument("out", type=Path, metavar="DIR", help="gets random.jpg and so on")
-    options.add_models(parser)
+    add_models(parser)
     options.add_backbone(parser)
     parser.add_argument(
         "--kinds", nargs="+", choices=SHEETS, default=list(SHEETS), help="which sheets (all)"
@@ -114,7 +115,7 @@ def _add_morphs(parts: Subparsers) -> None:
         "moments shifted, and measures the jumps between frames and the person's similarity.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     parser.add_argument("--continua", type=int, default=8, help="one person each (%(default)s)")
     parser.add_argument("--frames", type=int, default=21, help="of each (%(default)s)")
     options.add_json(parser)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from synfer_core.command_parts import add_models
 from synfer_core.evaluation import options
 from synfer_core.files import write_whole
 from synfer_core.request import USUAL_STRENGTH, SemanticOptions
@@ -32,7 +33,7 @@ def _add_semantic(parts: Subparsers) -> None:
         description="A hard set with and without semantic guidance, in the same noise.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     options.add_judges(parser)
     parser.add_argument("--people", type=int, default=20, help="seven images each (%(default)s)")
     parser.add_argument(
@@ -65,7 +66,7 @@ def _add_ablation(parts: Subparsers) -> None:
         description="Eight expressions of the same people, with one part of the method more a row.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     options.add_judges(parser)
     parser.add_argument("--people", type=int, default=50, help="eight images each (%(default)s)")
     parser.add_argument(
@@ -96,7 +97,7 @@ def _add_inversion(parts: Subparsers) -> None:
         description="Round trips of held-out renders, and edits of their action units.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     options.add_judges(parser)
     parser.add_argument("--people", type=int, default=100, help="one render each (%(default)s)")
     parser.add_argument("--edits", type=int, default=2, help="of each render (%(default)s)")

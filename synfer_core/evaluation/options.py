@@ -42,11 +42,6 @@ STEPS = 20
 """Denoising steps of the images that are measured."""
 
 
-def add_models(parser: argparse.ArgumentParser) -> None:
-    """Where the weights are."""
-    parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
-
-
 def add_judges(parser: argparse.ArgumentParser) -> None:
     """Where the judges are."""
     parser.add_argument(

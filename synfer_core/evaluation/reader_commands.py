@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from synfer_core.command_parts import add_models
 from synfer_core.errors import WeightsError
 from synfer_core.evaluation import options
 from synfer_core.files import write_whole
@@ -34,7 +35,7 @@ def _add_feranno(parts: Subparsers) -> None:
         description="Accuracy, calibration and wrong labels found, on people not seen.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="renders; val and test are used"
     )
@@ -65,7 +66,7 @@ def _add_experts(parts: Subparsers) -> None:
         "and on generated images.",
         epilog=options.EXAMPLES,
     )
-    options.add_models(parser)
+    add_models(parser)
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="renders; test is used"
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from synfer_core.command_parts import add_models
 from synfer_core.errors import CancelledError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="reader, mediapipe, or a CSV file with OpenGraphAU's 41 (%(default)s)",
     )
-    parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+    add_models(parser)
     parser.add_argument("--device", default="cpu", help="of captioner and upscaler (%(default)s)")
 
 

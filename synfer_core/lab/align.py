@@ -90,6 +90,18 @@ def space_of(name: SpaceName, models: Path) -> Space:
     return features.acts(file) if name == "au-reader" else features.looks(file)
 
 
+def refuse_few(real: Faces) -> None:
+    """Refuse too few faces to align to.
+
+    Raises:
+        DataError: There are fewer than ten.
+    """
+    if len(real) < LEAST_REAL:
+        raise DataError(
+            f"has {len(real)} faces", field=real.name, allowed=f"{LEAST_REAL} or more to align to"
+        )
+
+
 def align(
     synthetic: Faces, real: Faces, space: Space, *, most: float = MOST, seed: int = 0
 ) -> Alignment:
@@ -106,10 +118,7 @@ def align(
         DataError: There are fewer than ten real faces.
         RequestError: `most` is not above 1.
     """
-    if len(real) < LEAST_REAL:
-        raise DataError(
-            f"has {len(real)} faces", field=real.name, allowed=f"{LEAST_REAL} or more to align to"
-        )
+    refuse_few(real)
     if most <= 1:
         raise RequestError("is out of range", field="most", allowed="above 1")
     order = np.random.default_rng(seed).permutation(len(real))

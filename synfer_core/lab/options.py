@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synfer_core.command_parts import add_models
 from synfer_core.data.progress import bar, in_words
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def add_alignment(group: Any) -> None:
         choices=("au-reader", "attributes"),
         help="of weights: whose features are compared (%(default)s)",
     )
-    group.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+    add_models(group)
 
 
 def target(args: argparse.Namespace) -> Target | None:

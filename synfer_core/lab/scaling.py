@@ -239,8 +239,8 @@ class Bench:
     def path(self, cell: Cell) -> Path:
         """The file of a cell; its name holds a hash of all that decides the outcome."""
         learned: Any = self.plan.augment if cell.by_labels else probe.PENALTY
-        if cell.method == "aligned" and self.target:
-            learned = [learned, *self.target.decides()]
+        if cell.method == "aligned":
+            learned = [learned, *self._target_decides]
         decides: dict[str, Any] = {
             "format": FORMAT,
             "cell": {**asdict(cell), "source": self._hashes[cell.source]},
@@ -256,6 +256,10 @@ class Bench:
     @cached_property
     def _hashes(self) -> dict[str, str]:
         return {name: faces.sha256() for name, faces in self.sources.items()}
+
+    @cached_property
+    def _target_decides(self) -> list[object]:
+        return self.target.decides() if self.target else []
 
     @cached_property
     def _test_hash(self) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synfer_core.errors import DataError
 from synfer_core.evaluation.features import Space
 from synfer_core.lab import norms
-from synfer_core.lab.align import LEAST_REAL, Alignment, align
+from synfer_core.lab.align import Alignment, align, refuse_few
 from synfer_core.lab.images import Faces
 from synfer_core.lab.nets import Recogniser
 
@@ -31,12 +30,7 @@ class Target:
     norms: bool = True
 
     def __post_init__(self) -> None:
-        if len(self.faces) < LEAST_REAL:
-            raise DataError(
-                f"has {len(self.faces)} faces",
-                field=self.faces.name,
-                allowed=f"{LEAST_REAL} or more to align to",
-            )
+        refuse_few(self.faces)
 
     def weigh(self, synthetic: Faces, seed: int) -> Alignment | None:
         """The weights of synthetic faces, and what they do; None where none are wanted."""

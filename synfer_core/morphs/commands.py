@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synfer_core.command_parts import action_units, add_marking, wanted_marking
+from synfer_core.command_parts import action_units, add_marking, add_models, wanted_marking
 from synfer_core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR|F.zip", help="a new folder, or a ZIP file"
     )
-    parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+    add_models(parser)
     add_marking(parser)
     _add_options(parser.add_argument_group("in place of a specification"))
     parser.set_defaults(run=_morph)

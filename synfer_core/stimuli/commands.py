@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from synfer_core.command_parts import add_models
 from synfer_core.errors import CancelledError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR|F.zip", help="a new folder, or a ZIP file"
     )
-    parser.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+    add_models(parser)
     parser.set_defaults(run=_stimuli)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from synfer_core.command_parts import add_models
 from synfer_core.errors import RequestError
 from synfer_core.training import launching
 from synfer_core.training.launching import SD_STAGES
@@ -118,7 +119,7 @@ def _add_experts(subparsers: Subparsers) -> None:
     fit.add_argument(
         "--data", type=Path, nargs="+", required=True, metavar="DIR", help="renders; val is used"
     )
-    fit.add_argument("--models", type=Path, metavar="DIR", help="weights (the ones that ship)")
+    add_models(fit)
     fit.add_argument("--out", type=Path, metavar="F.json", help="(experts.json in --models)")
     fit.add_argument(
         "--expert",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -45,10 +47,7 @@ def test_moments_become_those_of_the_faces_and_weights_stay(
     assert not any(part.training for part in net.modules())
 
 
-def test_a_brighter_kind_of_faces_is_read_as_the_usual_one(
-    net: Recogniser, training: Faces
-) -> None:
-    """Batch normalisation of the first layer undoes any change of brightness and contrast."""
+def test_moments_that_were_off_are_made_right(net: Recogniser, training: Faces) -> None:
     first = training.take(np.arange(60))
     images = to_tensor(first.images)
     norms.adapt(net, first)
@@ -61,6 +60,21 @@ def test_a_brighter_kind_of_faces_is_read_as_the_usual_one(
     assert not torch.allclose(stem(images), usual, atol=0.05)
     norms.adapt(net, first)
     torch.testing.assert_close(stem(images), usual)
+
+
+def test_faces_of_less_contrast_are_seen_as_the_usual_ones(
+    net: Recogniser, training: Faces
+) -> None:
+    """The first layer has no bias: what scales its input scales its moments alike."""
+    first = training.take(np.arange(60))
+    faint = replace(first, images=(first.images // 4 + 96).astype(np.uint8))
+    stem = net.backbone.body.embedder  # type: ignore[union-attr]
+    norms.adapt(net, first)
+    usual = stem(to_tensor(first.images))
+    before = (stem(to_tensor(faint.images)) - usual).abs().mean()
+    norms.adapt(net, faint)
+    after = (stem(to_tensor(faint.images)) - usual).abs().mean()
+    assert after < 0.25 * before
 
 
 def test_networks_without_batch_normalisation_are_refused(training: Faces) -> None:
