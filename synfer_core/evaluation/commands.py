@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from synfer_core.evaluation import (
     bench_commands,
     data_commands,
+    facekit_commands,
     file_commands,
     generator_commands,
     method_commands,
@@ -18,7 +19,14 @@ from synfer_core.evaluation import (
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-_GROUPS = (generator_commands, reader_commands, method_commands, file_commands, data_commands)
+_GROUPS = (
+    generator_commands,
+    reader_commands,
+    method_commands,
+    file_commands,
+    data_commands,
+    facekit_commands,
+)
 
 
 def add_parser(subparsers: Subparsers) -> None:

@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   synfer eval drift --json drift-figures.json
   synfer eval morphs --continua 8 --json morphs.json
   synfer eval provenance --json provenance.json --sheet watermark.jpg
+  synfer eval facekit --json facekit.json --sheet people.jpg
   synfer eval fetext trial/ --json fetext.json --sheet fetext.jpg
   synfer eval sheets sheets/"""
 """Below the help of every measurement."""
