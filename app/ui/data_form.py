@@ -8,7 +8,7 @@ from html import escape
 from app.settings import Settings
 from app.ui.data_recipe import MAX_TEXT
 from app.ui.fields import Fields
-from synfer_core.data.spec import FACTORS
+from synfer_core.facekit.demographics import FACTORS
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES, format_facs
 from synfer_core.models.backbone import Capabilities
 

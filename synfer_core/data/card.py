@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from synfer_core.data.manifest import Record
-from synfer_core.data.people import SHOWN
 from synfer_core.data.plan import Plan
 from synfer_core.evaluation.sheets import contact_sheet
+from synfer_core.facekit.demographics import SHOWN
 from synfer_core.files import write_whole
 
 CARD, GRID = "README.md", "grid.jpg"

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 from synfer_core.data.card import CARD, GRID
 from synfer_core.data.manifest import MANIFEST, Record, read
 from synfer_core.errors import DataError
+from synfer_core.facekit import demographics
 from synfer_core.facekit.identity import split_of
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, slots_of
 from synfer_core.stimuli import archive
@@ -31,7 +32,7 @@ PER_FILE = 1000
 
 UNLABELLED = "unlabelled"
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
-_FACTORS = ("sex", "age", "skin_tone", "hair", "hair_colour", "beard", "glasses")
+_FURTHER = ("hair", "hair_colour", "beard", "glasses")
 
 Tell = Callable[[int], None]
 
@@ -71,7 +72,9 @@ class Item:
             "verdict": record.attempts[-1].verdict,
             "attempts": len(record.attempts),
             "person": record.person,
-            **{factor: record.apparent.get(factor, "") for factor in _FACTORS},
+            **dict.fromkeys(demographics.COLUMNS, ""),
+            **demographics.columns(record.apparent),
+            **{factor: record.apparent.get(factor, "") for factor in _FURTHER},
             "prompt": self.prompt,
             **{f"asked_{slot}": slots.get(slot, 0.0) for slot in AU_SLOTS},
             **{f"read_{slot}": record.aus.get(slot) for slot in AU_SLOTS},

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from synfer_core.data import duplicates, shards
 from synfer_core.data.manifest import Attempt, Record, Status
-from synfer_core.data.people import apparent
 from synfer_core.data.plan import Plan, Row
 from synfer_core.errors import CancelledError, FaultError, RequestError, SynferError
+from synfer_core.facekit.demographics import apparent
 from synfer_core.facs import Expression
 from synfer_core.provenance.export import pixels_sha256
 from synfer_core.provenance.marking import Marking

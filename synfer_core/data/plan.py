@@ -16,12 +16,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from synfer_core.data import people
 from synfer_core.data.aus import Table, at_random, varied_prototype
-from synfer_core.data.people import Cell
 from synfer_core.data.spec import DataSet
 from synfer_core.enrichment import enrich_recipe
 from synfer_core.errors import RequestError
+from synfer_core.facekit import demographics
+from synfer_core.facekit.demographics import Cell
 from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.request import Recipe
 
@@ -129,7 +129,7 @@ class Plan:
 
     @cached_property
     def _cells(self) -> tuple[Cell, ...]:
-        return people.cells(self.spec.people.balance, self.spec.seed)
+        return demographics.cells(self.spec.people.balance, self.spec.seed)
 
     @cached_property
     def _lines(self) -> Mapping[Expression | None, NDArray[np.int64]]:
@@ -163,7 +163,7 @@ class Plan:
         fields: dict[str, Any] = {
             **spec.recipe,
             "backbone": spec.backbone,
-            "text": ", ".join(filter(None, (people.describe(row.cell), spec.text))),
+            "text": ", ".join(filter(None, (demographics.describe(row.cell), spec.text))),
             "expression": row.label,
             "seed": int(rng.integers(2**53)),
             "identity_seed": row.person,

@@ -10,39 +10,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from synfer_core.errors import RequestError
-from synfer_core.facekit.palette import (
-    AGE_BOUNDS,
-    BEARDS,
-    EYE_COLOURS,
-    GLASSES,
-    HAIR_COLOURS,
-    HAIR_STYLES,
-    SEXES,
-    SKIN_WORDS,
-)
+from synfer_core.facekit.demographics import Factor, factor_values, factors_as_mapping
 from synfer_core.facs import MAX_INTENSITY, Expression, canonical_key
 from synfer_core.request import USUAL_STRENGTH, Recipe, Seed, Text
 from synfer_core.stimuli.spec import Part, Specification, check_unique
 
 MAX_IMAGES = 100_000_000
-MAX_CELLS = 4096
 FIRST_PERSON = 5_000_000_000
 """Identity seed of the first person: beyond those that networks and judges learned from."""
-
-Factor = Literal["sex", "age", "skin_tone", "hair", "hair_colour", "eye_colour", "beard", "glasses"]
-FACTORS: Mapping[Factor, tuple[str, ...]] = MappingProxyType(
-    {
-        "sex": SEXES,
-        "age": tuple(AGE_BOUNDS),
-        "skin_tone": SKIN_WORDS,
-        "hair": HAIR_STYLES,
-        "hair_colour": tuple(HAIR_COLOURS),
-        "eye_colour": tuple(EYE_COLOURS),
-        "beard": BEARDS,
-        "glasses": GLASSES,
-    }
-)
-"""What can be asked for of a person, and its values; what none of it names is left to chance."""
 
 USUAL: Mapping[Factor, tuple[str, ...]] = MappingProxyType(
     {
@@ -52,7 +27,7 @@ USUAL: Mapping[Factor, tuple[str, ...]] = MappingProxyType(
         "glasses": ("none", "thin"),
     }
 )
-"""Values of a factor that is named without any; all of `FACTORS` where it is not here."""
+"""Values of a factor that is named without any; all of its values where it is not here."""
 
 SET_BY_PLAN = (
     *("backbone", "text", "aus", "facs", "expression", "seed", "identity_seed", "identity_code"),
@@ -129,32 +104,10 @@ class People(Part):
     @field_validator("balance", mode="before")
     @classmethod
     def _usual(cls, value: object) -> object:
-        if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
-            check_unique(value, "people.balance")
-            value = dict.fromkeys(value)
+        value = factors_as_mapping(value, "people.balance")
         if not isinstance(value, Mapping):
             return value
-        return {k: _values(k, v) for k, v in value.items()}
-
-
-def _values(factor: object, values: object) -> object:
-    """The values of one factor, checked.
-
-    Raises:
-        RequestError: The factor or a value is not known.
-    """
-    field = f"people.balance.{factor}"
-    known = next((v for k, v in FACTORS.items() if k == factor), None)
-    if known is None:
-        raise RequestError("is no factor", field=field, allowed=", ".join(FACTORS))
-    if values is None:
-        return next((v for k, v in USUAL.items() if k == factor), known)
-    if isinstance(values, str):
-        values = known if values == "all" else (values,)
-    if not isinstance(values, list | tuple) or not values or not all(v in known for v in values):
-        raise RequestError(f"{values!r} is not known", field=field, allowed=", ".join(known))
-    check_unique(values, field)
-    return values
+        return {k: factor_values(k, v, USUAL, "people.balance") for k, v in value.items()}
 
 
 class Verdicts(Part):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
+from synfer_core.facekit import demographics
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, format_facs
 from synfer_core.morphs import video
 from synfer_core.morphs.making import Frame, Morph
@@ -29,6 +30,7 @@ COLUMNS: Mapping[str, str] = {
     "ms": "when it is shown, in milliseconds",
     "moment": "where it lies on the curves, 0 to 1; unlike its time where frames are spaced evenly",
     "facs": "action units asked for, each at its nearest FACS letter (A to E); empty for none",
+    **demographics.COLUMNS,
     "measured_facs": "action units measured, as FACS string",
     **{f"measured_{slot}": "intensity measured, 0 to 5" for slot in AU_SLOTS},
     "au_reader": "who measured them",
@@ -109,6 +111,7 @@ def _row(morph: Morph, frame: Frame) -> Row:
         "moment": frame.moment,
         "facs": format_facs(asked),
         **{f"asked_{key}": asked.get(key, 0.0) for key in morph.continuum.ways},
+        **morph.person,
         "measured_facs": format_facs(made.aus),
         **{f"measured_{slot}": value for slot, value in made.aus.items()},
         "au_reader": made.au_reader,

@@ -7,8 +7,8 @@ neighbours differ evenly -> measure. All frames share person, words and seed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from synfer_core.morphs.evenness import Evenness, Floats, spread
 from synfer_core.morphs.spec import Continuum
 from synfer_core.report import Pixels
 from synfer_core.stimuli.making import Clock, Stage, Watch
+from synfer_core.stimuli.people import columns_of
 from synfer_core.stimuli.store import Made, Store
 from synfer_core.stimuli.tools import Tools
 
@@ -58,6 +59,7 @@ class Morph:
         unspaced: The same of the frames at equal moments; None where they were not shifted.
         threshold: Identity similarity below which a frame is flagged; None where there is none.
         note: What a user should know of the identity gauge; empty where all is there.
+        person: Cells of `demographics.COLUMNS`, as far as they are known.
     """
 
     continuum: Continuum
@@ -66,6 +68,7 @@ class Morph:
     unspaced: Evenness | None
     threshold: float | None
     note: str
+    person: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def flagged(self) -> tuple[int, ...]:
@@ -152,7 +155,8 @@ class Making:
             )
             for number, (one, similarity) in enumerate(zip(made, similarities, strict=True))
         )
-        return Morph(self.continuum, frames, evenness, unspaced, threshold, self.tools.note)
+        person = columns_of(made[0].recipe, self.tools.origin(made[0].recipe))
+        return Morph(self.continuum, frames, evenness, unspaced, threshold, self.tools.note, person)
 
     def _similarities(self, images: Sequence[Pixels]) -> list[float | None]:
         gauge = self.tools.identity

@@ -6,9 +6,11 @@ ACM 2021 (https://doi.org/10.1145/3458723), in short.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from synfer_core.facekit import demographics
 from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X, EYES_Y
 from synfer_core.facs import format_facs
 from synfer_core.stimuli.exports import CONDITIONS, IMAGES, PRELOAD
@@ -45,6 +47,7 @@ def methods(record: Record) -> str:
         for part in (
             _what(record),
             _origin(record),
+            _people(record),
             _shown(record),
             _framed(record),
             _matched(record),
@@ -85,6 +88,18 @@ def _origin(record: Record) -> str:
         f"2020). All images share the noise seed {record.plan.stimuli[0].recipe.seed}, so that "
         "each identity keeps its hair, light and background."
     )
+
+
+def _people(record: Record) -> str:
+    """How many identities have each apparent sex, age and skin tone; empty where none is known."""
+    known = {row["subject"]: row for row in record.rows}.values()
+    told = []
+    for column in demographics.COLUMNS:
+        counts = Counter(str(row[column]) for row in known if column in row)
+        if counts:
+            listed = ", ".join(f"{value} {count}" for value, count in counts.most_common())
+            told.append(f"{column.replace('_', ' ')}: {listed}")
+    return f"Identities by what they suggest: {'; '.join(told)}." if told else ""
 
 
 def _shown(record: Record) -> str:
@@ -197,7 +212,7 @@ def _composition(record: Record) -> str:
     seeds = ", ".join(str(person.seed) for person in spec.identities)
     return (
         f"{len(record.rows):,} images of {len(spec.identities)} identities (seeds {seeds}). "
-        f"{_shown(record)}"
+        f"{_people(record)} {_shown(record)}"
     )
 
 

@@ -42,7 +42,7 @@ def export(making: Making, sink: Sink, watch: Watch) -> Record:
     sheet = Sheet(making.plan)
     record = _write_images(making, ready, sink, sheet, Clock("writing", len(ready.stimuli), watch))
     sink.add(table.FILE, table.to_csv(record.rows))
-    sink.add(exports.CONDITIONS, exports.conditions(record.stimuli))
+    sink.add(exports.CONDITIONS, exports.conditions(record.stimuli, record.rows))
     sink.add(exports.PRELOAD, exports.preload(record.stimuli))
     sink.add(documents.METHODS, documents.methods(record).encode())
     sink.add(documents.DATASHEET, documents.datasheet(record).encode())

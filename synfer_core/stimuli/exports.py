@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from synfer_core.facekit import demographics
 from synfer_core.stimuli.plan import Stimulus
 from synfer_core.stimuli.table import Row, to_csv
 
 IMAGES = "images"
 """Folder of the images, below that of the files."""
 
+_SHOWN = ("expression", "intensity", "view", "facs")
 CONDITIONS, PRELOAD = "conditions.csv", "jspsych_preload.json"
 
 
@@ -24,20 +26,28 @@ def image_path(stimulus: Stimulus) -> str:
     return f"{IMAGES}/{stimulus.file}"
 
 
-def conditions(stimuli: Sequence[Stimulus]) -> bytes:
-    """A conditions file for PsychoPy: one row an image; ``$image_file`` is its path."""
+def conditions(stimuli: Sequence[Stimulus], people: Sequence[Row]) -> bytes:
+    """A conditions file for PsychoPy: one row an image; ``$image_file`` is its path.
+
+    Args:
+        stimuli: The images.
+        people: For each a row with the cells of `demographics.COLUMNS`, such as its row in the
+            table of the set.
+    """
+    columns = ("image_file", "subject", *demographics.COLUMNS, *_SHOWN)
     rows: list[Row] = [
         {
             "image_file": image_path(stimulus),
             "subject": stimulus.subject,
+            **{name: person[name] for name in demographics.COLUMNS if name in person},
             "expression": stimulus.expression,
             "intensity": stimulus.intensity,
             "view": stimulus.view,
             "facs": stimulus.facs,
         }
-        for stimulus in stimuli
+        for stimulus, person in zip(stimuli, people, strict=True)
     ]
-    return to_csv(rows, rows[0])
+    return to_csv(rows, columns)
 
 
 def preload(stimuli: Sequence[Stimulus]) -> bytes:

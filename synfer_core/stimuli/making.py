@@ -19,6 +19,7 @@ from synfer_core.errors import CancelledError, ModelError, SynferError
 from synfer_core.report import Pixels
 from synfer_core.stimuli import histogram, luminance
 from synfer_core.stimuli.luminance import Luminance
+from synfer_core.stimuli.people import columns_of
 from synfer_core.stimuli.plan import NEUTRAL, Plan, Stimulus
 from synfer_core.stimuli.spec import Target, Treatment
 from synfer_core.stimuli.store import Made, Store
@@ -142,6 +143,7 @@ class Written:
         similarity: To the person's neutral image, before treatment; None without a gauge.
         threshold: Similarity below which an image is flagged; None where there is none.
         model_sha256: Of what made it; empty where that has no hash.
+        person: Cells of `demographics.COLUMNS`, as far as they are known.
     """
 
     stimulus: Stimulus
@@ -152,6 +154,7 @@ class Written:
     similarity: float | None
     threshold: float | None
     model_sha256: str
+    person: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def drifts(self) -> bool | None:
@@ -267,6 +270,7 @@ class Making:
             similarity=gauge.similarity(made.image, self._make(neutral).image) if gauge else None,
             threshold=self.threshold,
             model_sha256=self.tools.model_sha256(made.recipe),
+            person=columns_of(made.recipe, self.tools.origin(made.recipe)),
         )
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from synfer_core.errors import RequestError
+from synfer_core.facekit.captions import attributes_in
+from synfer_core.facekit.demographics import (
+    Factor,
+    balanced,
+    factor_values,
+    factors_as_mapping,
+)
 from synfer_core.facs import MAX_INTENSITY, PROTOTYPES, Expression, canonical_key, parse_facs
 from synfer_core.files import read_text_bytes
 from synfer_core.request import Recipe, Seed, Text
@@ -28,6 +36,14 @@ SET_BY_PLAN = (
 
 _READ_AS_NOTHING = frozenset({"na", "nan", "null", "none", "true", "false"})
 """Words that programs that read tables take for an empty or a logical cell."""
+
+BALANCED_BY: tuple[Factor, ...] = ("sex", "age", "skin_tone")
+"""Factors in which the people of a set can be balanced: those that no hair or beard decides."""
+
+USUAL: Mapping[Factor, tuple[str, ...]] = MappingProxyType(
+    {"skin_tone": ("fair", "light-medium", "brown", "deep brown")}
+)
+"""Values of a factor that is named without any: of ten skin tones four, evenly apart."""
 
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,31}$")]
 Level = Annotated[int, Field(ge=0, le=255, strict=True)]
@@ -99,6 +115,43 @@ class Person(Part):
 
     seed: Seed
     text: Text = ""
+
+
+class Balanced(Part):
+    """People who are found for a set, apparent sex, age and skin tone equally often.
+
+    Attributes:
+        count: How many.
+        balance: By factor of `BALANCED_BY` the values; in a file also a list of factors, which
+            take their `USUAL` values, or all of `demographics.FACTORS`.
+        first_seed: The identity seed that the search begins at.
+    """
+
+    count: Annotated[int, Field(ge=1, le=MAX_IMAGES, strict=True)]
+    balance: Mapping[Factor, tuple[str, ...]] = Field(min_length=1)
+    first_seed: Seed = 1
+
+    @field_validator("balance", mode="before")
+    @classmethod
+    def _usual(cls, value: object) -> object:
+        value = factors_as_mapping(value, "identities.balance")
+        if not isinstance(value, Mapping):
+            return value
+        for factor in value:
+            if factor not in BALANCED_BY:
+                allowed = ", ".join(BALANCED_BY)
+                field = f"identities.balance.{factor}"
+                raise RequestError("is no factor here", field=field, allowed=allowed)
+        return {k: factor_values(k, v, USUAL, "identities.balance") for k, v in value.items()}
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Their identity seeds.
+
+        Raises:
+            RequestError: There are too few such people; see `demographics.balanced`.
+        """
+        return balanced(self.balance, self.count, self.first_seed, "identities.balance")
 
 
 class Target(Part):
@@ -176,7 +229,8 @@ class StimulusSet(Specification):
     """A set of stimuli: people by expressions by intensities, and a neutral image of each person.
 
     Attributes:
-        identities: People, as seeds or as `Person`; a number N is the seeds 1 to N.
+        identities: People, as seeds or as `Person`; a number N is the seeds 1 to N, and the fields
+            of `Balanced` are the people that it finds.
         expressions: Prototypes of `facs.PROTOTYPES`, without ``neutral``, which is always there.
         action_units: Single units as keys, such as ``AU12`` or ``AUL4``; 5 at 100 %.
         mixes: Own expressions: a name and its FACS string at 100 %.
@@ -203,6 +257,25 @@ class StimulusSet(Specification):
     about: About = About()
     drift_threshold: float | None = Field(None, ge=-1.0, le=1.0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _words_leave_balance(cls, data: Any) -> Any:
+        """Shared words that name a factor would give it to everybody."""
+        fields = data if isinstance(data, Mapping) else {}
+        people, recipe = fields.get("identities"), fields.get("recipe")
+        text = recipe.get("text") if isinstance(recipe, Mapping) else None
+        if not isinstance(people, Mapping) or not isinstance(text, str):
+            return data
+        named = {"skin_tone" if k == "skin_word" else k for k in attributes_in(text)}
+        for factor in people.get("balance") or ():
+            if factor in named:
+                raise RequestError(
+                    f"names {factor}, in which the people are balanced",
+                    field="recipe.text",
+                    allowed=f"words that leave {factor} open",
+                )
+        return data
+
     @field_validator("identities", mode="before")
     @classmethod
     def _people(cls, value: object) -> object:
@@ -211,6 +284,8 @@ class StimulusSet(Specification):
                 allowed = f"1 to {MAX_IMAGES:,}, or a list of seeds"
                 raise RequestError(f"{value} people", field="identities", allowed=allowed)
             value = range(1, value + 1)
+        if isinstance(value, Mapping):
+            value = _found(value)
         if isinstance(value, list | tuple | range):
             return [
                 item if isinstance(item, Mapping | Person) else {"seed": item} for item in value
@@ -242,6 +317,16 @@ class StimulusSet(Specification):
         shown: dict[str, dict[str, float]] = {n: dict(PROTOTYPES[n]) for n in self.expressions}
         shown |= {key: {key: MAX_INTENSITY} for key in keys}
         return shown | {name: parse_facs(facs) for name, facs in self.mixes.items()}
+
+
+def _found(fields: Mapping[str, Any]) -> tuple[int, ...]:
+    """The people that the fields of `Balanced` describe."""
+    try:
+        return Balanced.model_validate(fields).seeds
+    except ValidationError as error:
+        told = refusal(error, Balanced)
+        where = "identities" if told.field == Specification.NAME else f"identities.{told.field}"
+        raise RequestError(told.message, field=where, allowed=told.allowed) from error
 
 
 def check_unique(values: Iterable[Hashable], field: str) -> None:

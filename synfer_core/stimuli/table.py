@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from synfer_core.errors import DataError, RequestError, SynferError
+from synfer_core.facekit import demographics
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, format_facs
 from synfer_core.files import read_text_bytes
 from synfer_core.request import Recipe
@@ -30,6 +31,7 @@ COLUMNS: Mapping[str, str] = {
     "file": "file name, in the folder images",
     "subject": "number of the person, from 1",
     "identity_seed": "seed that draws the person",
+    **demographics.COLUMNS,
     "expression": "neutral, or the expression, the action unit or the mix",
     "intensity": "per cent of the apex; 0 for neutral",
     "view": "view, as the specification calls it",
@@ -94,6 +96,7 @@ def row_of(written: Written) -> Row:
         "file": stimulus.file,
         "subject": stimulus.subject,
         "identity_seed": stimulus.recipe.identity_seed or 0,
+        **written.person,
         "expression": stimulus.expression,
         "intensity": stimulus.intensity,
         "view": stimulus.view,

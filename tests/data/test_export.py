@@ -42,7 +42,7 @@ def test_a_folder_for_each_label(made: Path, tmp_path: Path) -> None:
         data = (tmp_path / "out/train" / row["file_name"]).read_bytes()
         assert pixels(data) == row["pixels_sha256"]
         assert row["file_name"].startswith(row["label"])
-        assert row["sex"] in ("woman", "man")
+        assert row["apparent_sex"] in ("woman", "man")
     happy = next(row for row in rows if row["label"] == "happiness")
     assert float(happy["asked_AUL12"]) > 0
     assert {p.name for p in (tmp_path / "out/train").iterdir()} == {

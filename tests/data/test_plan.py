@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from synfer_core.data import people
 from synfer_core.data.aus import Table
 from synfer_core.data.plan import Plan
-from synfer_core.data.spec import FACTORS, DataSet
+from synfer_core.data.spec import DataSet
 from synfer_core.errors import RequestError
+from synfer_core.facekit import demographics
 from synfer_core.facekit.captions import attributes_in
+from synfer_core.facekit.demographics import FACTORS
 from synfer_core.facs import PROTOTYPES
 
 
@@ -47,14 +48,14 @@ def test_few_people_share_the_expressions_evenly() -> None:
 
 
 def test_women_have_no_beard() -> None:
-    found = people.cells({"sex": ("woman", "man"), "beard": ("none", "goatee")}, 0)
+    found = demographics.cells({"sex": ("woman", "man"), "beard": ("none", "goatee")}, 0)
     assert sorted(tuple(cell.values()) for cell in found) == [
         ("man", "goatee"),
         ("man", "none"),
         ("woman", "none"),
     ]
     with pytest.raises(RequestError, match="too many values together"):
-        people.cells(FACTORS, 0)
+        demographics.cells(FACTORS, 0)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +71,14 @@ def test_words_carry_what_is_asked_for(factors: tuple[Any, ...]) -> None:
             wanted.pop("beard", None)
         if cell.get("hair") == "bald":
             wanted.pop("hair_colour", None)
-        assert attributes_in(people.describe(cell)) == wanted, people.describe(cell)
+        assert attributes_in(demographics.describe(cell)) == wanted, demographics.describe(cell)
 
 
 def test_what_a_person_suggests_is_told() -> None:
-    found = people.apparent(3, "an older man with no beard", exact=False)
+    found = demographics.apparent(3, "an older man with no beard", exact=False)
     assert (found["sex"], found["age"], found["beard"]) == ("man", "older", "none")
     assert "glasses" not in found
-    assert "glasses" in people.apparent(3, "a man", exact=True)
+    assert "glasses" in demographics.apparent(3, "a man", exact=True)
 
 
 def test_a_row_and_an_attempt_are_one_recipe() -> None:

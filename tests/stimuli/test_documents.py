@@ -10,6 +10,12 @@ from tests.stimuli.drawn import WEIGHTS, find_eyes, tools
 ABOUT = {"title": "Smirks", "authors": "A. Author", "purpose": "To test.", "licence": "CC0"}
 
 
+def test_what_people_suggest_is_counted() -> None:
+    for text in documents():
+        assert "apparent sex: woman 1, man 1" in text or "apparent sex: man 1, woman 1" in text
+        assert "skin tone: " in text
+
+
 def documents(threshold: float | None = None, **fields: object) -> tuple[str, str]:
     gauge = tools(detect=find_eyes, threshold=threshold)
     _, files = sets.written(gauge, about=ABOUT, **fields)

@@ -8,6 +8,7 @@ import json
 import keyword
 import re
 
+from synfer_core.facekit.demographics import traits_of
 from tests.stimuli import sets
 
 RESERVED = {
@@ -45,6 +46,8 @@ def test_psychopy_takes_the_conditions() -> None:
     assert [row["image_file"] for row in rows] == [n for n in files if n.startswith("images/")]
     assert [row["intensity"] for row in rows[:3]] == ["0", "50", "100"]
     assert rows[2]["facs"] == "6C+12D+25B"
+    tones = {row["subject"]: row["skin_tone"] for row in rows}
+    assert tones == {"1": traits_of(1)["skin_tone"], "2": traits_of(8)["skin_tone"]}
 
 
 def test_jspsychs_preload_takes_the_list() -> None:

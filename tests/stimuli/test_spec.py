@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from synfer_core.errors import RequestError, UnsupportedError
-from synfer_core.stimuli.spec import StimulusSet, Treatment
+from synfer_core.facekit.demographics import traits_of
+from synfer_core.stimuli.spec import USUAL, StimulusSet, Treatment
 
 LEAST: dict[str, Any] = {"identities": [1], "expressions": ["happiness"]}
 
@@ -35,6 +36,15 @@ def test_a_number_of_people_is_that_many_seeds() -> None:
     spec = StimulusSet.parse({**LEAST, "identities": 3})
     assert [person.seed for person in spec.identities] == [1, 2, 3]
     assert spec.percents == tuple(range(10, 101, 10))
+
+
+def test_people_can_be_balanced() -> None:
+    people = {"count": 4, "balance": ["sex", "skin_tone"], "first_seed": 40}
+    spec = StimulusSet.parse({**LEAST, "identities": people, "recipe": {"text": "a window"}})
+    traits = [traits_of(person.seed) for person in spec.identities]
+    assert sorted(one["sex"] for one in traits) == ["man", "man", "woman", "woman"]
+    assert sorted(one["skin_tone"] for one in traits) == sorted(USUAL["skin_tone"])
+    assert StimulusSet.parse(spec.model_dump(mode="json", exclude_defaults=True)) == spec
 
 
 @pytest.mark.parametrize(
@@ -71,6 +81,16 @@ def test_a_number_of_people_is_that_many_seeds() -> None:
         ({"treatment": {"target": {"mean": 100, "sd": 20}}}, "treatment.target"),
         ({"treatment": {"hat": 1}}, "treatment.hat"),
         ({"identities": 1000, "step": 1}, "identities"),
+        ({"identities": {"count": 3}}, "identities.balance"),
+        ({"identities": {"count": 0, "balance": ["sex"]}}, "identities.count"),
+        ({"identities": {"count": 3, "balance": ["hair"]}}, "identities.balance.hair"),
+        ({"identities": {"count": 3, "balance": {"sex": ["robot"]}}}, "identities.balance.sex"),
+        ({"identities": {"count": 3, "balance": ["sex", "sex"]}}, "identities.balance"),
+        ({"identities": {"number": 3}}, "identities.count"),
+        (
+            {"identities": {"count": 2, "balance": ["age"]}, "recipe": {"text": "an old man"}},
+            "recipe.text",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, Any], field: str) -> None:
