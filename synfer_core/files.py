@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 MAX_TEXT_BYTES = 1 << 20
 
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+"""What ships beside the packages, in a checkout as in an installed wheel."""
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write `data` beside `path` and rename it into place.

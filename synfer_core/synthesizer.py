@@ -20,6 +20,7 @@ from synfer_core.editing import Edit
 from synfer_core.errors import ImageError, UnsupportedError
 from synfer_core.faces.align import prepare
 from synfer_core.facs import Expression
+from synfer_core.files import ASSETS
 from synfer_core.models import exact
 from synfer_core.models.added import Added
 from synfer_core.models.backbone import (
@@ -34,7 +35,7 @@ from synfer_core.models.builtin import BuiltinModel
 from synfer_core.report import Annotation, AttentionMaps, Pixels, Progress, Result
 from synfer_core.request import Recipe
 
-DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "models"
+DEFAULT_FOLDER = ASSETS / "models"
 """The weights that ship."""
 
 NO_FACE = "No face was found in the picture, so nothing was read off it."
@@ -45,8 +46,7 @@ class Synthesizer:
     """Makes faces from recipes and reads labels off faces.
 
     Attributes:
-        backbones: By name in recipes; ``builtin`` always, ``facekit`` where a data pack is present,
-            and those that a user adds.
+        backbones: By name in recipes; ``builtin``, ``facekit``, and those that a user adds.
         annotator: Reads labels and AUs off faces.
     """
 
@@ -66,14 +66,11 @@ class Synthesizer:
             UnreachableError: A model has to be fetched from the hub, which does not answer.
             DependencyError: A model needs a library that is not installed.
             CapacityError: The machine has too little memory for a model.
-            PackError: ``SYNFER_FACEKIT`` names a data pack that cannot be read.
         """
         place = folder or DEFAULT_FOLDER
         model = BuiltinModel.load(place)
-        backbones: dict[str, Backbone] = {"builtin": model}
         renderer = exact.find(model.codec.config.image_size)
-        if renderer is not None:
-            backbones["facekit"] = renderer
+        backbones: dict[str, Backbone] = {"builtin": model, "facekit": renderer}
         for one in added:
             from synfer_core.models.stable_diffusion import StableDiffusion
 

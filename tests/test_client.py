@@ -44,9 +44,7 @@ LONG = SMILE.model_copy(update={"steps": 100})
 
 @pytest.fixture(scope="module")
 def synthesizer(tiny_model_folder: Path) -> Synthesizer:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("SYNFER_FACEKIT", raising=False)
-        return Synthesizer.load(tiny_model_folder)
+    return Synthesizer.load(tiny_model_folder)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+from synfer_core.facekit import pack
+from synfer_core.faces import landmarks
 from synfer_core.samples import FOLDER
 from synfer_core.synthesizer import DEFAULT_FOLDER
 
@@ -44,6 +46,17 @@ def test_the_scripts_install_the_locked_torch() -> None:
     assert f"torch=={torch}+cpu" in (ROOT / "Dockerfile").read_text()
 
 
+def test_notices_come_with_what_ships() -> None:
+    notice = (ROOT / "NOTICE").read_text()
+    for place in ("assets/facekit", "assets/mediapipe"):
+        assert place in notice
+    licence = str(pack.load(pack.SHIPPED)["license"])
+    assert " ".join(licence.split()) in " ".join(notice.split())
+    beside = (landmarks.SHIPPED.parent / "README.md").read_text()
+    assert landmarks.MODEL_SHA256 in beside
+    assert "Apache License, Version 2.0" in beside
+
+
 def test_missing_system_packages_are_named(tmp_path: Path) -> None:
     shell = shutil.which("sh")
     assert shell
@@ -60,7 +73,7 @@ def test_missing_system_packages_are_named(tmp_path: Path) -> None:
 def test_what_is_read_beside_the_packages_is_packed_beside_them() -> None:
     targets = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     wheel, sdist = (targets["targets"][name] for name in ("wheel", "sdist"))
-    for folder in (DEFAULT_FOLDER, FOLDER):
+    for folder in (DEFAULT_FOLDER, FOLDER, pack.SHIPPED.parent, landmarks.SHIPPED.parent):
         place = str(folder.relative_to(ROOT))
         assert wheel["force-include"][place] == place
         assert place in sdist["include"]

@@ -33,7 +33,7 @@ from synfer_core.request import Recipe
 _OTHERS = "others"
 _SHEET_PEOPLE = 2
 _NO_IDENTITY = "drift: these weights have no identity reader (identity.safetensors)"
-_NO_EXACT = "frechet: the exact renderer is not available (SYNFER_FACEKIT)"
+_NO_EXACT = "frechet: the exact renders were left out"
 
 
 @dataclass(frozen=True)

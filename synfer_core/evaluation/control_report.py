@@ -40,7 +40,7 @@ P = TypeVar("P", Mixes, Sided, Presets, Worded)
 
 _NO_IDENTITY = "identity: these weights have no identity reader (identity.safetensors)"
 _NO_ATTRIBUTES = "words: these weights have no attribute judge (attributes.safetensors)"
-_NO_EXACT = "exact: the exact renderer is not available (SYNFER_FACEKIT), so there is no ceiling"
+_NO_EXACT = "exact: the exact renders were left out, so there is no ceiling"
 _SHOWN_PEOPLE = 8
 _WORST = 12
 

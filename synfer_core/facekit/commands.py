@@ -8,7 +8,17 @@ import sys
 import time
 from pathlib import Path
 
-from synfer_core.facekit.pack import COMMIT, REPOSITORY, fetch, fetched_path, pack_checkout
+from synfer_core.errors import RequestError
+from synfer_core.facekit.compact import Departure
+from synfer_core.facekit.pack import (
+    COMMIT,
+    REPOSITORY,
+    fetch,
+    fetched_path,
+    pack_checkout,
+    pack_compact,
+)
+from synfer_core.files import check_writable
 
 _FORMATTER = argparse.RawDescriptionHelpFormatter
 
@@ -63,17 +73,53 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _add_pack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "build the data pack from a checkout of ICT-FaceKit"
-    example = "synfer facekit pack ICT-FaceKit ict_facekit.npz"
+    text = "build a data pack from a checkout of ICT-FaceKit, or a compact one from a full one"
+    example = (
+        "synfer facekit pack ICT-FaceKit full.npz\n"
+        "  synfer facekit pack --compact full.npz assets/facekit/ict_facekit.npz"
+    )
     parser = _command(commands, "pack", text, example)
-    parser.add_argument("checkout", type=Path, help="folder of the checkout")
+    parser.add_argument("source", type=Path, help="folder of the checkout, or a full pack")
     parser.add_argument("out", type=Path, help="the pack to write, an .npz file")
+    parser.add_argument(
+        "--compact",
+        action="store_true",
+        help="shapes as whole steps, a third of the size; says how far any vertex moves",
+    )
+    parser.add_argument(
+        "--people",
+        type=int,
+        default=200,
+        metavar="N",
+        help="drawn people, with expressions, to measure that on as well (%(default)s)",
+    )
     parser.set_defaults(run=_pack)
 
 
 def _pack(arguments: argparse.Namespace) -> int:
-    print(pack_checkout(arguments.checkout, arguments.out))
+    check_writable(arguments.out, "out")
+    if not arguments.compact:
+        if not arguments.source.is_dir():
+            raise RequestError(
+                f"{arguments.source} is no folder",
+                field="source",
+                allowed="a checkout; with --compact a full pack too",
+            )
+        print(pack_checkout(arguments.source, arguments.out))
+        return 0
+    if arguments.people < 1:
+        raise RequestError(
+            f"{arguments.people} is out of range", field="--people", allowed="1 and up"
+        )
+    made = pack_compact(arguments.source, arguments.out, people=arguments.people)
+    print(f"{made.path}: {made.size:,} bytes")
+    print(f"  a single shape moves a vertex by at most {_cm(made.shapes)}")
+    print(f"  {arguments.people} people with expressions: at most {_cm(made.people)}")
     return 0
+
+
+def _cm(departure: Departure) -> str:
+    return f"{departure.largest:.5f} cm ({departure.where})"
 
 
 def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

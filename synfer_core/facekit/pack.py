@@ -2,7 +2,8 @@
 
 ICT-FaceKit (https://github.com/USC-ICT/ICT-FaceKit, MIT licence, USC Institute for Creative
 Technologies) ships OBJ files; `pack_checkout` turns a checkout into an .npz with the neutral mesh,
-100 identity modes and the expression shapes as deltas, and keeps the licence beside them.
+100 identity modes and the expression shapes as deltas, and keeps the licence beside them. The pack
+that ships is the compact form (see `compact`) of such a file.
 Li et al., Learning Formation of Physically-Based Face Attributes, CVPR 2020
 (https://arxiv.org/abs/2004.03458).
 """
@@ -16,6 +17,7 @@ import os
 import subprocess
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +28,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import DependencyError, PackError
-from synfer_core.files import cache_folder
+from synfer_core.facekit import compact
+from synfer_core.files import ASSETS, cache_folder
 
 REPOSITORY = "https://github.com/USC-ICT/ICT-FaceKit"
 COMMIT = "da5f95a"
 VARIABLE = "SYNFER_FACEKIT"
-"""Environment variable that names the pack."""
+"""Environment variable that names a pack in place of the one that ships."""
+
+SHIPPED = ASSETS / "facekit" / "ict_facekit.npz"
+"""The pack that ships."""
+
+_REMEDY = "an undamaged pack, such as the one in assets/facekit"
 
 _ARRAYS = MappingProxyType(
     {
@@ -154,16 +162,18 @@ class Pack:
 
 
 def locate(path: Path | None = None) -> Path:
-    """The pack to use: `path`, else what $SYNFER_FACEKIT names, else the fetched one.
+    """The pack to use: `path`, else what $SYNFER_FACEKIT names, else a fetched one, else the one
+    that ships.
 
     Raises:
-        PackError: There is none.
+        PackError: It is not there.
     """
     named = path or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    found = named or fetched_path()
+    fetched = fetched_path()
+    found = named or (fetched if fetched.is_file() else SHIPPED)
     if not found.is_file():
         raise PackError(
-            f"no FaceKit pack at {found}; run `synfer facekit fetch` or set {VARIABLE}",
+            f"no FaceKit pack at {found}; name one in {VARIABLE} or run `synfer facekit fetch`",
             field=VARIABLE,
             allowed="a file made by `synfer facekit pack`",
         )
@@ -176,7 +186,7 @@ def fetched_path() -> Path:
 
 
 def load(path: Path | None = None) -> Pack:
-    """Read and check a pack.
+    """Read and check a pack, full or compact.
 
     Raises:
         PackError: The file is missing, truncated or not a pack.
@@ -186,10 +196,23 @@ def load(path: Path | None = None) -> Pack:
         content = found.read_bytes()
         with np.load(io.BytesIO(content), allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise PackError(f"{found} cannot be read: {error}", field=VARIABLE) from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise PackError(
+            f"{found} cannot be read: {error}", field=VARIABLE, allowed=_REMEDY
+        ) from error
+    if compact.is_compact(arrays):
+        arrays = compact.expanded(arrays)
     _check(arrays, found)
     return Pack(MappingProxyType(arrays), hashlib.sha256(content).hexdigest())
+
+
+def digest(path: Path | None = None) -> str:
+    """The SHA-256 of a pack's file, unread; see `locate`.
+
+    Raises:
+        PackError: It is not there.
+    """
+    return hashlib.sha256(locate(path).read_bytes()).hexdigest()
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
@@ -235,11 +258,66 @@ def _git(*arguments: str) -> None:
 
 
 def pack_checkout(checkout: Path, out: Path, topology: Topology = ICT_TOPOLOGY) -> Path:
-    """Build a pack from a checkout of ICT-FaceKit; the file appears whole or not at all.
+    """Build a full pack from a checkout of ICT-FaceKit; the file appears whole or not at all.
 
     Raises:
         PackError: A file is missing, unreadable or does not fit the mesh.
     """
+    arrays = _checkout_arrays(checkout, topology)
+    half = {name: arrays[name].astype(np.float16) for name in ("identity", "expression")}
+    _check(arrays, out)
+    _write({**arrays, **half}, out)
+    return out
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """A compact pack, and how far it lies from its source.
+
+    Attributes:
+        path, size: The file, and its bytes.
+        shapes: With any single shape at full weight.
+        people: With drawn people and drawn expressions.
+    """
+
+    path: Path
+    size: int
+    shapes: compact.Departure
+    people: compact.Departure
+
+
+def pack_compact(
+    source: Path, out: Path, *, people: int = 200, topology: Topology = ICT_TOPOLOGY
+) -> Compacted:
+    """Build a compact pack; the file appears whole or not at all.
+
+    Args:
+        source: A checkout of ICT-FaceKit, or a full pack made from one.
+        out: The file to write.
+        people: How many to draw for `Compacted.people`.
+        topology: Of the checkout.
+
+    Raises:
+        PackError: The source is not as expected, or a vertex would move by more than
+            `compact.LIMIT`.
+    """
+    arrays = _checkout_arrays(source, topology) if source.is_dir() else load(source).arrays
+    _check(arrays, source)
+    steps = compact.compacted(arrays)
+    again = compact.expanded(steps)
+    shapes = compact.of_shapes(arrays, again)
+    if shapes.largest > compact.LIMIT:
+        raise PackError(
+            f"{shapes.where} would move a vertex by {shapes.largest:.4f} cm",
+            field=str(source),
+            allowed=f"at most {compact.LIMIT} cm",
+        )
+    _write(steps, out)
+    return Compacted(out, out.stat().st_size, shapes, compact.of_people(arrays, again, people))
+
+
+def _checkout_arrays(checkout: Path, topology: Topology) -> dict[str, NDArray[Any]]:
+    """The arrays of a pack, with float32 offsets."""
     folder = checkout / "FaceXModel"
     mesh = _read_obj(folder / "generic_neutral_mesh.obj")
     if len(mesh.vertices) != topology.vertices or len(mesh.polygons) != topology.polygons["end"]:
@@ -253,7 +331,7 @@ def pack_checkout(checkout: Path, out: Path, topology: Topology = ICT_TOPOLOGY) 
     expressions = sorted(p.stem for p in folder.glob("*.obj") if p.stem not in others)
     if not identities or not expressions:
         raise PackError("no identity or expression shapes", field=str(folder))
-    arrays: dict[str, NDArray[Any]] = {
+    return {
         "neutral": mesh.vertices.astype(np.float32),
         "identity": _deltas(folder, identities, mesh),
         "identity_names": np.array(identities),
@@ -264,8 +342,6 @@ def pack_checkout(checkout: Path, out: Path, topology: Topology = ICT_TOPOLOGY) 
         "credits": np.array(_read_text(checkout / "CREDITS.md")),
         **_faces(mesh, topology),
     }
-    _write(arrays, out)
-    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,8 +390,8 @@ def _corner(text: str) -> tuple[int, int]:
     return int(vertex) - 1, int(uv) - 1
 
 
-def _deltas(folder: Path, names: list[str], mesh: _Mesh) -> NDArray[np.float16]:
-    deltas = np.empty((len(names), *mesh.vertices.shape), np.float16)
+def _deltas(folder: Path, names: list[str], mesh: _Mesh) -> NDArray[np.float32]:
+    deltas = np.empty((len(names), *mesh.vertices.shape), np.float32)
     for row, name in enumerate(names):
         vertices = _read_vertices(folder / f"{name}.obj")
         if vertices.shape != mesh.vertices.shape:
@@ -369,12 +445,16 @@ def _faces(mesh: _Mesh, topology: Topology) -> dict[str, NDArray[Any]]:
 
 
 def _write(arrays: Mapping[str, NDArray[Any]], out: Path) -> None:
-    _check(arrays, out)
+    """An .npz as np.load reads it, in the same bytes each time, compressed as well as zlib can."""
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:
-        with aside.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for name, value in arrays.items():
+                member = zipfile.ZipInfo(f"{name}.npy")
+                member.compress_type = zipfile.ZIP_DEFLATED
+                with archive.open(member, "w") as file:
+                    np.lib.format.write_array(file, value, allow_pickle=False)
         aside.replace(out)
     finally:
         aside.unlink(missing_ok=True)

@@ -2,16 +2,15 @@
 
 Method: Kartynnik et al., Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs,
 2019 (https://arxiv.org/abs/1907.06724); Grishchenko et al., Blendshapes GHUM, 2023
-(https://arxiv.org/abs/2309.05782). The model file is Google's (Apache-2.0) and does not ship here.
+(https://arxiv.org/abs/2309.05782). The model file is Google's (Apache-2.0) and ships in
+assets/mediapipe.
 """
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import threading
-import urllib.request
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,11 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from synfer_core.errors import DependencyError, NotReadyError, RequestError, WeightsError
-from synfer_core.files import cache_folder, write_whole
+from synfer_core.errors import DependencyError, NotReadyError, WeightsError
+from synfer_core.files import ASSETS
 
 VARIABLE = "SYNFER_FACE_LANDMARKER"
-"""Environment variable that names the model file."""
+"""Environment variable that names a model file in place of the one that ships."""
+
+SHIPPED = ASSETS / "mediapipe" / "face_landmarker.task"
+"""The model file that ships."""
 
 MODEL_URL = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
@@ -38,9 +40,6 @@ MODEL_URL = (
 )
 MODEL_BYTES = 3_758_596
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-
-CONNECT_SECONDS = 3.0
-"""How long the model's host may keep silent before fetching is given up."""
 
 MAX_FACES = 8
 DETECTION_SIDE = 256
@@ -221,11 +220,11 @@ def shared_landmarker(patience: float | None = None) -> Landmarker:
     """The one landmarker of the process, loaded once; a failure is remembered, not tried again.
 
     Args:
-        patience: Seconds to wait while it is loaded, or its model fetched; None waits to the end.
+        patience: Seconds to wait while it is loaded; None waits to the end.
             The attempt goes on in the background.
 
     Raises:
-        DependencyError: MediaPipe or its model file is missing and cannot be fetched.
+        DependencyError: MediaPipe or a system library that it needs is missing.
         NotReadyError: Patience ran out first.
         WeightsError: The model file is not the expected one.
     """
@@ -250,43 +249,21 @@ def explain(error: DependencyError | WeightsError) -> tuple[str, str]:
             "It needs the Debian packages libegl1 and libgles2: "
             "sudo apt-get install libegl1 libgles2.",
         )
-    why = (
-        "MediaPipe's face model is damaged, or not the file that is needed."
-        if isinstance(error, WeightsError)
-        else "MediaPipe's face model is not on this machine and could not be fetched."
-    )
-    return why, (
+    return (
+        "MediaPipe's face model is damaged, or not the file that is needed.",
         f"To have it, download {MODEL_URL} (3.8 MB) and start the studio again with "
-        f"{VARIABLE}=/path/to/face_landmarker.task."
+        f"{VARIABLE}=/path/to/face_landmarker.task.",
     )
 
 
 def find_model() -> Path:
-    """The model file: the one ``SYNFER_FACE_LANDMARKER`` names, else the cached one, else fetched.
+    """The model file: the one that ``SYNFER_FACE_LANDMARKER`` names, else the one that ships.
 
     Raises:
-        DependencyError: There is none and it cannot be fetched.
         WeightsError: The file is missing, cut short or another model.
     """
     named = os.environ.get(VARIABLE)
-    if named:
-        return _checked(Path(named))
-    cached = cache_folder() / "face_landmarker.task"
-    if not cached.is_file():
-        _keep(_fetch(MODEL_URL), cached)
-    return _checked(cached)
-
-
-def _keep(data: bytes, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
-    except (OSError, RequestError) as error:
-        raise DependencyError(
-            f"MediaPipe's face model cannot be kept ({error})",
-            field=VARIABLE,
-            allowed="a cache folder that can be written to, or the path of face_landmarker.task",
-        ) from error
+    return _checked(Path(named) if named else SHIPPED)
 
 
 def _checked(path: Path) -> Path:
@@ -298,20 +275,6 @@ def _checked(path: Path) -> Path:
         ) from error
     _check(data, str(path))
     return path
-
-
-def _fetch(url: str) -> bytes:
-    try:
-        with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:
-            data: bytes = answer.read(MODEL_BYTES + 1)
-    except (OSError, http.client.HTTPException) as error:
-        raise DependencyError(
-            f"MediaPipe's face model is not here and cannot be fetched ({error})",
-            field=VARIABLE,
-            allowed=f"the path of face_landmarker.task, from {MODEL_URL}",
-        ) from error
-    _check(data, url)
-    return data
 
 
 def _check(data: bytes, source: str) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from synfer_core.errors import UnsupportedError
 from synfer_core.facekit.captions import attributes_in
+from synfer_core.facekit.pack import digest
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.models.backbone import NO_PICTURE, Capabilities, Generation, check_picture
 from synfer_core.report import AttentionMaps, Progress
@@ -20,17 +22,70 @@ if TYPE_CHECKING:
     from synfer_core.facekit import Identity, Renderer
 
 
+class LateRenderer:
+    """A renderer that is loaded when it is first needed, so that what needs none goes on without.
+
+    Args:
+        pack: Its pack; None finds the one of this machine (see `facekit.pack.locate`).
+    """
+
+    def __init__(self, pack: Path | None = None):
+        self._pack = pack
+        self._lock = threading.Lock()
+        self._renderer: Renderer | None = None
+
+    def get(self) -> Renderer:
+        """The one renderer; what failed is tried again.
+
+        Raises:
+            PackError: The pack is missing or damaged.
+        """
+        from synfer_core.facekit import Renderer
+
+        with self._lock:
+            if self._renderer is None:
+                self._renderer = Renderer.load(self._pack)
+            return self._renderer
+
+    @property
+    def sha256(self) -> str:
+        """Of the pack that is loaded, or else that would be.
+
+        Raises:
+            PackError: The pack is missing.
+        """
+        return self._renderer.sha256 if self._renderer else digest(self._pack)
+
+
 @dataclass(frozen=True)
 class ExactBackbone:
     """The exact renderer behind the backbone interface.
 
     Attributes:
-        renderer: FaceKit, its pack loaded.
+        source: FaceKit, its pack loaded, or to be loaded with the first face.
         image_size: Pixels on a side where the recipe names none.
     """
 
-    renderer: Renderer
+    source: Renderer | LateRenderer
     image_size: int
+
+    @property
+    def renderer(self) -> Renderer:
+        """FaceKit, its pack loaded.
+
+        Raises:
+            PackError: The pack is missing or damaged.
+        """
+        return self.source.get() if isinstance(self.source, LateRenderer) else self.source
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the pack.
+
+        Raises:
+            PackError: The pack is missing.
+        """
+        return self.source.sha256
 
     @property
     def capabilities(self) -> Capabilities:
@@ -71,7 +126,11 @@ class ExactBackbone:
         return recipe
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
-        """Render once."""
+        """Render once.
+
+        Raises:
+            PackError: The pack is missing or damaged.
+        """
         from synfer_core.facekit import scene_for
 
         yield Progress(0, 1, "rendering")
@@ -105,14 +164,8 @@ def person_of(recipe: Recipe) -> int | Identity:
     return recipe.identity_seed if recipe.identity_seed is not None else recipe.seed
 
 
-def find(image_size: int) -> ExactBackbone | None:
-    """The exact renderer where ``SYNFER_FACEKIT`` names a data pack, else None.
-
-    Raises:
-        PackError: A pack is named but is missing or damaged.
+def find(image_size: int) -> ExactBackbone:
+    """The exact renderer with the pack of this machine (see `facekit.pack.locate`), not loaded yet:
+    a pack that is missing or damaged stops exact faces alone.
     """
-    if not os.environ.get("SYNFER_FACEKIT"):
-        return None
-    from synfer_core.facekit import Renderer
-
-    return ExactBackbone(Renderer.load(), image_size)
+    return ExactBackbone(LateRenderer(), image_size)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from synfer_core.errors import PackError
 from synfer_core.stimuli import drift
 from synfer_core.stimuli.align import Detect
 from synfer_core.stimuli.drift import IdentityGauge
@@ -84,7 +86,10 @@ class Tools:
 def _maker(synthesizer: Synthesizer, folder: Path) -> str:
     from synfer_core.models.checkpoints import file_sha256
 
-    parts = [version("synfer-studio"), *_packs(synthesizer).values()]
+    parts = [version("synfer-studio")]
+    # A pack that can't be read makes no images.
+    with suppress(PackError):
+        parts += _packs(synthesizer).values()
     parts += [f"{path.name} {file_sha256(path)}" for path in sorted(folder.glob("*.safetensors"))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -94,8 +99,12 @@ def _packs(synthesizer: Synthesizer) -> dict[str, str]:
     from synfer_core.models.exact import ExactBackbone
 
     backbones = synthesizer.backbones.items()
-    return {n: b.renderer.sha256 for n, b in backbones if isinstance(b, ExactBackbone)}
+    return {n: b.sha256 for n, b in backbones if isinstance(b, ExactBackbone)}
 
 
 def _model_sha256(synthesizer: Synthesizer, recipe: Recipe) -> str:
-    return recipe.weights_sha256 or _packs(synthesizer).get(recipe.backbone, "")
+    from synfer_core.models.exact import ExactBackbone
+
+    backbone = synthesizer.backbones.get(recipe.backbone)
+    own = backbone.sha256 if isinstance(backbone, ExactBackbone) else ""
+    return recipe.weights_sha256 or own

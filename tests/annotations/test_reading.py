@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +16,8 @@ from tests.faces.photo import needs_landmarker, portrait
 
 
 @pytest.fixture(scope="module")
-def synthesizer(tiny_model_folder: Path) -> Iterator[Synthesizer]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("SYNFER_FACEKIT", raising=False)
-        yield Synthesizer.load(tiny_model_folder)
+def synthesizer(tiny_model_folder: Path) -> Synthesizer:
+    return Synthesizer.load(tiny_model_folder)
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,8 +14,6 @@ from playwright import sync_api
 
 from app.jobs import JobQueue
 from app.settings import Settings
-from synfer_core.faces.landmarks import VARIABLE
-from synfer_core.files import cache_folder
 from synfer_core.models import classifier, feranno, latent_classifier
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier, ClassifierConfig
@@ -26,15 +23,6 @@ from synfer_core.models.latent_classifier import LatentClassifier, LatentClassif
 from synfer_core.synthesizer import Synthesizer
 from tests.app.browsing import CHROMIUM, WIDE, Visit, write_figures
 from tests.serving import Server, served
-
-
-@pytest.fixture(scope="session", autouse=True)
-def nothing_fetched() -> Iterator[None]:
-    """Without MediaPipe's model at hand, it is missing: the studio would try to fetch it."""
-    with pytest.MonkeyPatch.context() as patch:
-        if VARIABLE not in os.environ and not (cache_folder() / "face_landmarker.task").is_file():
-            patch.setenv(VARIABLE, str(Path(__file__).with_name("absent.task")))
-        yield
 
 
 def write_readers(folder: Path) -> None:
@@ -66,9 +54,7 @@ def reading_folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="session")
 def synthesizer(reading_folder: Path) -> Synthesizer:
     """A whole synthesizer, 64 px, whose faces are noise."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("SYNFER_FACEKIT", raising=False)
-        return Synthesizer.load(reading_folder)
+    return Synthesizer.load(reading_folder)
 
 
 @pytest.fixture(scope="module")

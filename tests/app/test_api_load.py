@@ -118,7 +118,6 @@ def process(reading_folder: Path, tmp_path: Path) -> Iterator[tuple[subprocess.P
         "PYTHONDONTWRITEBYTECODE": "1",
         "SYNFER_STUDIO_MODELS": str(reading_folder),
     }
-    environment.pop("SYNFER_FACEKIT", None)
     command = [sys.executable, "-m", "synfer_core.cli", "serve", "--port", str(port)]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, text=True) as one:
         yield one, f"http://127.0.0.1:{port}"

@@ -32,9 +32,7 @@ def page(
     face = tiny_ip_adapter.write(place / "face", "plus")
     where = str(tiny_sd.write(place / "model"))
     added = Added(NAME, where, place / "units.safetensors", face=face)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("SYNFER_FACEKIT", raising=False)
-        synthesizer = Synthesizer.load(reading_folder, [added])
+    synthesizer = Synthesizer.load(reading_folder, [added])
     with served(synthesizer, Settings(first_face=False)) as server:
         visit = Visit(browser, server.url, WIDE, "light")
         visit.page.wait_for_selector(".au[data-unit='12'] input", state="attached")

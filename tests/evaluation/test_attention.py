@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -174,7 +173,6 @@ def test_the_model_records_sides_apart(tiny_model_folder: Path) -> None:
     np.testing.assert_allclose(both, sides, rtol=1e-5)
 
 
-@pytest.mark.skipif("SYNFER_FACEKIT" not in os.environ, reason="no FaceKit data pack here")
 def test_regions_of_people_lie_where_units_act() -> None:
     from synfer_core.facekit.renderer import Renderer
 
@@ -197,7 +195,6 @@ def test_no_images_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--images" in capsys.readouterr().err
 
 
-@pytest.mark.skipif("SYNFER_FACEKIT" not in os.environ, reason="no FaceKit data pack here")
 def test_the_command_makes_whole_people(
     tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

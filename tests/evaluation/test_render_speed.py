@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 from itertools import islice
-
-import pytest
 
 from synfer_core.evaluation import render_speed
 from synfer_core.evaluation.render_speed import RenderSpeed
@@ -23,7 +20,6 @@ def test_the_rate_is_images_by_seconds() -> None:
     assert speed.to_dict()["images_per_second_and_core"] == 25
 
 
-@pytest.mark.skipif("SYNFER_FACEKIT" not in os.environ, reason="no FaceKit data pack here")
 def test_a_pack_at_hand_is_timed() -> None:
     from synfer_core.facekit.renderer import Renderer
 

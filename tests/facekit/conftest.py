@@ -1,32 +1,17 @@
-"""The data pack for tests that render: $SYNFER_FACEKIT, or the one beside the repository."""
+"""The data pack for tests that render: the one that is found on this machine."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from synfer_core.facekit.pack import VARIABLE
-
-_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "ict_facekit.npz"
-
-
-def find_pack() -> Path | None:
-    """The pack for tests, or None where there is none."""
-    named = os.environ.get(VARIABLE)
-    for path in (Path(named) if named else None, _BESIDE):
-        if path is not None and path.is_file():
-            return path
-    return None
+from synfer_core.facekit.pack import locate
 
 
 @pytest.fixture(scope="session")
 def pack_path() -> Path:
-    path = find_pack()
-    if path is None:
-        pytest.skip(f"no FaceKit pack: set {VARIABLE} or run `synfer facekit fetch`")
-    return path
+    return locate()
 
 
 @pytest.fixture(scope="session")

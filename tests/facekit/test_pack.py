@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from synfer_core.errors import PackError
-from synfer_core.facekit.pack import ICT_TOPOLOGY, Topology, fetch, load, locate, pack_checkout
+from synfer_core.facekit import compact
+from synfer_core.facekit.pack import (
+    ICT_TOPOLOGY,
+    SHIPPED,
+    Topology,
+    fetch,
+    fetched_path,
+    load,
+    locate,
+    pack_checkout,
+    pack_compact,
+)
 
 MINI = Topology(
     vertices=5,
@@ -130,6 +141,64 @@ def test_load_refuses_triangles_outside_the_mesh(checkout: Path, tmp_path: Path)
         load(tmp_path / "bad.npz")
 
 
+def test_a_compact_pack_is_the_full_one_within_its_limit(checkout: Path, tmp_path: Path) -> None:
+    full = load(pack_checkout(checkout, tmp_path / "full.npz", MINI))
+    for source in (checkout, tmp_path / "full.npz"):
+        made = pack_compact(source, tmp_path / "compact.npz", people=0, topology=MINI)
+        small = load(made.path)
+        assert set(small.arrays) == set(full.arrays)
+        for name in set(full.arrays) - {"identity", "expression"}:
+            np.testing.assert_array_equal(small[name], full[name])
+        for name in ("identity", "expression"):
+            np.testing.assert_allclose(small[name], full[name], atol=compact.STEP, rtol=0)
+        assert made.shapes.largest <= compact.LIMIT
+
+
+def test_steps_keep_signs_and_far_vertices() -> None:
+    rng = np.random.default_rng(0)
+    offsets = rng.normal(size=(3, 50, 3)).astype(np.float32) * [[[0.01]], [[1.0]], [[20.0]]]
+    names = {f"{kind}_names": np.array(["a", "b", "c"]) for kind in ("identity", "expression")}
+    steps = compact.compacted({"identity": offsets, "expression": -offsets, **names})
+    again = compact.expanded(steps)
+    for row, step in enumerate(steps["identity_step"]):
+        assert step * 32767 >= np.abs(offsets[row]).max()
+        np.testing.assert_allclose(again["identity"][row], offsets[row], atol=step / 2, rtol=0)
+    np.testing.assert_array_equal(again["expression"], -again["identity"])
+    assert steps["identity_step"][0] == np.float32(compact.STEP)
+    assert steps["identity_step"][2] > steps["identity_step"][0], "20 cm take a longer step"
+
+
+def test_a_pack_that_would_move_too_far_is_not_written(checkout: Path, tmp_path: Path) -> None:
+    far = POINTS + np.array([400.005, 0, 0])
+    (checkout / "FaceXModel/jawOpen.obj").write_text(_obj(far))
+    with pytest.raises(PackError, match="jawOpen would move"):
+        pack_compact(checkout, tmp_path / "compact.npz", topology=MINI)
+    assert not (tmp_path / "compact.npz").exists()
+
+
+@pytest.mark.parametrize("missing", ["expression_step", "identity_names", "expression_bytes"])
+def test_half_a_compact_pack_is_refused(checkout: Path, tmp_path: Path, missing: str) -> None:
+    pack_compact(checkout, tmp_path / "compact.npz", people=0, topology=MINI)
+    with np.load(tmp_path / "compact.npz") as data:
+        arrays = dict(data)
+    del arrays[missing]
+    np.savez(tmp_path / "half.npz", **arrays)
+    with pytest.raises(PackError):
+        load(tmp_path / "half.npz")
+
+
+def test_the_pack_that_ships_keeps_the_limits_and_the_notice() -> None:
+    assert SHIPPED.stat().st_size <= compact.MAX_BYTES
+    pack = load(SHIPPED)
+    assert pack["identity"].shape == (100, 26719, 3)
+    assert "MIT License" in str(pack["license"])
+    assert "Kalle Bladin" in str(pack["credits"])
+    beside = (SHIPPED.parent / "README.md").read_text()
+    assert str(pack["license"]).strip() in beside
+    assert str(pack["credits"]).strip() in beside
+    assert pack.sha256 in beside
+
+
 def test_locate_prefers_path_then_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named, given = tmp_path / "named.npz", tmp_path / "given.npz"
     named.touch()
@@ -139,8 +208,12 @@ def test_locate_prefers_path_then_variable(tmp_path: Path, monkeypatch: pytest.M
     assert locate(given) == given
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("SYNFER_FACEKIT")
+    assert locate() == SHIPPED, "what ships needs no variable"
+    fetched_path().parent.mkdir()
+    fetched_path().touch()
+    assert locate() == fetched_path()
     with pytest.raises(PackError, match="synfer facekit fetch"):
-        locate()
+        locate(tmp_path / "absent.npz")
 
 
 def test_fetch_clones_and_checks(checkout: Path, tmp_path: Path) -> None:

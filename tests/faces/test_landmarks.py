@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -44,38 +44,29 @@ def test_named_model_must_be_the_expected_one(
     assert landmarks.MODEL_SHA256 in (caught.value.allowed or "")
 
 
-def test_offline_names_the_file_to_get(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_model_that_ships_needs_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(landmarks, "MODEL_URL", "http://127.0.0.1:9/face_landmarker.task")
-    with pytest.raises(DependencyError, match="cannot be fetched") as caught:
+    assert find_model() == landmarks.SHIPPED
+
+
+def test_another_place_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "model.task"
+    shutil.copy(landmarks.SHIPPED, elsewhere)
+    monkeypatch.setenv(VARIABLE, str(elsewhere))
+    assert find_model() == elsewhere
+
+
+@pytest.mark.parametrize("content", [None, b"", b"version https://git-lfs.github.com/spec/v1"])
+def test_a_damaged_model_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(landmarks, "SHIPPED", tmp_path / "face_landmarker.task")
+    if content is not None:
+        landmarks.SHIPPED.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"face_landmarker\.task") as caught:
         find_model()
-    assert "face_landmarker.task" in (caught.value.allowed or "")
-    assert not list(tmp_path.rglob("*.task"))
-
-
-def test_what_is_fetched_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    source = tmp_path / "served.task"
-    source.write_bytes(b"something else")
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(landmarks, "MODEL_URL", source.as_uri())
-    with pytest.raises(WeightsError, match="not the expected model"):
-        find_model()
-    assert not list((tmp_path / "cache").rglob("*.task"))
-
-
-@needs_landmarker
-def test_a_fetched_model_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    source = tmp_path / "served.task"
-    shutil.copy(find_model(), source)
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(landmarks, "MODEL_URL", source.as_uri())
-    first = find_model()
-    source.unlink()
-    assert find_model() == first
-    assert first.is_relative_to(tmp_path / "synfer")
+    assert VARIABLE in explain(caught.value)[1]
 
 
 @needs_landmarker
@@ -171,23 +162,22 @@ def test_a_failure_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert second.value is first.value, "not tried again"
 
 
-def test_a_host_that_keeps_silent_costs_the_patience_and_no_more(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_patience_is_all_that_a_slow_start_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     alone(monkeypatch)
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(landmarks, "CONNECT_SECONDS", 1.0)
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        monkeypatch.setattr(landmarks, "MODEL_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/")
-        start = time.monotonic()
-        with pytest.raises(NotReadyError) as caught:
-            shared_landmarker(0.1)
-        assert time.monotonic() - start < 0.9
-        with pytest.raises(DependencyError, match="cannot be fetched"):
-            shared_landmarker()
+    ready = Event()
+
+    def slow() -> Path:
+        ready.wait()
+        raise WeightsError("is damaged", field=VARIABLE)
+
+    monkeypatch.setattr(landmarks, "find_model", slow)
+    start = time.monotonic()
+    with pytest.raises(NotReadyError) as caught:
+        shared_landmarker(0.1)
+    assert time.monotonic() - start < 2
+    ready.set()
+    with pytest.raises(WeightsError, match="damaged"):
+        shared_landmarker()
     assert "still" in explain(caught.value)[0]
 
 
@@ -208,21 +198,9 @@ def test_many_askers_load_it_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert len(tried) == 1
 
 
-def test_a_cache_that_cannot_be_written_is_said(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "synfer").write_text("a file where the folder should be")
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(landmarks, "_fetch", lambda url: b"model")
-    with pytest.raises(DependencyError, match="cannot be kept"):
-        find_model()
-
-
 @pytest.mark.parametrize(
     ("error", "why", "remedy"),
     [
-        (DependencyError("urlopen error [Errno -3]", field=VARIABLE), "fetched", f"{VARIABLE}="),
         (WeightsError("cannot read /srv/x", field=VARIABLE), "damaged", "face_landmarker.task"),
         (DependencyError("libEGL.so.1: [Errno 2]", field="mediapipe"), "not start", "libgles2"),
     ],

@@ -28,7 +28,6 @@ def spec(tmp_path: Path) -> Path:
 def test_a_grid_is_made_and_made_again_from_its_sheet(
     spec: Path, tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("SYNFER_FACEKIT", raising=False)
     sheet, cells = tmp_path / "sheet.png", tmp_path / "cells"
     models = ["--models", str(tiny_model_folder)]
     assert main(["grid", str(spec), "--out", str(sheet), "--cells", str(cells), *models]) == 0
@@ -53,7 +52,6 @@ def test_a_cell_that_fails_is_left_blank(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.delenv("SYNFER_FACEKIT", raising=False)
     stream = BuiltinModel.stream
 
     def failing(self: BuiltinModel, recipe: object) -> object:

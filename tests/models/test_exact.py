@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,7 +12,6 @@ from synfer_core.models.backbone import Generation
 from synfer_core.models.exact import ExactBackbone, person_of
 from synfer_core.report import Pixels
 from synfer_core.request import Recipe
-from tests.facekit.conftest import find_pack
 
 SIZE = 64
 
@@ -38,10 +35,7 @@ def test_a_seed_is_the_person_it_draws() -> None:
 
 @pytest.fixture(scope="module")
 def backbone() -> ExactBackbone:
-    path: Path | None = find_pack()
-    if path is None:
-        pytest.skip("no FaceKit pack")
-    return ExactBackbone(Renderer.load(path), SIZE)
+    return ExactBackbone(Renderer.load(), SIZE)
 
 
 def rendered(backbone: ExactBackbone, **fields: object) -> Pixels:
