@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,20 @@ Floats = NDArray[np.float32]
 
 _PIVOT = (0.0, -5.0, -1.0)
 _NECK_LOW, _NECK_SPAN = -15.5, 7.5  # below it the bust stays, above it the head turns
-_GAZE_REST = 0.085  # eyes at rest look about 5 degrees down
+_REST_PITCH = -6.5  # degrees by which the model's neutral head is tipped back
+_GAZE_REST = 0.12  # how far below the camera the iris is drawn: lids of the model lie low
 _DIVERGENCE = 0.035  # undoes the inward look of eyes turned about their geometric centre
-_FACE_Y = 0.545  # share of the picture's height at which the face's middle lies
+_AHEAD = np.array([0.0, -np.sin(np.deg2rad(_REST_PITCH)), np.cos(np.deg2rad(_REST_PITCH))])
+"""Where a person holding the head straight faces, in the model's coordinates."""
 
 
 def rotation(pose: Pose) -> Floats:
-    """Matrix (3, 3) of a head pose: roll, then pitch, then yaw."""
-    yaw, pitch, roll = np.deg2rad([pose.yaw, -pose.pitch, pose.roll])
+    """Matrix (3, 3) of a head pose: roll, then pitch, then yaw.
+
+    At pose 0 the head is held as for a passport photo: the model's own neutral head is tipped back
+    and shows its nostrils.
+    """
+    yaw, pitch, roll = np.deg2rad([pose.yaw, -pose.pitch - _REST_PITCH, pose.roll])
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     about_x = np.array(
         [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
@@ -41,13 +47,15 @@ class View:
         turn: Rotation of the head (3, 3).
         scale: Pixels a centimetre at the face.
         distance: Camera's distance, cm.
-        centre: Pixel of the world's origin.
+        centre: Pixel of the point that the camera faces.
+        height: Height of the camera, cm.
     """
 
     turn: Floats
     scale: float
     distance: float
     centre: tuple[float, float]
+    height: float = 0.0
 
     def pose(self, points: Floats) -> Floats:
         """Points (..., 3) turned with the head; the neck bends, the bust stays."""
@@ -58,7 +66,7 @@ class View:
         out = np.empty((points.size // 3, 3), np.float32)
         focal = self.distance * self.scale
         flat = np.ascontiguousarray(points, np.float32).reshape(-1, 3)
-        _project(flat, self.distance, focal, self.centre[0], self.centre[1], out)
+        _project(flat, self.distance, focal, self.centre[0], self.centre[1], self.height, out)
         return out.reshape(points.shape)
 
 
@@ -84,17 +92,18 @@ def _pose(points: Any, turn: Any, out: Any) -> None:
 
 
 @jit
-def _project(points: Any, distance: Any, focal: Any, x: Any, y: Any, out: Any) -> None:
+def _project(points: Any, distance: Any, focal: Any, x: Any, y: Any, height: Any, out: Any) -> None:
     d, f, cx, cy = np.float32(distance), np.float32(focal), np.float32(x), np.float32(y)
+    up = np.float32(height)
     for i in range(points.shape[0]):
         nearness = 1 / (d - points[i, 2])
         out[i, 0] = cx + points[i, 0] * nearness * f
-        out[i, 1] = cy - points[i, 1] * nearness * f
+        out[i, 1] = cy - (points[i, 1] - up) * nearness * f
         out[i, 2] = nearness
 
 
 def view_of(pose: Pose, camera: Camera, eyes: Floats, mouth: Floats, size: int) -> View:
-    """A camera's view of a posed head, framed on eyes and mouth.
+    """The view of a posed head by a camera at the height of its eyes, framed on eyes and mouth.
 
     Args:
         eyes: Middle between the person's eyes, unposed (3,).
@@ -103,16 +112,18 @@ def view_of(pose: Pose, camera: Camera, eyes: Floats, mouth: Floats, size: int) 
     """
     turn = rotation(pose)
     scale = size / 2 / camera.half_width
-    origin = View(turn, scale, camera.distance, (0.0, 0.0))
-    eye, lip = origin.project(origin.pose(np.stack([eyes, mouth])))
+    posed = pose_points(np.stack([eyes, mouth]), turn)
+    origin = View(turn, scale, camera.distance, (0.0, 0.0), float(posed[0, 1]))
+    eye, lip = origin.project(posed)
     x = size / 2 - (eye[0] * 0.6 + lip[0] * 0.4) + camera.shift[0] * scale
-    y = size * _FACE_Y - (eye[1] + lip[1]) / 2 + camera.shift[1] * scale
-    return View(turn, scale, camera.distance, (float(x), float(y)))
+    y = size * camera.face_y - (eye[1] + lip[1]) / 2 + camera.shift[1] * scale
+    return replace(origin, centre=(float(x), float(y)))
 
 
 @dataclass(frozen=True, eq=False)
 class Gaze:
-    """Unit look directions (left, right) in the world, and elevation in the head, degrees."""
+    """Unit look directions (left, right) in the world, and elevation in the model's head, degrees,
+    which the lids follow: above 0 for a head held straight."""
 
     directions: Floats
     elevation: float
@@ -122,7 +133,7 @@ def gaze_of(scene: Scene, turn: Floats) -> Gaze:
     """Eyes look at the gaze target, drawn towards where the head points."""
     x, y = np.sin(np.deg2rad(scene.gaze))
     target = np.array([x, y, 1.0])
-    ahead = 0.6 * target / np.linalg.norm(target) + 0.4 * turn @ np.array([0, 0, 1.0])
+    ahead = 0.6 * target / np.linalg.norm(target) + 0.4 * turn @ _AHEAD
     ahead /= np.linalg.norm(ahead)
     elevation = float(np.rad2deg(np.arcsin((turn.T @ ahead)[1])))
     both = np.stack([ahead, ahead]) - _GAZE_REST * (turn @ np.array([0, 1.0, 0]))

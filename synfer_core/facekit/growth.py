@@ -198,7 +198,7 @@ def _curly_short(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
 
 def _afro(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
     direction = scalp.normal + 0.25 * rng.normal(size=(len(scalp), 3))
-    length = (4.5 + 4 * hair.volume) * (0.65 + 0.35 * scalp.chance)
+    length = (3.4 + 2.6 * hair.volume) * (0.65 + 0.35 * scalp.chance)
     growth = _fields(scalp, direction, length, 0.05, 0.4)
     growth.curl, growth.curl_rate = 0.3, 3.6
     return growth

@@ -48,11 +48,38 @@ class Pose:
 
 @dataclass(frozen=True)
 class Camera:
-    """Half the width of the picture at the face, shift of the face, and distance."""
+    """A camera at the height of the eyes.
 
-    half_width: float = 10.65
+    Attributes:
+        half_width: Half the width of the picture at the face.
+        shift: Shift of the face.
+        distance: Between camera and face.
+        face_y: Share of the picture's height at which the middle between eyes and mouth lies.
+    """
+
+    half_width: float = 10.51
     shift: tuple[float, float] = (0.0, 0.0)
-    distance: float = 110.0
+    distance: float = 140.0
+    face_y: float = 0.545
+
+    def framed(self, framing: str) -> Camera:
+        """This camera, which frames a face, further out as one of `FRAMINGS` asks.
+
+        Raises:
+            RequestError: The framing is not known.
+        """
+        if framing not in FRAMINGS:
+            allowed = ", ".join(FRAMINGS)
+            raise RequestError(f"{framing!r} is not known", field="framing", allowed=allowed)
+        factor, face_y = FRAMINGS[framing]
+        return replace(self, half_width=self.half_width * factor, face_y=face_y)
+
+
+FRAMINGS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"face": (1.0, 0.545), "head": (1.85, 0.61)}
+)
+"""What a picture holds: the face alone, as all trained networks know it, or the whole head with
+hair, chin and shoulders. How much wider than the face, and `Camera.face_y`."""
 
 
 @dataclass(frozen=True)
@@ -155,9 +182,9 @@ CALM = Distribution(
     roll=(0.8, 2),
     gaze_x=(1.5, 4),
     gaze_y=(1.2, 3),
-    half_width=(10.4, 10.9),
+    half_width=(10.26, 10.76),
     shift=0.08,
-    distance=(95, 125),
+    distance=(120, 160),
     lighting=MappingProxyType(
         {"soft window": 0.3, "studio": 0.3, "overcast": 0.2, "flat flash": 0.2}
     ),
@@ -185,9 +212,9 @@ WIDE = Distribution(
     roll=(2.2, 5),
     gaze_x=(4, 12),
     gaze_y=(3, 9),
-    half_width=(12.2, 14.2),
+    half_width=(12.05, 14.05),
     shift=0.35,
-    distance=(70, 150),
+    distance=(90, 170),
     lighting=MappingProxyType(
         {
             "soft window": 0.2,
@@ -240,6 +267,7 @@ def sample_scene(
     expression: str | None = None,
     aus: tuple[float, ...] | None = None,
     traits: Mapping[str, Any] | None = None,
+    framing: str = "face",
 ) -> Scene:
     """Draw a scene. Given `aus`, everything else depends on `rng` and the person alone.
 
@@ -250,9 +278,10 @@ def sample_scene(
         expression: One of `facs.EXPRESSIONS` to draw the AUs from; None draws the kind as well.
         aus: AU slots (0-1) to use in place of drawn ones; `expression` then only labels them.
         traits: See `scene_for`.
+        framing: One of `FRAMINGS`.
 
     Raises:
-        RequestError: A trait, expression or AU is not known.
+        RequestError: A trait, expression, framing or AU is not known.
     """
     spec = distribution
     wanted = dict(traits or {})
@@ -271,7 +300,7 @@ def sample_scene(
         expression=label,
         pose=Pose(*(_clipped(rng, s) for s in (spec.yaw, spec.pitch, spec.roll))),
         gaze=(_clipped(rng, spec.gaze_x), _clipped(rng, spec.gaze_y)),
-        camera=_draw_camera(rng, spec),
+        camera=_draw_camera(rng, spec).framed(framing),
         lighting=_draw_lighting(rng, spec, staging["lighting"]),
         background=_draw_background(rng, spec, staging["background"]),
         styling=_draw_styling(rng, person, staging["makeup"]),
@@ -287,6 +316,7 @@ def scene_for(
     calm: bool = True,
     expression: str | None = None,
     traits: Mapping[str, Any] | None = None,
+    framing: str = "face",
 ) -> Scene:
     """The scene of a recipe: given AUs on a given person; the seed decides pose, light and set.
 
@@ -300,9 +330,10 @@ def scene_for(
         expression: The label, one of `facs.EXPRESSIONS`.
         traits: Fixed traits: those of `identity.draw_identity`, ``lighting``, ``background`` and
             ``makeup``; `captions.attributes_in` reads them off a text.
+        framing: One of `FRAMINGS`: ``face``, or ``head`` for the whole head.
 
     Raises:
-        RequestError: An AU, intensity, trait or expression is not known.
+        RequestError: An AU, intensity, trait, framing or expression is not known.
     """
     slots = to_slots(validate_aus(aus))
     rng = np.random.default_rng([seed, 4217])
@@ -313,6 +344,7 @@ def scene_for(
         expression=expression,
         aus=slots,
         traits=traits,
+        framing=framing,
     )
 
 
