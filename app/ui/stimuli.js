@@ -32,6 +32,7 @@ function paint(value) {
   ticks.forEach((tick) => { tick.checked = value[tick.dataset.list].includes(tick.value); });
   $("#set-recipe-backbone").closest(".field").hidden = $("#set-recipe-backbone").length < 2;
   count();
+  warn();
 }
 
 function people(text) {
@@ -53,6 +54,26 @@ function count() {
     ? `${shown - value.expressions.length} in use` : "";
 }
 
+// What matching across people does to skin is said before anything is built; the figures come from
+// the server once typing rests.
+function warn() {
+  const {match, match_over: over} = read().treatment, place = $(".skin");
+  clearTimeout(warn.waiting);
+  warn.asked = (warn.asked || 0) + 1;
+  $("#set-treatment-match_over").closest(".field").hidden = match === "none";
+  if (match === "none" || over !== "set") {
+    place.hidden = true;
+    return;
+  }
+  const mine = warn.asked;
+  warn.waiting = setTimeout(async () => {
+    const {text} = await server.warn_of_skin(read());
+    if (mine !== warn.asked) return;
+    place.textContent = text;
+    place.hidden = !text;
+  }, 500);
+}
+
 function busy(running) {
   $("[data-act=build]").disabled = running;
   $("[data-act=cancel]").disabled = !running;
@@ -61,6 +82,7 @@ function busy(running) {
 element.addEventListener("input", (event) => {
   window.synfer.settle(event.target);
   count();
+  warn();
 });
 element.addEventListener("click", (event) => {
   const act = event.target.closest("button")?.dataset.act;

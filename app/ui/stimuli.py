@@ -24,8 +24,9 @@ from app.ui import typed
 from app.ui.longer import LongerWork
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
+from app.ui.stimuli_skin import warning
 from app.ui.values import Value, page_name, stamped
-from synfer_core.errors import DependencyError, RequestError, WeightsError
+from synfer_core.errors import DependencyError, RequestError, SynferError, WeightsError
 from synfer_core.faces.landmarks import explain, shared_landmarker
 from synfer_core.stimuli.archive import zipped
 from synfer_core.stimuli.export import Sheet, export
@@ -50,11 +51,19 @@ FIRST: Mapping[str, Any] = {
     "mixes": "",
     "step": 50,
     "recipe": {"text": "plain background", "seed": "0"},
-    "treatment": {"align": "eyes", "crop": "oval", "greyscale": False, "match": "mean_sd"},
+    "treatment": {
+        "align": "eyes",
+        "crop": "none",
+        "greyscale": False,
+        "match": "none",
+        "match_over": "person",
+    },
     "files": {"template": StimulusSet.model_fields["files"].default.template, "view": "front"},
     "about": {"title": "", "authors": "", "purpose": "", "licence": "Apache-2.0"},
 }
-"""What a freshly opened form is set to."""
+"""What a freshly opened form is set to: whole colour faces as they were made, but for the eyes, which
+lie at the same places. A crop, grey or matched luminance is the experimenter's own choice.
+"""
 
 _SHEET_SECONDS = 3.0
 
@@ -191,6 +200,14 @@ class Stimuli(LongerWork[Build]):
         async for update in self.show(page, lambda: self._start(page, form), _progress, _done):
             yield update
 
+    async def warn_of_skin(self, form: object) -> dict[str, str]:
+        """What the form's matching does to skin, for the page to show before anything is built."""
+        try:
+            spec = spec_of(form)
+            return {"text": await warning(spec, self.synthesizer, self.queue)}
+        except SynferError:
+            return {"text": ""}  # building names what is wrong
+
     def _start(self, page: str, form: object) -> Build:
         """The page's newest build, in place of what it had.
 
@@ -275,10 +292,13 @@ def tab(page: gr.Blocks, stimuli: Stimuli, notice: gr.HTML, part: Callable[..., 
     def read_part(wanted: object) -> dict[str, Any]:  # Gradio marks it, which no method allows
         return stimuli.shelf.read_part(wanted)
 
+    async def warn_of_skin(form: object) -> dict[str, str]:
+        return await stimuli.warn_of_skin(form)
+
     with gr.Row(elem_id="stimuli"):
         with gr.Column(elem_id="stimuli-left"):
             markup = form_html(stimuli.synthesizer.capabilities)
-            form = part("stimuli", markup, dict(FIRST), "set")
+            form = part("stimuli", markup, dict(FIRST), "set", server_functions=[warn_of_skin])
         with gr.Column(elem_id="stimuli-right"):
             start = {"phase": "idle", "status": ""}
             stage = part("sheet", stage_html(), start, "set", server_functions=[read_part])

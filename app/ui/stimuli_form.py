@@ -19,9 +19,13 @@ CROPS = {
 }
 BACKGROUNDS = {"": "As it is", "0": "Black", "128": "Mid grey", "255": "White"}
 MATCHES = {
-    "none": "Not matched",
+    "none": "Not matched: faces as they are",
     "mean_sd": "Mean and contrast (SHINE lumMatch)",
     "histogram": "Whole histogram (SHINE histMatch)",
+}
+OVERS = {
+    "person": "Each person's own average",
+    "set": "The average of all people",
 }
 SIZES = {"": "As made", "256": "256 px", "384": "384 px", "512": "512 px"}
 
@@ -53,9 +57,12 @@ def form_html(backbones: Mapping[str, Capabilities]) -> str:
     <p class="hint">Behind a crop, as it is means mid grey. The head is cut out along its neutral
       image, which needs a plain background.</p>
     <label class="check"><input type="checkbox" data-set="treatment.greyscale"> Greyscale</label>
-    {_FIELDS.select("treatment.match", "Luminance", MATCHES)}
+    <div class="pair">{_FIELDS.select("treatment.match", "Luminance", MATCHES)}
+      {_FIELDS.select("treatment.match_over", "Matched to", OVERS)}</div>
+    <p class="skin notes" role="status" aria-live="polite" hidden></p>
     <p class="hint">Measured and matched inside the face's oval; statistics before and after go into
-      the table. A histogram needs greyscale and the oval.</p>
+      the table. Matching to each person's own average keeps everyone's skin. A histogram needs
+      greyscale and the oval.</p>
   </details>
   <details class="fine"><summary>Words, seed and file names</summary>
     {_FIELDS.text("recipe.text", "Words for all", _WORDS, "")}

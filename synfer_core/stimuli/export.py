@@ -68,7 +68,7 @@ def _write_images(making: Making, ready: Ready, sink: Sink, sheet: Sheet, clock:
     if not rows:
         raise ModelError(f"no image could be matched; the first: {failures[0].error}")
     origin = making.tools.origin(stimuli[0].recipe)
-    return Record(making.plan, ready.goal, stimuli, rows, failures, origin, making.tools.note)
+    return Record(making.plan, ready.goals, stimuli, rows, failures, origin, making.tools.note)
 
 
 def _png(written: Written) -> bytes:

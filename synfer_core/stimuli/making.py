@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -102,7 +102,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Goal:
-    """What the images are matched to; None each where they are not.
+    """What images are matched to; None each where they are not.
 
     Attributes:
         target: Mean and standard deviation of luminance.
@@ -120,13 +120,13 @@ class Ready:
     Attributes:
         frames: By subject, how the images are framed.
         stimuli: Those that were made.
-        goal: What they are matched to.
+        goals: By subject, what they are matched to.
         failures: The others.
     """
 
     frames: Mapping[int, Frame]
     stimuli: tuple[Stimulus, ...]
-    goal: Goal
+    goals: Mapping[int, Goal]
     failures: tuple[Failure, ...]
 
 
@@ -162,6 +162,11 @@ class Written:
         if self.similarity is None or self.threshold is None:
             return None
         return self.similarity < self.threshold
+
+    @property
+    def enlargement(self) -> float:
+        """Pixels on a side of the written image for each that was made, alignment included."""
+        return len(self.treated.image) / len(self.made.image) * self.applied.scale
 
     @property
     def pixels_sha256(self) -> str:
@@ -210,7 +215,7 @@ class Making:
         self.tools.check(self.plan.stimuli[0].recipe)
         clock = Clock("making", len(self.plan.stimuli), watch)
         frames = {s.subject: self._framed(s, clock) for s in self.plan.neutrals}
-        measuring = _Measuring(self.treatment)
+        measuring = _Measuring(self.treatment, {s.subject: [] for s in self.plan.neutrals})
         good: list[Stimulus] = []
         failures: list[Failure] = []
         for stimulus in self.plan.stimuli:
@@ -223,12 +228,12 @@ class Making:
                 clock.tick(stimulus.file, None)
             else:
                 good.append(stimulus)
-                measuring.add(image, frames[stimulus.subject].applied)
+                measuring.add(image, stimulus.subject, frames[stimulus.subject].applied)
                 if stimulus.expression != NEUTRAL:
                     clock.tick(stimulus.file, image)
         if len(good) == len(frames):
             raise ModelError(f"no image could be made; the first: {failures[0].error}")
-        return Ready(frames, tuple(good), measuring.goal(), tuple(failures))
+        return Ready(frames, tuple(good), measuring.goals(), tuple(failures))
 
     def write(self, ready: Ready) -> Iterator[Written | Failure]:
         """Treat and hand out the images, in order; a failure is one that cannot be matched."""
@@ -258,8 +263,9 @@ class Making:
     def _written(self, stimulus: Stimulus, neutral: Stimulus, ready: Ready) -> Written:
         made = self._make(stimulus)
         frame = ready.frames[stimulus.subject]
-        goal = {"target": ready.goal.target, "histogram": ready.goal.histogram}
-        applied = frame.applied.model_copy(update=goal)
+        goal = ready.goals[stimulus.subject]
+        wanted = {"target": goal.target, "histogram": goal.histogram}
+        applied = frame.applied.model_copy(update=wanted)
         gauge = self.tools.identity
         return Written(
             stimulus=stimulus,
@@ -274,28 +280,43 @@ class Making:
         )
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Measured:
+    """One image: its luminance, and the shares of its grey levels where they are matched."""
+
+    luminance: Luminance
+    shares: histogram.Floats | None
+    pixels: int
+
+
+@dataclass(frozen=True)
 class _Measuring:
-    """Averages of the set, as far as matching needs them."""
+    """What the images of each person measure, as far as matching needs it."""
 
     treatment: Treatment
-    luminances: list[Luminance] = field(default_factory=list)
-    histograms: list[histogram.Floats] = field(default_factory=list)
-    pixels: int = 0
+    found: Mapping[int, list[_Measured]]
 
-    def add(self, image: Pixels, applied: Applied) -> None:
+    def add(self, image: Pixels, subject: int, applied: Applied) -> None:
         if self.treatment.match == "none":
             return
         ready = prepare(image, applied)
-        self.luminances.append(ready.luminance)
-        if self.treatment.match == "histogram":
-            self.histograms.append(histogram.histogram(ready.image, ready.region))
-            self.pixels = int(ready.region.sum())
+        whole = self.treatment.match == "histogram"
+        shares = histogram.histogram(ready.image, ready.region) if whole else None
+        one = _Measured(ready.luminance, shares, int(ready.region.sum()))
+        self.found[subject].append(one)
 
-    def goal(self) -> Goal:
+    def goals(self) -> dict[int, Goal]:
+        """By subject, what the images are matched to: their own average, or that of all."""
+        if self.treatment.match_over == "person":
+            return {subject: self._goal(images) for subject, images in self.found.items()}
+        shared = self._goal([one for images in self.found.values() for one in images])
+        return dict.fromkeys(self.found, shared)
+
+    def _goal(self, images: Sequence[_Measured]) -> Goal:
         if self.treatment.match == "histogram":
-            shares = histogram.average(self.histograms)
-            return Goal(histogram=histogram.counts(shares, self.pixels))
+            shares = histogram.average([one.shares for one in images if one.shares is not None])
+            return Goal(histogram=histogram.counts(shares, images[0].pixels))
         if self.treatment.match == "mean_sd":
-            return Goal(target=self.treatment.target or luminance.average(self.luminances))
+            measured = [one.luminance for one in images]
+            return Goal(target=self.treatment.target or luminance.average(measured))
         return Goal()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from synfer_core.models.backbone import Capabilities
 from synfer_core.stimuli.making import Failure, Goal
@@ -12,12 +13,37 @@ from synfer_core.stimuli.table import Row
 
 
 @dataclass(frozen=True)
+class Change:
+    """How light one person's face was, and is.
+
+    Attributes:
+        subject: Number of the person.
+        seed: The identity seed.
+        before, after: Mean luminance inside the face's oval over the person's images, before and
+            after matching, grey levels 0-255.
+    """
+
+    subject: int
+    seed: int
+    before: float
+    after: float
+
+    def __lt__(self, other: Change) -> bool:
+        return abs(self.after - self.before) < abs(other.after - other.before)
+
+    def __str__(self) -> str:
+        return (
+            f"person {self.subject} (seed {self.seed}), from {self.before:.0f} to {self.after:.0f}"
+        )
+
+
+@dataclass(frozen=True)
 class Record:
     """A finished set.
 
     Attributes:
         plan: What was asked for.
-        goal: What the images are matched to.
+        goals: By subject, what the images are matched to.
         stimuli: The images that are in the set, in order.
         rows: Their rows in the table.
         failures: The images that are not.
@@ -26,7 +52,7 @@ class Record:
     """
 
     plan: Plan
-    goal: Goal
+    goals: Mapping[int, Goal]
     stimuli: Sequence[Stimulus]
     rows: Sequence[Row]
     failures: Sequence[Failure]
@@ -37,6 +63,19 @@ class Record:
     def flagged(self) -> tuple[str, ...]:
         """File names of images whose person drifts."""
         return tuple(str(row["file"]) for row in self.rows if row.get("identity_drift") == 1)
+
+    @property
+    def largest_change(self) -> Change:
+        """Of the person whose mean luminance was changed most."""
+        return max(map(self._change, {int(row["subject"]) for row in self.rows}))
+
+    def _change(self, subject: int) -> Change:
+        rows = [row for row in self.rows if row["subject"] == subject]
+        before, after = (
+            fmean(float(row[f"luminance_mean_{when}"]) for row in rows)
+            for when in ("before", "after")
+        )
+        return Change(subject, int(rows[0]["identity_seed"]), before, after)
 
     def values(self, column: str) -> list[float]:
         """The numbers of a column, without empty cells."""

@@ -50,6 +50,7 @@ Level = Annotated[int, Field(ge=0, le=255, strict=True)]
 Align = Literal["eyes", "none"]
 Crop = Literal["none", "oval", "hair"]
 Match = Literal["none", "mean_sd", "histogram"]
+MatchOver = Literal["person", "set"]
 _STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100)
 
 
@@ -175,7 +176,10 @@ class Treatment(Part):
             crop behind the person. None leaves the background, and is grey behind a crop.
         greyscale: Written as greyscale PNG (Rec. 601 luma).
         match: ``mean_sd`` or ``histogram``; see `luminance` and `histogram`.
-        target: Of ``mean_sd``; None takes the average of the set, as SHINE does.
+        match_over: ``person`` matches each person's images to that person's own average, so that
+            nobody's skin changes; ``set`` matches all to the average of the set, as SHINE does,
+            which makes dark skin lighter and light skin darker.
+        target: Of ``mean_sd`` over the set; None takes the average.
     """
 
     align: Align = "eyes"
@@ -184,6 +188,7 @@ class Treatment(Part):
     background: Level | tuple[Level, Level, Level] | None = None
     greyscale: bool = Field(False, strict=True)
     match: Match = "none"
+    match_over: MatchOver = "person"
     target: Target | None = None
 
     @model_validator(mode="after")
@@ -197,6 +202,12 @@ class Treatment(Part):
         if self.target is not None and self.match != "mean_sd":
             raise RequestError(
                 "is not used", field="treatment.target", allowed="only with match: mean_sd"
+            )
+        if self.target is not None and self.match_over == "person":
+            raise RequestError(
+                "one target for everyone changes how light people's skin is",
+                field="treatment.target",
+                allowed="only with match_over: set",
             )
         return self
 

@@ -53,6 +53,8 @@ COLUMNS: Mapping[str, str] = {
     "luminance_mean_after": "mean luminance inside the oval of the written image",
     "luminance_sd_after": "its standard deviation",
     "size": "pixels on a side",
+    "made_size": "pixels on a side that the face was made at, before treatment",
+    "enlargement": "pixels of the written image for each that was made, alignment included",
     "pixels_sha256": "SHA-256 of the red, green and blue bytes, row by row",
     "seed": "seed that draws the noise",
     "backbone": "which model made it",
@@ -136,6 +138,8 @@ def _treatment(written: Written) -> Row:
         "luminance_mean_after": round(treated.after.mean, 3),
         "luminance_sd_after": round(treated.after.sd, 3),
         "size": len(treated.image),
+        "made_size": len(written.made.image),
+        "enlargement": round(written.enlargement, 3),
         "pixels_sha256": written.pixels_sha256,
         "treatment": written.applied.to_json(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -51,6 +52,11 @@ class Applied(BaseModel):
         if self.outline is None and self.fill is not None and self.crop != "oval":
             raise DataError("is missing", field="outline")
         return self
+
+    @property
+    def scale(self) -> float:
+        """By which the move enlarges; 1 where nothing is moved."""
+        return 1.0 if self.move is None else math.hypot(self.move[0][0], self.move[0][1])
 
     @classmethod
     def parse_json(cls, text: str) -> Self:

@@ -39,10 +39,13 @@ def test_the_paragraph_gives_what_a_reviewer_asks_for() -> None:
         assert words in methods
 
 
+ACROSS = {**sets.TREATMENT, "match_over": "set"}
+
+
 def test_luminance_is_given_before_and_after() -> None:
-    methods, _ = documents()
+    methods, _ = documents(treatment=ACROSS)
     found = re.search(
-        r"were set to ([\d.]+) and ([\d.]+).*means ran from ([\d.]+) to ([\d.]+).*"
+        r"average of the set \(([\d.]+) and ([\d.]+)\).*means ran from ([\d.]+) to ([\d.]+).*"
         r"after, from ([\d.]+)",
         methods,
     )
@@ -50,6 +53,35 @@ def test_luminance_is_given_before_and_after() -> None:
     mean, _, low, high, after = map(float, found.groups())
     assert low < mean < high
     assert after == pytest.approx(mean, rel=0.01)
+
+
+def test_what_matching_does_to_skin_is_said_with_its_figures() -> None:
+    for text in documents():
+        assert "Matching was within each identity" in text
+        assert "across identities" not in text
+    for text in documents(treatment=ACROSS):
+        found = re.search(
+            r"\*\*Matching was across identities and changes how light their skin looks.* largest "
+            r"change .* is that of person (\d) \(seed (\d)\), from (\d+) to (\d+)\.",
+            text,
+        )
+        assert found is not None
+        subject, seed, before, after = map(int, found.groups())
+        assert (subject, seed) in {(1, 1), (2, 8)}
+        assert before != after
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (64, "made at 64 x 64 pixels, the size of the images; with the alignment, enlargement"),
+        (256, "made at 64 x 64 pixels and enlarged 4 times to 256 x 256, which adds no detail"),
+        (160, "enlarged 2.5 times to 160 x 160, which adds no detail"),
+    ],
+)
+def test_the_size_that_faces_were_made_at_is_named(size: int, words: str) -> None:
+    for text in documents(treatment={"size": size}):
+        assert words in text
 
 
 def test_drift_is_told_with_its_threshold() -> None:

@@ -104,4 +104,6 @@ def test_what_fails_is_left_out_and_named() -> None:
 def test_a_set_in_which_nothing_can_be_matched_is_refused() -> None:
     target = {"mean": 245, "sd": 120}
     with pytest.raises(ModelError, match="cannot be reached"):
-        sets.written(treatment={"align": "none", "match": "mean_sd", "target": target})
+        sets.written(
+            treatment={"align": "none", "match": "mean_sd", "match_over": "set", "target": target}
+        )

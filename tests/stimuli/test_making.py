@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from synfer_core.errors import CancelledError, ImageError, ModelError, RequestError
+from synfer_core.stimuli.luminance import TOLERANCE
 from synfer_core.stimuli.making import Failure, Making, Step, Written, pixels_sha256
 from synfer_core.stimuli.plan import Plan
 from synfer_core.stimuli.spec import StimulusSet
@@ -44,9 +45,34 @@ def test_neutral_images_come_first_and_every_step_is_told() -> None:
     assert len({one.pixels_sha256 for one in made}) == 6
 
 
+def means(made: Sequence[Written], when: str) -> dict[int, float]:
+    """By subject, the mean luminance over the person's images."""
+    found: dict[int, list[float]] = {}
+    for one in made:
+        found.setdefault(one.stimulus.subject, []).append(getattr(one.treated, when).mean)
+    return {subject: float(np.mean(values)) for subject, values in found.items()}
+
+
+@pytest.mark.parametrize("greyscale", [False, True])
+def test_matching_within_people_moves_nobodys_mean_towards_anothers(greyscale: bool) -> None:
+    treatment = {"align": "none", "match": "mean_sd", "greyscale": greyscale}
+    made = written(run(making(treatment=treatment)))
+    before, after = means(made, "before"), means(made, "after")
+    assert before[1] - before[2] > 3, "the people differ, or the test says nothing"
+    for subject, mean in before.items():
+        assert after[subject] == pytest.approx(mean, rel=TOLERANCE)
+        own = [one.treated for one in made if one.stimulus.subject == subject]
+        assert np.ptp([one.before.mean for one in own]) > 1
+        assert np.ptp([one.after.mean for one in own]) < 2 * TOLERANCE * mean
+    across = written(run(making(treatment={**treatment, "match_over": "set"})))
+    assert means(across, "after")[1] == pytest.approx(before[1], rel=0.3)
+    assert abs(means(across, "after")[1] - before[1]) > 1, "across people it does move"
+
+
 @pytest.mark.parametrize("colour", [False, True])
 def test_luminance_is_matched_to_the_average_of_the_set(colour: bool) -> None:
     treatment = {"align": "none", "match": "mean_sd", "greyscale": not colour}
+    treatment["match_over"] = "set"
     made = written(run(making(treatment=treatment)))
     target = made[0].applied.target
     assert target is not None
@@ -59,7 +85,10 @@ def test_luminance_is_matched_to_the_average_of_the_set(colour: bool) -> None:
 
 def test_histograms_are_made_equal() -> None:
     treatment = {"align": "none", "match": "histogram", "greyscale": True, "crop": "oval"}
-    made = written(run(making(treatment=treatment)))
+    own = written(run(making(treatment=treatment)))
+    assert len({one.applied.histogram for one in own}) == 2
+    assert abs(means(own, "before")[2] - means(own, "after")[2]) < 0.5
+    made = written(run(making(treatment={**treatment, "match_over": "set"})))
     assert np.ptp([one.treated.after.mean for one in made]) < 1e-9
     assert np.ptp([one.treated.after.sd for one in made]) < 1e-9
     assert np.ptp([one.treated.before.sd for one in made]) > 1
@@ -67,7 +96,7 @@ def test_histograms_are_made_equal() -> None:
 
 def test_a_target_can_be_given() -> None:
     wanted = {"mean": 111, "sd": 22}
-    treatment = {"align": "none", "match": "mean_sd", "target": wanted}
+    treatment = {"align": "none", "match": "mean_sd", "match_over": "set", "target": wanted}
     for one in written(run(making(treatment=treatment))):
         assert one.treated.after.mean == pytest.approx(111, rel=0.01)
 
@@ -105,7 +134,8 @@ def test_a_set_of_bad_images_is_refused() -> None:
 
 
 def test_what_cannot_be_matched_is_a_failure() -> None:
-    treatment = {"align": "none", "match": "mean_sd", "target": {"mean": 245, "sd": 120}}
+    treatment = {"align": "none", "match": "mean_sd", "match_over": "set"}
+    treatment["target"] = {"mean": 245, "sd": 120}
     assert all(isinstance(item, Failure) for item in run(making(treatment=treatment)))
 
 

@@ -79,6 +79,11 @@ def test_people_can_be_balanced() -> None:
         ({"treatment": {"crop": "round"}}, "treatment.crop"),
         ({"treatment": {"match": "histogram"}}, "treatment.match"),
         ({"treatment": {"target": {"mean": 100, "sd": 20}}}, "treatment.target"),
+        (
+            {"treatment": {"match": "mean_sd", "target": {"mean": 100, "sd": 20}}},
+            "treatment.target",
+        ),
+        ({"treatment": {"match_over": "skin"}}, "treatment.match_over"),
         ({"treatment": {"hat": 1}}, "treatment.hat"),
         ({"identities": 1000, "step": 1}, "identities"),
         ({"identities": {"count": 3}}, "identities.balance"),
