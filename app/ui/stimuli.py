@@ -61,8 +61,8 @@ FIRST: Mapping[str, Any] = {
     "files": {"template": StimulusSet.model_fields["files"].default.template, "view": "front"},
     "about": {"title": "", "authors": "", "purpose": "", "licence": "Apache-2.0"},
 }
-"""What a freshly opened form is set to: whole colour faces as they were made, but for the eyes, which
-lie at the same places. A crop, grey or matched luminance is the experimenter's own choice.
+"""What a freshly opened form is set to: whole faces in colour as they were made, but for the eyes,
+which lie at the same places. A crop, grey or matched luminance is the experimenter's own choice.
 """
 
 _SHEET_SECONDS = 3.0

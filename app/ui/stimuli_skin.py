@@ -1,4 +1,4 @@
-"""The warning of what matching across people does to skin, with this set's figures, while typing."""
+"""What matching across people does to skin, told with a set's figures while the form is typed."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ async def _foreseen(plan: Plan, synthesizer: Synthesizer, queue: JobQueue) -> Ch
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                async for last in queue.follow(job):
-                    pass
+                async for snapshot in queue.follow(job):
+                    last = snapshot
     finally:
         queue.drop(job)
     done = last is not None and last.state is State.DONE

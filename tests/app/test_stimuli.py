@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import re
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,12 +19,17 @@ from app.jobs import JobQueue
 from app.settings import Settings
 from app.ui.stimuli import FIRST, Stimuli, spec_of
 from app.ui.stimuli_form import form_html, stage_html
+from app.ui.stimuli_skin import ACROSS
 from synfer_core.errors import RequestError
-from synfer_core.report import Progress
+from synfer_core.models.backbone import Generation
+from synfer_core.report import AttentionMaps, Progress
+from synfer_core.request import Recipe
+from synfer_core.stimuli import skin
 from synfer_core.stimuli.spec import StimulusSet
 from synfer_core.synthesizer import Synthesizer
 from tests.app.test_ui import BACKBONES, check_markup
 from tests.app.visiting import visitor, walk
+from tests.stimuli.drawn import ORIGIN, face
 
 SMALL: dict[str, Any] = {
     **FIRST,
@@ -139,6 +146,51 @@ def test_errors_are_told_and_nothing_starts(tab: Stimuli) -> None:
     many = {**SMALL, "identities": "1-501"}
     [(_, notice)] = asyncio.run(walk(tab.build(many, visitor())))
     assert "at most 1,000 here" in notice["allowed"]
+
+
+class Drawn:
+    """An exact renderer whose faces are drawn: person 1 is lighter than person 8."""
+
+    capabilities = ORIGIN
+
+    def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
+        assert recipe.size == skin.SIZE
+        yield Progress(0, 1, "drawing")
+        yield Generation(face(recipe.identity_seed or 0, 0), AttentionMaps())
+
+
+def test_matching_across_people_is_warned_of_with_figures(tab: Stimuli) -> None:
+    exact: Any = {"facekit": Drawn()}
+    tab.synthesizer = replace(tab.synthesizer, backbones={**tab.synthesizer.backbones, **exact})
+
+    def warned(people: str, match: str, over: str) -> str:
+        treatment = {**FIRST["treatment"], "match": match, "match_over": over}
+        form = {**SMALL, "identities": people, "treatment": treatment}
+        return asyncio.run(tab.warn_of_skin(form))["text"]
+
+    text = warned("1, 8", "mean_sd", "set")
+    found = re.search(r"dark skin .* person (\d) \(seed (\d)\), from (\d+) to (\d+) ", text)
+    assert found is not None
+    before, after = map(int, found.groups()[2:])
+    assert found.groups()[:2] in {("1", "1"), ("2", "8")}
+    assert abs(before - after) >= 1
+    assert warned("1, 8", "mean_sd", "person") == ""
+    assert warned("1, 8", "none", "set") == ""
+    assert warned("1", "mean_sd", "set") == ""
+    assert warned("what", "mean_sd", "set") == ""
+    assert tab.queue.jobs() == ()
+
+
+def test_without_the_exact_renderer_the_warning_has_no_figures(tab: Stimuli) -> None:
+    treatment = {**FIRST["treatment"], "match": "mean_sd", "match_over": "set"}
+    form = {**SMALL, "identities": "1, 2", "treatment": treatment}
+    assert asyncio.run(tab.warn_of_skin(form))["text"] == ACROSS
+
+
+def test_nothing_is_done_to_faces_unless_asked() -> None:
+    treatment = spec_of(FIRST).treatment
+    assert (treatment.match, treatment.match_over) == ("none", "person")
+    assert (treatment.crop, treatment.fill, treatment.greyscale) == ("none", None, False)
 
 
 def test_missing_eyes_are_told_beside_the_choice(tab: Stimuli) -> None:
