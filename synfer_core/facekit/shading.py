@@ -20,6 +20,8 @@ Floats = NDArray[np.float32]
 _MASK_SIZE, _WRINKLE_SIZE = 1024, 512
 _NOISE_WRAP = 511
 _FINE = 30.0  # pixels a cm from which a pixel no longer spans several mask texels
+_BLOCK_REACH = 8.0  # pixels that a block's samples may lie apart, measured along the skin
+_SEAM, _SMOOTH = 0.02, 0.8  # difference in UV, cosine of normals, that end a smooth piece of skin
 _LIPS, _BLUSH, _UNDER_EYE, _BEARD, _LID, _HAIRLINE, _LASH_LINE, _NOSTRIL = range(8)
 
 
@@ -289,17 +291,37 @@ def skin_relief(
 
 
 @jit
-def _bumped(relief: Any, y: Any, x: Any, per_cm: Any, nx: Any, ny: Any, nz: Any) -> Any:
-    """A normal tilted by the relief's slope."""
+def _slope(relief: Any, y: Any, x: Any, per_cm: Any) -> Any:
+    """Slope of the relief to the right and upwards at a pixel, 0 at the picture's edge."""
     last = relief.shape[0] - 1
     if min(x, y) == 0 or max(x, y) == last:
-        return nx, ny, nz
+        return np.float32(0), np.float32(0)
+    across, up = relief[y, x + 1] - relief[y, x - 1], relief[y - 1, x] - relief[y + 1, x]
+    return across * np.float32(0.5) * per_cm, up * np.float32(0.5) * per_cm
+
+
+@jit
+def _block_slope(relief: Any, y: Any, x: Any, per_cm: Any) -> Any:
+    """Mean slope over the block of two by two pixels whose first is (y, x)."""
+    last = relief.shape[0] - 2
+    if min(x, y) == 0 or max(x, y) >= last:
+        return np.float32(0), np.float32(0)
+    across, up = np.float32(0), np.float32(0)
+    for k in range(2):
+        across += relief[y + k, x + 2] + relief[y + k, x + 1]
+        across -= relief[y + k, x] + relief[y + k, x - 1]
+        up += relief[y - 1, x + k] + relief[y, x + k]
+        up -= relief[y + 1, x + k] + relief[y + 2, x + k]
+    return across * np.float32(0.125) * per_cm, up * np.float32(0.125) * per_cm
+
+
+@jit
+def _bumped(slope: Any, nx: Any, ny: Any, nz: Any) -> Any:
+    """A normal tilted by the relief's slope."""
     most = np.float32(0.8)
-    slope_x = (relief[y, x + 1] - relief[y, x - 1]) * np.float32(0.5) * per_cm
-    slope_y = (relief[y - 1, x] - relief[y + 1, x]) * np.float32(0.5) * per_cm
     facing = max(nz, np.float32(0))
     return _unit(
-        nx - _clamp(slope_x, -most, most) * facing, ny - _clamp(slope_y, -most, most) * facing, nz
+        nx - _clamp(slope[0], -most, most) * facing, ny - _clamp(slope[1], -most, most) * facing, nz
     )
 
 
@@ -428,54 +450,162 @@ def _sheen(skin: Any, mask: Any, noise: Any) -> Any:
 
 
 @jit
+def _skin_sample(
+    rest: Any, uv: Any, normals: Any, energy: Any, towards: Any, t: Any, corners: Any
+) -> Any:
+    """Rest position, UV, normal, irradiance and mean direction of light: fourteen numbers."""
+    a, b, c, w0, w1, w2 = corners
+    px, py, pz = _mix(rest, a, b, c, w0, w1, w2)
+    u, v = _uv_at(uv, t, w0, w1, w2)
+    nx, ny, nz = _mix(normals, a, b, c, w0, w1, w2)
+    red, green, blue = _mix(energy, a, b, c, w0, w1, w2)
+    dx, dy, dz = _mix(towards, a, b, c, w0, w1, w2)
+    return px, py, pz, u, v, nx, ny, nz, red, green, blue, dx, dy, dz
+
+
+@jit
+def _halfway(p: Any, q: Any) -> Any:
+    """Mean of two samples of the skin."""
+    half = np.float32(0.5)
+    return (
+        *((p[0] + q[0]) * half, (p[1] + q[1]) * half, (p[2] + q[2]) * half),
+        *((p[3] + q[3]) * half, (p[4] + q[4]) * half),
+        *((p[5] + q[5]) * half, (p[6] + q[6]) * half, (p[7] + q[7]) * half),
+        *((p[8] + q[8]) * half, (p[9] + q[9]) * half, (p[10] + q[10]) * half),
+        *((p[11] + q[11]) * half, (p[12] + q[12]) * half, (p[13] + q[13]) * half),
+    )
+
+
+@jit
+def _lies_close(p: Any, q: Any, reach: Any) -> bool:
+    """Whether two samples lie on one smooth piece of skin, at most `reach` cm apart at rest."""
+    far = max(abs(p[0] - q[0]), abs(p[1] - q[1]), abs(p[2] - q[2]))
+    seam = max(abs(p[3] - q[3]), abs(p[4] - q[4]))
+    facing = p[5] * q[5] + p[6] * q[6] + p[7] * q[7]
+    return bool(far < reach and seam < _SEAM and facing > _SMOOTH)
+
+
+@jit
+def _is_skin_block(owner: Any, part: Any, y: Any, x: Any) -> bool:
+    """Whether the block of two by two pixels whose first is (y, x) shows one part of the skin."""
+    a, b, c, d = owner[y, x], owner[y, x + 1], owner[y + 1, x], owner[y + 1, x + 1]
+    if min(a, b, c, d) < 0:
+        return False
+    kind = part[a]
+    return bool(kind <= HEAD and part[b] == kind and part[c] == kind and part[d] == kind)
+
+
+@jit
+def _lit_skin(
+    sample: Any, on_face: Any, fine: Any, slope: Any, fold: Any, skin: Any, masks: Any, noises: Any,
+    angles: Any, heights: Any, keys: Any, key_colours: Any, visible: Any, corners: Any,
+) -> Any:  # fmt: skip
+    """Irradiance, albedo and highlight (nine numbers) at a sample of the skin, whose relief has
+    this slope and height."""
+    at = (sample[0], sample[1], sample[2])
+    if on_face:
+        mask, above, noise = _on_face(masks, noises, skin, sample[3], sample[4], fine)
+    else:
+        mask, above, noise = _on_head(angles, heights, noises, skin, at)
+    smooth = _unit(sample[5], sample[6], sample[7])
+    normal = _bumped(slope, smooth[0], smooth[1], smooth[2])
+    energy, direction = (sample[8], sample[9], sample[10]), (sample[11], sample[12], sample[13])
+    lit = _tilted_light(energy, direction, smooth, normal)
+    colour = _skin_colour(skin, mask, noise, at, above)
+    colour = _shadowed(colour, mask[_NOSTRIL], fold)
+    dark = 1 - np.float32(0.93) * mask[_NOSTRIL]
+    red, green, blue = _bounced(lit[0] * dark, lit[1] * dark, lit[2] * dark, colour)
+    gloss, strength = _sheen(skin, mask, noise)
+    hr, hg, hb = _highlights(keys, key_colours, visible, corners, normal, gloss, strength)
+    edge = 1 - max(smooth[2], np.float32(0))
+    edge = edge * edge * edge * edge * np.float32(0.10) * min(strength, 1.0)
+    least = np.float32(0.003)
+    return (
+        *(red, green, blue),
+        *(max(colour[0], least), max(colour[1], least), max(colour[2], least)),
+        *(hr + edge * red, hg + edge * green, hb + edge * blue),
+    )
+
+
 def shade_skin(
     surface: Surface, light: Light, textures: Textures, skin: SkinMaterial, cloth: ClothMaterial,
     relief: Floats, per_cm: float, out: Shaded,
 ) -> None:  # fmt: skip
-    """Shade face, head and neck above the neckline."""
-    owner, bary, part, triangles = surface.owner, surface.bary, surface.part, surface.triangles
-    rest, normals, uv = surface.rest, surface.normals, surface.uv
-    masks, noises = textures.masks, textures.noise
-    angles, heights = textures.hairline_angle, textures.hairline_y
-    energy, towards, visible = light.irradiance, light.direction, light.visible
-    keys, key_colours = light.key_direction, light.key_colour
-    irradiance, albedo, highlight, is_skin = out.irradiance, out.albedo, out.highlight, out.skin
-    scale = np.float32(per_cm)
+    """Shade face, head and neck above the neckline.
+
+    A block of two by two pixels makes one pixel of the picture in the end: where it shows one
+    smooth piece of skin, it is shaded as one; elsewhere each pixel is.
+    """
+    mesh = (surface.owner, surface.bary, surface.part, surface.triangles)
+    values = (surface.rest, surface.uv, surface.normals, light.irradiance, light.direction)
+    keys = (light.key_direction, light.key_colour, light.visible)
+    rest = (*values, *textures, *keys, skin, cloth.neck, cloth.slope, relief, np.float32(per_cm))
+    results = (out.irradiance, out.albedo, out.highlight, out.skin)
+    _shade_blocks(*mesh, *rest, *results)
+    _shade_remaining(*mesh, *rest, *results)
+
+
+@jit
+def _shade_blocks(
+    owner: Any, bary: Any, part: Any, triangles: Any, rest: Any, uv: Any, normals: Any, energy: Any,
+    towards: Any, masks: Any, noises: Any, angles: Any, heights: Any, keys: Any, key_colours: Any,
+    visible: Any, skin: Any, neck: Any, slope: Any, relief: Any, per_cm: Any, irradiance: Any,
+    albedo: Any, highlight: Any, is_skin: Any,
+) -> None:  # fmt: skip
+    """Shade smooth skin, from the samples on the diagonal of each block."""
+    fine, reach = per_cm > 2 * _FINE, np.float32(_BLOCK_REACH) / per_cm
+    for y in range(0, owner.shape[0] - 1, 2):
+        for x in range(0, owner.shape[1] - 1, 2):
+            if not _is_skin_block(owner, part, y, x):
+                continue
+            t, w1, w2 = owner[y, x], bary[y, x, 0], bary[y, x, 1]
+            corners = (triangles[t, 0], triangles[t, 1], triangles[t, 2], 1 - w1 - w2, w1, w2)
+            p = _skin_sample(rest, uv, normals, energy, towards, t, corners)
+            s, w1, w2 = owner[y + 1, x + 1], bary[y + 1, x + 1, 0], bary[y + 1, x + 1, 1]
+            others = (triangles[s, 0], triangles[s, 1], triangles[s, 2], 1 - w1 - w2, w1, w2)
+            q = _skin_sample(rest, uv, normals, energy, towards, s, others)
+            above = min(p[1] - slope * p[2], q[1] - slope * q[2]) - neck
+            if above < reach or not _lies_close(p, q, reach):
+                continue
+            lit = _lit_skin(
+                _halfway(p, q), part[t] != HEAD, fine, _block_slope(relief, y, x, per_cm),
+                np.float32(0.5) * (relief[y, x] + relief[y + 1, x + 1]), skin, masks, noises,
+                angles, heights, keys, key_colours, visible, corners,
+            )  # fmt: skip
+            for i in range(y, y + 2):
+                for j in range(x, x + 2):
+                    _store(irradiance, i, j, lit[0], lit[1], lit[2])
+                    _store(albedo, i, j, lit[3], lit[4], lit[5])
+                    _store(highlight, i, j, lit[6], lit[7], lit[8])
+                    is_skin[i, j] = 1
+
+
+@jit
+def _shade_remaining(
+    owner: Any, bary: Any, part: Any, triangles: Any, rest: Any, uv: Any, normals: Any, energy: Any,
+    towards: Any, masks: Any, noises: Any, angles: Any, heights: Any, keys: Any, key_colours: Any,
+    visible: Any, skin: Any, neck: Any, slope: Any, relief: Any, per_cm: Any, irradiance: Any,
+    albedo: Any, highlight: Any, is_skin: Any,
+) -> None:  # fmt: skip
+    """Shade the pixels of skin that are in no smooth block."""
     fine = per_cm > _FINE
     for y in range(owner.shape[0]):
         for x in range(owner.shape[1]):
             t = owner[y, x]
-            if t < 0 or part[t] > HEAD:
+            if t < 0 or part[t] > HEAD or is_skin[y, x] > 0:
                 continue
-            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
             w1, w2 = bary[y, x, 0], bary[y, x, 1]
-            w0 = 1 - w1 - w2
-            at = _mix(rest, a, b, c, w0, w1, w2)
-            if at[1] < cloth.neck + cloth.slope * at[2]:
+            corners = (triangles[t, 0], triangles[t, 1], triangles[t, 2], 1 - w1 - w2, w1, w2)
+            sample = _skin_sample(rest, uv, normals, energy, towards, t, corners)
+            if sample[1] < neck + slope * sample[2]:
                 continue
-            if part[t] == HEAD:
-                mask, above, noise = _on_head(angles, heights, noises, skin, at)
-            else:
-                u, v = _uv_at(uv, t, w0, w1, w2)
-                mask, above, noise = _on_face(masks, noises, skin, u, v, fine)
-            nx, ny, nz = _mix(normals, a, b, c, w0, w1, w2)
-            smooth = _unit(nx, ny, nz)
-            normal = _bumped(relief, y, x, scale, smooth[0], smooth[1], smooth[2])
-            direction = _mix(towards, a, b, c, w0, w1, w2)
-            lit = _tilted_light(_mix(energy, a, b, c, w0, w1, w2), direction, smooth, normal)
-            colour = _skin_colour(skin, mask, noise, at, above)
-            colour = _shadowed(colour, mask[_NOSTRIL], relief[y, x])
-            dark = 1 - np.float32(0.93) * mask[_NOSTRIL]
-            red, green, blue = _bounced(lit[0] * dark, lit[1] * dark, lit[2] * dark, colour)
-            gloss, strength = _sheen(skin, mask, noise)
-            hr, hg, hb = _highlights(
-                keys, key_colours, visible, (a, b, c, w0, w1, w2), normal, gloss, strength
-            )
-            edge = 1 - max(smooth[2], np.float32(0))
-            edge = edge * edge * edge * edge * np.float32(0.10) * min(strength, 1.0)
-            _store(highlight, y, x, hr + edge * red, hg + edge * green, hb + edge * blue)
-            _store(irradiance, y, x, red, green, blue)
-            _store_albedo(albedo, y, x, colour[0], colour[1], colour[2])
+            lit = _lit_skin(
+                sample, part[t] != HEAD, fine, _slope(relief, y, x, per_cm), relief[y, x], skin,
+                masks, noises, angles, heights, keys, key_colours, visible, corners,
+            )  # fmt: skip
+            _store(irradiance, y, x, lit[0], lit[1], lit[2])
+            _store(albedo, y, x, lit[3], lit[4], lit[5])
+            _store(highlight, y, x, lit[6], lit[7], lit[8])
             is_skin[y, x] = 1
 
 
