@@ -48,6 +48,7 @@ class View:
         scale: Pixels a centimetre at the face.
         distance: Camera's distance, cm.
         centre: Pixel of the point that the camera faces.
+        size: Pixels on a side.
         height: Height of the camera, cm.
     """
 
@@ -55,6 +56,7 @@ class View:
     scale: float
     distance: float
     centre: tuple[float, float]
+    size: int
     height: float = 0.0
 
     def pose(self, points: Floats) -> Floats:
@@ -113,7 +115,7 @@ def view_of(pose: Pose, camera: Camera, eyes: Floats, mouth: Floats, size: int) 
     turn = rotation(pose)
     scale = size / 2 / camera.half_width
     posed = pose_points(np.stack([eyes, mouth]), turn)
-    origin = View(turn, scale, camera.distance, (0.0, 0.0), float(posed[0, 1]))
+    origin = View(turn, scale, camera.distance, (0.0, 0.0), size, float(posed[0, 1]))
     eye, lip = origin.project(posed)
     x = size / 2 - (eye[0] * 0.6 + lip[0] * 0.4) + camera.shift[0] * scale
     y = size * camera.face_y - (eye[1] + lip[1]) / 2 + camera.shift[1] * scale

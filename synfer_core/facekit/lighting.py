@@ -75,16 +75,6 @@ def lit_columns(count: int) -> Ints:
     return np.unique(np.append(chosen, count - 1)).astype(np.int32)
 
 
-@dataclass(frozen=True, eq=False)
-class _ShadowMap:
-    """Depth of the mesh, and depth and number of hairs, seen from a light."""
-
-    frame: Floats
-    mesh: Floats
-    hair: Floats
-    count: Floats
-
-
 def _frame(direction: Floats) -> Floats:
     """Affine map (3, 4) from the world to map cells and height along the light."""
     x, y, z = direction
@@ -97,34 +87,60 @@ def _frame(direction: Floats) -> Floats:
     return np.concatenate([axes, shift[:, None]], 1).astype(np.float32)
 
 
-def _shadow_map(direction: Floats, skin: Floats, casters: Ints, hair: Floats) -> _ShadowMap:
-    frame = _frame(direction)
+def _mesh_map(frame: Floats, skin: Floats, casters: Ints) -> Floats:
+    """Height of the mesh along a light."""
     mesh = np.full((_MAP, _MAP), -1e9, np.float32)
     rasterise_depth(_to_light(skin, frame), casters, mesh)
-    strands = np.full((_MAP, _MAP), -1e9, np.float32)
-    count = np.zeros((_MAP, _MAP), np.float32)
-    if len(hair):
-        _count_hair(hair, frame, strands, count)
-    return _ShadowMap(frame, mesh, strands, count)
+    return mesh
+
+
+@dataclass(frozen=True, eq=False)
+class HairShadows:
+    """The shadows that hair throws in each light of a scene, whatever the face does.
+
+    Attributes:
+        frames: See `_frame` (lights, 3, 4).
+        nearest, count: Height of the uppermost hair along each light, and number of hairs
+            (lights, cells, cells).
+        density: Shadow strength of one hair.
+    """
+
+    lighting: Lighting
+    frames: Floats
+    nearest: Floats
+    count: Floats
+    density: np.float32
+
+    @classmethod
+    def cast(cls, lighting: Lighting, hair: HairPoints | None) -> HairShadows:
+        """Cast the shadows of posed hair, if any."""
+        frames = np.stack([_frame(direction) for direction in lighting.direction])
+        nearest = np.full((len(frames), _MAP, _MAP), -1e9, np.float32)
+        count = np.zeros_like(nearest)
+        casters = np.zeros((0, 3), np.float32) if hair is None else hair.casters
+        for k, frame in enumerate(frames):
+            _count_hair(casters, frame, nearest[k], count[k])
+        density = np.float32(_HAIR_DENSITY / max(1, len(casters)))
+        return cls(lighting, frames, nearest, count, density)
 
 
 @dataclass(frozen=True, eq=False)
 class ShadowMaps:
-    """One shadow map for each light of a scene, shared by skin and hair."""
+    """Shadows of the mesh (lights, cells, cells) and of hair in each light of a scene."""
 
-    lighting: Lighting
-    maps: tuple[_ShadowMap, ...]
-    density: np.float32
+    hair: HairShadows
+    mesh: Floats
 
     @classmethod
-    def cast(
-        cls, head: HeadModel, points: Floats, lighting: Lighting, hair: HairPoints | None
-    ) -> ShadowMaps:
-        """Cast the shadows of a posed mesh (n, 3) and of hair, if any."""
+    def cast(cls, head: HeadModel, points: Floats, hair: HairShadows) -> ShadowMaps:
+        """Cast the shadows of a posed mesh (n, 3)."""
         skin = points[head.caster_vertices]
-        strands = np.zeros((0, 3), np.float32) if hair is None else hair.casters
-        maps = tuple(_shadow_map(d, skin, head.casters, strands) for d in lighting.direction)
-        return cls(lighting, maps, np.float32(_HAIR_DENSITY / max(1, len(strands))))
+        return cls(hair, np.stack([_mesh_map(f, skin, head.casters) for f in hair.frames]))
+
+    @property
+    def lighting(self) -> Lighting:
+        """The lights."""
+        return self.hair.lighting
 
 
 def light_vertices(
@@ -141,11 +157,12 @@ def light_vertices(
     light = VertexLight(*(np.zeros((len(points), k), np.float32) for k in (3, 3, groups)))
     soft = smooth_normals(normals, head.triangles, 3)
     share = _group_share(lighting)
-    for k, shadow in enumerate(shadows.maps):
+    hair = shadows.hair
+    for k, frame in enumerate(hair.frames):
         _light_vertices(
             points, normals, soft, shown, lighting.direction[k], lighting.colour[k],
-            lighting.wrap[k], lighting.group[k], share[k], shadow.frame, shadow.mesh, shadow.hair,
-            shadow.count, shadows.density, light.irradiance, light.direction, light.visible,
+            lighting.wrap[k], lighting.group[k], share[k], frame, shadows.mesh[k], hair.nearest[k],
+            hair.count[k], hair.density, light.irradiance, light.direction, light.visible,
         )  # fmt: skip
     return light
 
@@ -157,19 +174,23 @@ def _group_share(lighting: Lighting) -> Floats:
     return (1.0 / sizes).astype(np.float32)
 
 
-def light_hair(hair: HairPoints, shadows: ShadowMaps) -> Floats:
+def light_hair(head: HeadModel, points: Floats, hair: HairPoints, shadows: HairShadows) -> Floats:
     """Diffuse and specular light at strand points (n, 6), after Kajiya and Kay, SIGGRAPH 1989.
 
     Hair takes one light for each highlight and three for the dome, with the shadow map of the
     light nearest to each.
+
+    Args:
+        points: Posed neutral mesh (n, 3): the face's moves throw no shadows on hair.
     """
-    lighting = shadows.lighting
+    lighting, skin = shadows.lighting, points[head.caster_vertices]
     out = np.zeros((len(hair.points), 6), np.float32)
     for direction, colour, shiny in _hair_lights(lighting):
-        nearest = shadows.maps[int((lighting.direction @ direction).argmax())]
+        k = int((lighting.direction @ direction).argmax())
+        mesh = _mesh_map(shadows.frames[k], skin, head.casters)
         _light_hair(
             hair.points, hair.tangents, hair.normals, direction, colour, shiny,
-            nearest.frame, nearest.mesh, nearest.hair, out,
+            shadows.frames[k], mesh, shadows.nearest[k], out,
         )  # fmt: skip
     return out
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +13,7 @@ from synfer_core.facekit.facial_hair import Beard, Brows, grow_beard, grow_brows
 from synfer_core.facekit.hair import Groom, fit_to_person, groom
 from synfer_core.facekit.head import FACE, HeadModel
 from synfer_core.facekit.identity import Identity, identity_code
+from synfer_core.facekit.kept import Kept
 from synfer_core.facekit.lids import SIDES, FittedLids, Lids
 from synfer_core.facekit.raster import vertex_normals
 
@@ -87,16 +87,17 @@ class People:
     """The last few persons used, by identity and detail: pictures of one person come in runs."""
 
     def __init__(self, head: HeadModel, derived: Mapping[str, Array], keep: int = 4):
-        self._head, self._derived, self._keep = head, derived, keep
+        self._head, self._derived = head, derived
         self._lids = [Lids.build(head, derived["lash"], eye) for eye in range(len(SIDES))]
-        self._cache: OrderedDict[tuple[int, bytes, float], Person] = OrderedDict()
+        self._kept: Kept[tuple[int, bytes, float], Person] = Kept(keep)
 
     def get(self, identity: Identity, detail: float) -> Person:
-        """The person of an identity, from the cache or built."""
+        """The person of an identity, kept or built."""
         key = (identity.seed, identity_code(identity).tobytes(), detail)
-        if key not in self._cache:
-            self._cache[key] = Person.build(self._head, self._lids, self._derived, identity, detail)
-            if len(self._cache) > self._keep:
-                self._cache.popitem(last=False)
-        self._cache.move_to_end(key)
-        return self._cache[key]
+        return self._kept.get(
+            key, lambda: Person.build(self._head, self._lids, self._derived, identity, detail)
+        )
+
+    def forget(self) -> None:
+        """Keep nobody."""
+        self._kept.clear()

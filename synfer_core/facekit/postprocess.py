@@ -16,6 +16,8 @@ from synfer_core.facekit.shading import Shaded
 Floats = NDArray[np.float32]
 
 _SCATTER_CM = (0.22, 0.10, 0.06)  # how far red, green and blue light spreads in skin
+_LEAST_SCATTER = 0.45  # pixels
+_INSIDE = 0.6  # share of skin from which a pixel's light is scattered
 _UNDER_LID_TINT = np.array([1.12, 1.086, 1.075], np.float32)
 _BACKGROUND_SIZE = 64
 _CURVE_STEPS = 4096
@@ -24,9 +26,10 @@ _CURVE = linear_to_srgb(np.linspace(0, 1, _CURVE_STEPS)).astype(np.float32)
 
 def shade_under_lids(shaded: Shaded, scale: float) -> None:
     """Darken the eyeball towards the lids, mostly under the upper one (scale: pixels a cm)."""
-    rows, columns = np.nonzero(shaded.eye)
+    rows = np.flatnonzero(shaded.eye.any(1))
     if not len(rows):
         return
+    columns = np.flatnonzero(shaded.eye[rows[0] : rows[-1] + 1].any(0))
     reach = scale * 0.28
     margin = int(4 * reach) + 2
     box = (
@@ -44,24 +47,74 @@ def shade_under_lids(shaded: Shaded, scale: float) -> None:
 
 
 def scatter(shaded: Shaded, scale: float) -> None:
-    """Blur irradiance within the skin, red furthest (d'Eon and Luebke, GPU Gems 3, chapter 14)."""
-    inside = shaded.skin > 0.6
+    """Blur irradiance within the skin, red furthest (d'Eon and Luebke, GPU Gems 3, chapter 14).
+
+    Blocks of two by two pixels, which make one pixel of the picture in the end, are blurred as one.
+    """
+    size = len(shaded.skin) // 2
+    light, weight = np.empty((size, size, 3), np.float32), np.empty((size, size), np.float32)
+    _gather_skin(shaded.irradiance, shaded.skin, light, weight)
     for channel, reach in enumerate(_SCATTER_CM):
         sigma = reach * scale
-        if sigma < 0.45:
+        if sigma < _LEAST_SCATTER:
             continue
-        light = cv2.GaussianBlur(shaded.irradiance[..., channel] * shaded.skin, (0, 0), sigma)
-        weight = cv2.GaussianBlur(shaded.skin, (0, 0), sigma)
-        blurred = light / np.maximum(weight, np.float32(1e-3))
-        np.copyto(shaded.irradiance[..., channel], blurred, where=inside)
+        spread = cv2.GaussianBlur(np.ascontiguousarray(light[..., channel]), (0, 0), sigma / 2)
+        share = cv2.GaussianBlur(weight, (0, 0), sigma / 2)
+        _put_skin(spread, share, shaded.skin, channel, shaded.irradiance)
 
 
-def compose(shaded: Shaded, covered: NDArray[np.bool_], background: Floats) -> Floats:
-    """The picture in linear RGB (H, W, 3): the head before its background."""
-    picture = shaded.irradiance * shaded.albedo
-    picture += shaded.highlight
-    np.copyto(picture, background, where=~covered[..., None])
+@jit
+def _gather_skin(irradiance: Any, skin: Any, light: Any, weight: Any) -> None:
+    """Mean light on skin, and share of skin, in each block of two by two pixels."""
+    quarter = np.float32(0.25)
+    for y in range(weight.shape[0]):
+        for x in range(weight.shape[1]):
+            red = green = blue = share = np.float32(0)
+            for i in range(2 * y, 2 * y + 2):
+                for j in range(2 * x, 2 * x + 2):
+                    part = skin[i, j] * quarter
+                    share += part
+                    red += irradiance[i, j, 0] * part
+                    green += irradiance[i, j, 1] * part
+                    blue += irradiance[i, j, 2] * part
+            weight[y, x] = share
+            light[y, x, 0], light[y, x, 1], light[y, x, 2] = red, green, blue
+
+
+@jit
+def _put_skin(spread: Any, share: Any, skin: Any, channel: Any, irradiance: Any) -> None:
+    least, inside = np.float32(1e-3), np.float32(_INSIDE)
+    for y in range(skin.shape[0]):
+        for x in range(skin.shape[1]):
+            if skin[y, x] > inside:
+                blurred = spread[y // 2, x // 2] / max(share[y // 2, x // 2], least)
+                irradiance[y, x, channel] = blurred
+
+
+def compose(shaded: Shaded, owner: NDArray[np.int32], background: Floats) -> Floats:
+    """The enlarged picture in linear RGB (H, W, 3): the head before its background.
+
+    Args:
+        owner: Triangle at each pixel, -1 for none (H, W).
+        background: Linear RGB of the final size, which divides that of the picture.
+    """
+    picture = np.empty((*owner.shape, 3), np.float32)
+    _compose(shaded.irradiance, shaded.albedo, shaded.highlight, owner, background, picture)
     return picture
+
+
+@jit
+def _compose(
+    light: Any, albedo: Any, highlight: Any, owner: Any, background: Any, picture: Any
+) -> None:
+    block = owner.shape[0] // background.shape[0]
+    for y in range(owner.shape[0]):
+        for x in range(owner.shape[1]):
+            for k in range(3):
+                if owner[y, x] >= 0:
+                    picture[y, x, k] = light[y, x, k] * albedo[y, x, k] + highlight[y, x, k]
+                else:
+                    picture[y, x, k] = background[y // block, x // block, k]
 
 
 # --- background -----------------------------------------------------------------------------------
@@ -124,14 +177,21 @@ def _lights_out_of_focus(
 # --- camera ---------------------------------------------------------------------------------------
 
 
-def develop(picture: Floats, look: Look, tone: float, size: int) -> NDArray[np.uint8]:
+def grain_of(look: Look, size: int) -> Floats:
+    """The camera's noise (size, size, 3)."""
+    rng = np.random.default_rng(look.seed)
+    return rng.standard_normal((size, size, 3), np.float32) * np.float32(look.noise)
+
+
+def develop(picture: Floats, look: Look, tone: float, grain: Floats) -> NDArray[np.uint8]:
     """Expose, compress highlights, reduce to the final size and add the camera's traces.
 
     Args:
         picture: Linear RGB, exposed so that the face's mean irradiance is 1.
         tone: Skin depth 0-1; photographers open up for dark skin.
-        size: Pixels on a side of the result.
+        grain: Noise of the camera, of the size of the result (H, W, 3).
     """
+    size = len(grain)
     gain = (0.68 + 0.52 * tone) * look.exposure
     out: Floats = np.empty((size, size, 3), np.float32)
     _expose(picture, gain, look.contrast, look.saturation, _CURVE, out)
@@ -139,9 +199,19 @@ def develop(picture: Floats, look: Look, tone: float, size: int) -> NDArray[np.u
         out = np.asarray(
             cv2.GaussianBlur(out, (0, 0), look.blur * max(1.0, size / 128)), np.float32
         )
-    rng = np.random.default_rng(look.seed)
-    out += rng.standard_normal(out.shape, np.float32) * np.float32(look.noise)
-    return np.asarray(np.clip(out, 0, 1) * 255 + 0.5, np.uint8)
+    developed = np.empty(out.shape, np.uint8)
+    _quantise(np.ascontiguousarray(out), grain, developed)
+    return developed
+
+
+@jit
+def _quantise(picture: Any, grain: Any, out: Any) -> None:
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            for k in range(3):
+                value = picture[y, x, k] + grain[y, x, k]
+                value = min(max(value, np.float32(0)), np.float32(1))
+                out[y, x, k] = np.uint8(value * np.float32(255) + np.float32(0.5))
 
 
 @jit

@@ -6,6 +6,8 @@ light for shadow maps; larger is nearer. Pixel centres lie at .5.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,8 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 _LONGEST_SEGMENT = 400.0  # a strand that crosses the camera would fill the image
+_LEAST_COVER = np.float32(0.02)  # of a pixel, below which a strand leaves it alone
+_LEAST_THROUGH = np.float32(0.004)  # share of light through strands that still counts
 
 
 @jit
@@ -181,6 +185,97 @@ def draw_strands(
                         px, py = (int(np.floor(x)), k) if flat else (k, int(np.floor(y)))
                         cover *= opacity
                         _draw_span(image, depth, px, py, cover, near, bias, red, green, blue)
+
+
+@jit
+def draw_layers(
+    points: Floats, colours: Floats, widths: Floats, order: Ints, gain: Any, bounce: Floats,
+    opacity: Any, bias: Any, depth: Floats, image: Floats,
+) -> None:  # fmt: skip
+    """Draw strands over `image` segment by segment, near ones first: far ones stop where what lies
+    before them lets no light through (Porter and Duff 1984, "over" from the front).
+
+    Args:
+        points: Screen points (strands, points, 3).
+        colours: Linear RGB (strands, points, 3), times `gain` and plus `bounce` (3,) as drawn.
+        widths: Pixels at each point of a strand (points,).
+        order: Segments, the nearest first, numbered strand by strand.
+        opacity: 0-1.
+        bias: Share of nearness by which a strand may lie behind the depth buffer.
+        depth: Nearness (H, W) of what hides strands.
+        image: Linear RGB (H, W, 3), drawn into.
+    """
+    layer = np.zeros((depth.shape[0], depth.shape[1], 4), np.float32)
+    segments = points.shape[1] - 1
+    for n in range(order.shape[0]):
+        i, s = order[n] // segments, order[n] % segments
+        _draw_segment(points, colours, widths, i, s, opacity, 1 + bias, depth, layer)
+    for y in range(depth.shape[0]):
+        for x in range(depth.shape[1]):
+            cover = layer[y, x, 3]
+            if cover > 0:
+                for k in range(3):
+                    over = layer[y, x, k] * gain + cover * bounce[k]
+                    image[y, x, k] = image[y, x, k] * (1 - cover) + over
+
+
+@jit
+def _draw_segment(
+    points: Any, colours: Any, widths: Any, i: Any, s: Any, opacity: Any, slack: Any, depth: Any,
+    layer: Any,
+) -> None:  # fmt: skip
+    """Put one segment behind what is in `layer`: RGB times cover, and cover (H, W, 4)."""
+    half = np.float32(0.5)
+    height, width = depth.shape
+    x0, y0, z0 = points[i, s, 0], points[i, s, 1], points[i, s, 2]
+    dx, dy = points[i, s + 1, 0] - x0, points[i, s + 1, 1] - y0
+    dz = points[i, s + 1, 2] - z0
+    length = max(abs(dx), abs(dy))
+    if length < 1e-3 or length > _LONGEST_SEGMENT:
+        return
+    if max(x0, x0 + dx) < -2 or max(y0, y0 + dy) < -2:
+        return
+    if min(x0, x0 + dx) > width + 2 or min(y0, y0 + dy) > height + 2:
+        return
+    if _lies_behind(x0, y0, z0 * slack, depth) and _lies_behind(
+        x0 + dx, y0 + dy, (z0 + dz) * slack, depth
+    ):
+        return
+    flat = abs(dx) > abs(dy)
+    slope = np.sqrt(dx * dx + dy * dy) / length
+    steps = int(np.ceil(length))
+    part = np.float32(1) / np.float32(steps)
+    for j in range(steps):
+        t = (np.float32(j) + half) * part
+        x, y, near = x0 + dx * t, y0 + dy * t, (z0 + dz * t) * slack
+        w = (widths[s] + (widths[s + 1] - widths[s]) * t) * slope
+        low = (y if flat else x) - w * half
+        high = low + w
+        along = int(np.floor(x if flat else y))
+        if along < 0 or along >= (width if flat else height):
+            continue
+        first, last = max(int(np.floor(low)), 0), int(np.floor(high))
+        last = min(last, (height if flat else width) - 1)
+        for k in range(first, last + 1):
+            row, column = (k, along) if flat else (along, k)
+            cover = min(high, np.float32(k + 1)) - max(low, np.float32(k))
+            left = 1 - layer[row, column, 3]
+            if left < _LEAST_THROUGH or cover <= _LEAST_COVER or near < depth[row, column]:
+                continue
+            cover *= opacity * left
+            for c in range(3):
+                colour = colours[i, s, c] * (1 - t) + colours[i, s + 1, c] * t
+                layer[row, column, c] += colour * cover
+            layer[row, column, 3] += cover
+
+
+@jit
+def _lies_behind(x: Any, y: Any, near: Any, depth: Any) -> bool:
+    """Whether a point lies in the picture and behind what is drawn there."""
+    column, row = int(x), int(y)
+    if column < 0 or row < 0 or column >= depth.shape[1] or row >= depth.shape[0]:
+        return False
+    return bool(near < depth[row, column])
 
 
 @jit

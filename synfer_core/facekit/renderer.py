@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import RequestError
 from synfer_core.facekit.action_units import by_side, label_lips_part, shape_weights
-from synfer_core.facekit.camera import Gaze, View, gaze_of, rotation, view_of
+from synfer_core.facekit.camera import Gaze, View, gaze_of, rotation
 from synfer_core.facekit.derive import Array, load_derived
-from synfer_core.facekit.head import MOUTH_LANDMARKS, HeadModel
+from synfer_core.facekit.head import HeadModel
+from synfer_core.facekit.jit import jit
+from synfer_core.facekit.kept import Kept
 from synfer_core.facekit.lids import SIDES
-from synfer_core.facekit.lighting import ShadowMaps, light_hair, light_vertices
+from synfer_core.facekit.lighting import ShadowMaps, light_vertices
 from synfer_core.facekit.materials import (
     cloth_material,
     depth_of_tone,
@@ -32,7 +35,6 @@ from synfer_core.facekit.person import People, Person
 from synfer_core.facekit.postprocess import (
     compose,
     develop,
-    paint_background,
     scatter,
     shade_under_lids,
 )
@@ -52,15 +54,14 @@ from synfer_core.facekit.shading import (
     shade_skin,
     skin_relief,
 )
+from synfer_core.facekit.staging import Staging, key_of, view_of_person
 from synfer_core.facekit.strands import (
     Canvas,
-    PosedHair,
     draw_beard,
     draw_brows,
     draw_glasses,
     draw_hair,
     draw_lashes,
-    hair_points,
 )
 from synfer_core.facs import AU_SLOTS
 
@@ -74,6 +75,7 @@ _DETAIL_SCALE = 9.8
 _LOOK_UP_DEGREES, _LOOK_DOWN_DEGREES = 24.0, 30.0  # at which the lids' look shapes are full
 _EXPOSURE_PERCENTILE = 62
 _FEW_VERTICES = 50
+_STAGES = 4  # scenes kept, some 20 MB each at 512 pixels
 _LEAST_HEIGHT = 1e-3  # of a wrinkle layer, below which a texel is left out
 
 
@@ -90,13 +92,18 @@ class _Geometry:
 
 
 class Renderer:
-    """Renders scenes with a data pack. Keeps the last few persons; not safe across threads."""
+    """Renders scenes with a data pack; threads may share it.
+
+    The last few persons and scenes are kept, so that further expressions of a person in the same
+    scene, as in a set or while a slider moves, take less time. They give the same bytes.
+    """
 
     def __init__(self, head: HeadModel, derived: Mapping[str, Array], sha256: str):
         self.head = head
         self.sha256 = sha256
         self._derived = derived
         self._people = People(head, derived)
+        self._stages: Kept[bytes, Staging] = Kept(_STAGES)
         noise = np.ascontiguousarray(np.moveaxis(derived["noise"], 0, -1).astype(np.float32))
         self._textures = Textures(
             derived["masks"], noise, derived["hairline_angle"], derived["hairline_y"]
@@ -137,20 +144,27 @@ class Renderer:
             )
         large = size * _SUPERSAMPLE
         person = self._people.get(scene.identity, _detail(large))
-        shape = self._geometry(scene, person, large)
+        stage = self._stages.get(
+            key_of(scene, size),
+            lambda: Staging.build(self.head, person, scene, size, _SUPERSAMPLE),
+        )
+        shape = self._geometry(scene, person, stage)
         surface, depth = self._rasterise(shape, large)
-        hair = None if person.hair is None else PosedHair.of(person.hair, shape.view, depth)
-        lit = None if hair is None else hair_points(hair)
-        shadows = ShadowMaps.cast(self.head, shape.points, scene.lighting, lit)
+        shadows = ShadowMaps.cast(self.head, shape.points, stage.shadows)
         shown = _shown_vertices(surface, len(shape.points))
         light, exposure = self._light(shape, shown, shadows)
         shaded = self._shade(scene, person, shape, surface, light)
-        picture = compose(shaded, surface.owner >= 0, paint_background(scene.background, large))
+        picture = compose(shaded, surface.owner, stage.background)
         canvas = Canvas(picture, depth, shape.view, self._face_light(shown, light))
         self._draw_face_strands(canvas, scene, person, shape, shaded)
-        if hair is not None and lit is not None:
-            draw_hair(canvas, scene, hair, light_hair(lit, shadows), exposure)
-        return develop(picture, scene.look, depth_of_tone(scene), size)
+        if stage.hair is not None:
+            draw_hair(canvas, scene, stage.hair, exposure)
+        return develop(picture, scene.look, depth_of_tone(scene), stage.grain)
+
+    def forget(self) -> None:
+        """Drop the persons and scenes that are kept; the next pictures are made from nothing."""
+        self._people.forget()
+        self._stages.clear()
 
     def labels(self, scene: Scene) -> tuple[float, ...]:
         """AU slots (0-1) as a coder would score the picture: AU25 at least what the lips show."""
@@ -172,8 +186,9 @@ class Renderer:
         on the skin, be they seen or not.
         """
         person = self._people.get(scene.identity, _detail(size))
-        shape = self._geometry(scene, person, size)
-        return shape.view.project(shape.points[self.head.landmarks])[:, :2]
+        view = view_of_person(self.head, person, scene, size)
+        points = view.pose(self._moved(scene, person, gaze_of(scene, rotation(scene.pose))))
+        return view.project(points[self.head.landmarks])[:, :2]
 
     # --- stages -----------------------------------------------------------------------------------
 
@@ -182,8 +197,8 @@ class Renderer:
         moved = self.head.deform(self.head.rest, shape_weights(full))
         return self.head.lip_gap(moved) - self.head.lip_gap(self.head.rest)
 
-    def _geometry(self, scene: Scene, person: Person, size: int) -> _Geometry:
-        gaze = gaze_of(scene, rotation(scene.pose))
+    def _moved(self, scene: Scene, person: Person, gaze: Gaze) -> Floats:
+        """The person's vertices with the scene's expression and the lids' share of the gaze."""
         weights = shape_weights(scene.aus)
         closed = by_side(scene.aus)[43]
         for side, shut in zip(SIDES, closed, strict=True):
@@ -196,19 +211,15 @@ class Renderer:
         points = self.head.deform(person.points, weights)
         for lids, shut in zip(person.lids, closed, strict=True):
             lids.close(points, shut)
-        gap = self.head.lip_gap(points)
-        mouth = self.head.rest[self.head.landmarks[MOUTH_LANDMARKS]].mean(0)
-        eyes = person.eye_centres.mean(0)
-        view = view_of(scene.pose, scene.camera, eyes, mouth, size)
-        posed = view.pose(points + self._cloth_thickness(scene, person))
-        normals = vertex_normals(posed, self.head.triangles)
-        return _Geometry(view, gaze, posed, normals, view.pose(person.eye_centres), gap)
+        return points
 
-    def _cloth_thickness(self, scene: Scene, person: Person) -> Floats:
-        neck, slope = scene.styling.neckline
-        below = neck + slope * self.head.rest[:, 2] - self.head.rest[:, 1]
-        thickness = np.clip(below / 0.35, 0, 1) * 0.38
-        return np.asarray(person.normals * thickness[:, None], np.float32)
+    def _geometry(self, scene: Scene, person: Person, stage: Staging) -> _Geometry:
+        view = stage.view
+        points = self._moved(scene, person, stage.gaze)
+        gap = self.head.lip_gap(points)
+        posed = view.pose(points + stage.cloth)
+        normals = vertex_normals(posed, self.head.triangles)
+        return _Geometry(view, stage.gaze, posed, normals, view.pose(person.eye_centres), gap)
 
     def _rasterise(self, shape: _Geometry, size: int) -> tuple[Surface, Floats]:
         depth = np.zeros((size, size), np.float32)
@@ -302,8 +313,17 @@ def _sparse(layer: Array) -> tuple[NDArray[np.int32], Floats]:
 
 
 def _shown_vertices(surface: Surface, count: int) -> NDArray[np.int32]:
-    triangles = np.zeros(len(surface.triangles) + 1, bool)
-    triangles[surface.owner] = True
+    triangles = np.zeros(len(surface.triangles), bool)
+    _mark(surface.owner, triangles)
     shown = np.zeros(count, bool)
-    shown[surface.triangles[triangles[:-1]]] = True
+    shown[surface.triangles[triangles]] = True
     return np.flatnonzero(shown).astype(np.int32)
+
+
+@jit
+def _mark(owner: Any, marked: Any) -> None:
+    """Mark the triangles that can be seen."""
+    for y in range(owner.shape[0]):
+        for x in range(owner.shape[1]):
+            if owner[y, x] >= 0:
+                marked[owner[y, x]] = True

@@ -17,7 +17,7 @@ from synfer_core.facekit.hair import Groom
 from synfer_core.facekit.head import HeadModel
 from synfer_core.facekit.jit import jit
 from synfer_core.facekit.lighting import HairPoints, lit_columns
-from synfer_core.facekit.raster import draw_strands
+from synfer_core.facekit.raster import draw_layers, draw_strands, rasterise_depth
 from synfer_core.facekit.scene import Scene
 
 Floats = NDArray[np.float32]
@@ -88,6 +88,9 @@ def draw_beard(
 
 _HAIR_WIDTH = MappingProxyType({"buzz": 0.06, "afro": 0.085, "curly_short": 0.1, "curly_long": 0.1})
 _CURLY = ("afro", "curly_short", "curly_long")
+_HIDING_MAP = 64  # cells on a side
+_HIDING_DEPTH = 1.5  # cm that hair lies behind the neutral head before it counts as hidden
+_DEPTH_STEPS = 65535
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,52 +114,112 @@ class PosedHair:
     tone: Floats
 
     @classmethod
-    def of(cls, groom: Groom, view: View, depth: Floats) -> PosedHair:
-        """Pose a groom; strands wholly behind the head or out of the picture are not shown."""
+    def of(cls, groom: Groom, view: View, head: Floats) -> PosedHair:
+        """Pose a groom; strands wholly behind the head or out of the picture are not shown.
+
+        Args:
+            head: Nearness of the head that hides hair, see `hiding_head`.
+        """
         points = view.pose(groom.points)
         screen = view.project(points)
         shown = np.zeros(len(screen), bool)
-        _find_seen(screen, depth, shown)
+        _find_seen(screen, head, np.float32(len(head) / view.size), shown)
         return cls(points, groom.normals, view.turn, screen, shown, groom.tone)
 
 
+def hiding_head(head: HeadModel, neutral: Floats, view: View) -> Floats:
+    """Nearness behind which hair is hidden whatever the face does: a coarse map (64, 64).
+
+    Args:
+        neutral: Posed vertices of the neutral head (n, 3).
+    """
+    screen = view.project(neutral[head.caster_vertices])
+    screen[:, :2] *= np.float32(_HIDING_MAP / view.size)
+    # Seen from in front, y grows downwards: mirrored, front faces turn as the depth map wants.
+    screen[:, 1] = _HIDING_MAP - screen[:, 1]
+    depth = np.zeros((_HIDING_MAP, _HIDING_MAP), np.float32)
+    rasterise_depth(screen, head.casters, depth)
+    behind = np.asarray(cv2.erode(np.flipud(depth).copy(), np.ones((5, 5), np.uint8)), np.float32)
+    return behind / (1 + np.float32(_HIDING_DEPTH) * behind)
+
+
 @jit
-def _find_seen(screen: Any, depth: Any, shown: Any) -> None:
+def _find_seen(screen: Any, head: Any, scale: Any, shown: Any) -> None:
     """Mark strands of which some point lies in the picture and not behind the head."""
-    height, width = depth.shape
+    height, width = head.shape
     for i in range(screen.shape[0]):
         for s in range(screen.shape[1]):
-            x, y = int(screen[i, s, 0]), int(screen[i, s, 1])
-            if x < -4 or y < -4 or x >= width + 4 or y >= height + 4:
+            x = int(np.floor(screen[i, s, 0] * scale))
+            y = int(np.floor(screen[i, s, 1] * scale))
+            if x < -1 or y < -1 or x > width or y > height:
                 continue
-            behind = depth[min(max(y, 0), height - 1), min(max(x, 0), width - 1)]
-            if screen[i, s, 2] * np.float32(1.0006) >= behind:
+            behind = head[min(max(y, 0), height - 1), min(max(x, 0), width - 1)]
+            if screen[i, s, 2] >= behind:
                 shown[i] = True
                 break
 
 
-def draw_hair(
-    canvas: Canvas, scene: Scene, hair: PosedHair, light: Floats, exposure: float
-) -> None:
-    """Hair from far to near; `light` is that of the lit columns of the shown strands (n, 6)."""
-    shown = np.flatnonzero(hair.shown)
-    screen, tone = hair.screen[shown], hair.tone[shown]
-    count, steps = screen.shape[:2]
-    columns = lit_columns(steps)
-    colours = _hair_colour(scene, light.reshape(count, len(columns), 6) * exposure, tone)
-    colours = _spread(colours, columns, steps)
-    along = np.linspace(0, 1, steps)
-    style = scene.identity.hair.style
-    roots = np.array([0.8, 1.1]) if style == "buzz" else np.clip(0.45 + along * 1.6, 0, 1)
+@dataclass(frozen=True, eq=False)
+class LitHair:
+    """Hair of a scene, lit and sorted: it serves every expression.
+
+    Attributes:
+        screen: Screen points of the shown strands (n, m, 3).
+        colours: Linear RGB in unexposed light (n, m, 3).
+        widths: Pixels at each point of a strand (m,).
+        order: Segments from near to far, numbered strand by strand.
+        opacity: 0-1.
+    """
+
+    screen: Floats
+    colours: Floats
+    widths: Floats
+    order: NDArray[np.int32]
+    opacity: float
+
+    @classmethod
+    def of(cls, scene: Scene, hair: PosedHair, light: Floats, scale: float) -> LitHair:
+        """Colour and sort posed hair.
+
+        Args:
+            light: Of the lit columns of the shown strands (n, 6), see `lighting.light_hair`.
+            scale: Pixels a centimetre.
+        """
+        shown = np.flatnonzero(hair.shown)
+        screen, tone = hair.screen[shown], hair.tone[shown]
+        count, steps = screen.shape[:2]
+        columns = lit_columns(steps)
+        at_columns = _hair_colour(scene, light.reshape(count, len(columns), 6), tone)
+        along = np.linspace(0, 1, steps)
+        style = scene.identity.hair.style
+        roots = np.array([0.8, 1.1]) if style == "buzz" else np.clip(0.45 + along * 1.6, 0, 1)
+        colours = np.empty_like(screen)
+        place = np.interp(np.arange(steps), columns, np.arange(len(columns)))
+        _spread(at_columns, place.astype(np.float32), roots.astype(np.float32), colours)
+        width = scale * _HAIR_WIDTH.get(style, 0.08)
+        width /= np.sqrt(np.clip(scale / _FULL_DETAIL_SCALE, 0.8, 2.0))
+        widths = width * np.clip(1.15 - 0.75 * along**3, 0.3, 1)
+        opacity = 0.5 if style == "buzz" else 0.72
+        return cls(screen, colours, widths.astype(np.float32), _near_to_far(screen), opacity)
+
+
+def _near_to_far(screen: Floats) -> NDArray[np.int32]:
+    """Numbers of the segments of strands, the nearest first."""
+    near = (screen[:, 1:, 2] + screen[:, :-1, 2]).ravel()
+    low, high = near.min(initial=np.inf), near.max(initial=0)
+    steps = (high - near) * np.float32(_DEPTH_STEPS / max(high - low, 1e-9))
+    # Whole numbers of 16 bits are sorted digit by digit, in linear time.
+    return np.argsort(steps.astype(np.uint16), kind="stable").astype(np.int32)
+
+
+def draw_hair(canvas: Canvas, scene: Scene, hair: LitHair, exposure: float) -> None:
+    """Hair over the picture, exposed like the face and lit a little by it."""
     bounce = np.array(scene.identity.hair.rgb) * 0.05 * canvas.ambient
-    colours = colours * roots[:, None].astype(np.float32) + bounce.astype(np.float32)
-    scale = canvas.view.scale
-    width = scale * _HAIR_WIDTH.get(style, 0.08)
-    width /= np.sqrt(np.clip(scale / _FULL_DETAIL_SCALE, 0.8, 2.0))
-    widths = width * np.clip(1.15 - 0.75 * along**3, 0.3, 1)
-    order = np.argsort(screen[..., 2].mean(1))
-    opacity = 0.5 if style == "buzz" else 0.72
-    canvas.draw(screen[order], colours[order], widths, opacity, 0.0006)
+    draw_layers(
+        hair.screen, hair.colours, hair.widths, hair.order, np.float32(exposure),
+        bounce.astype(np.float32), np.float32(hair.opacity), np.float32(0.0006), canvas.depth,
+        canvas.image,
+    )  # fmt: skip
 
 
 def _hair_colour(scene: Scene, light: Floats, tone: Floats) -> Floats:
@@ -166,15 +229,20 @@ def _hair_colour(scene: Scene, light: Floats, tone: Floats) -> Floats:
     shine = oily * (0.6 if scene.identity.hair.style in _CURLY else 1.0)
     diffuse = light[..., :3] * (hair * 1.15).astype(np.float32)
     highlight = light[..., 3:] * (shine * (0.25 + 0.75 * np.sqrt(hair))).astype(np.float32)
-    return np.asarray((diffuse + highlight) * tone[:, None, None])
+    return np.asarray((diffuse + highlight) * tone[:, None, None], np.float32)
 
 
-def _spread(colours: Floats, columns: NDArray[np.int32], steps: int) -> Floats:
-    """Colours at some strand points, interpolated to all."""
-    place = np.interp(np.arange(steps), columns, np.arange(len(columns)))
-    low = np.minimum(place.astype(int), len(columns) - 2)
-    share = (place - low).astype(np.float32)[None, :, None]
-    return np.asarray(colours[:, low] * (1 - share) + colours[:, low + 1] * share)
+@jit
+def _spread(values: Any, place: Any, factor: Any, out: Any) -> None:
+    """Interpolate colours at some strand points (n, k, 3) to all (n, m, 3), times a factor (m,)."""
+    last = values.shape[1] - 2
+    for i in range(out.shape[0]):
+        for s in range(out.shape[1]):
+            low = min(int(place[s]), last)
+            share = place[s] - np.float32(low)
+            for k in range(3):
+                colour = values[i, low, k] * (1 - share) + values[i, low + 1, k] * share
+                out[i, s, k] = colour * factor[s]
 
 
 # --- glasses --------------------------------------------------------------------------------------
