@@ -20,7 +20,7 @@ from app.errands import Errand
 from app.jobs import JobQueue
 from app.settings import Settings
 from app.shelf import Files, size_of
-from app.ui import typed
+from app.ui import people, typed
 from app.ui.longer import LongerWork
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
@@ -300,6 +300,9 @@ def tab(page: gr.Blocks, stimuli: Stimuli, notice: gr.HTML, part: Callable[..., 
             markup = form_html(stimuli.synthesizer.capabilities)
             form = part("stimuli", markup, dict(FIRST), "set", server_functions=[warn_of_skin])
         with gr.Column(elem_id="stimuli-right"):
+            gallery = people.Gallery(stimuli.synthesizer, stimuli.queue)
+            functions = gallery.server_functions()
+            part("people", people.gallery_html(), None, "set", server_functions=functions)
             start = {"phase": "idle", "status": ""}
             stage = part("sheet", stage_html(), start, "set", server_functions=[read_part])
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

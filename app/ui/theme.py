@@ -9,7 +9,18 @@ from gradio.themes.utils import colors
 
 _HERE = Path(__file__).parent
 # In the order of their rules: the studio's own first, then one for each part that needs more.
-_STYLES = ("studio", "live", "annotate", "grids", "history", "morphs", "data", "lab", "help")
+_STYLES = (
+    "studio",
+    "people",
+    "live",
+    "annotate",
+    "grids",
+    "history",
+    "morphs",
+    "data",
+    "lab",
+    "help",
+)
 # Plain names: Gradio asks its server for a file of every font named otherwise.
 _FONT = ("system-ui", "sans-serif")
 _MONO = ("ui-monospace", "monospace")

@@ -8,7 +8,7 @@ import re
 from synfer_core.errors import RequestError
 
 MAX_SEEDS = 1000
-"""Numbers that one range may stand for."""
+"""Numbers that one line may stand for."""
 
 _SEEDS = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
 
@@ -23,9 +23,12 @@ def seeds(text: str, field: str) -> list[int]:
     for word in _split(text):
         match = _SEEDS.fullmatch(word)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not 0 <= last - first < MAX_SEEDS:
+        if last < first:
             allowed = "numbers and ranges, such as 1, 2, 5-8"
             raise RequestError(f"cannot read {word[:30]!r}", field=field, allowed=allowed)
+        if len(found) + last - first >= MAX_SEEDS:
+            allowed = f"at most {MAX_SEEDS:,} numbers in all"
+            raise RequestError(f"{word[:30]!r} is too long", field=field, allowed=allowed)
         found += range(first, last + 1)
     return found
 

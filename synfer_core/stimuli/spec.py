@@ -145,6 +145,30 @@ class Balanced(Part):
                 raise RequestError("is no factor here", field=field, allowed=allowed)
         return {k: factor_values(k, v, USUAL, "identities.balance") for k, v in value.items()}
 
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any], most: int = MAX_IMAGES) -> Self:
+        """People from a mapping.
+
+        Args:
+            fields: By name.
+            most: People at most.
+
+        Raises:
+            RequestError: Names the first field that is wrong, from ``identities`` on.
+        """
+        try:
+            people = cls.model_validate(fields)
+        except ValidationError as error:
+            told = refusal(error, cls)
+            where = "identities" if told.field == Specification.NAME else f"identities.{told.field}"
+            raise RequestError(told.message, field=where, allowed=told.allowed) from error
+        if people.count > most:
+            allowed = f"1 to {most:,}"
+            raise RequestError(
+                f"{people.count:,} people", field="identities.count", allowed=allowed
+            )
+        return people
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """Their identity seeds.
@@ -296,7 +320,7 @@ class StimulusSet(Specification):
                 raise RequestError(f"{value} people", field="identities", allowed=allowed)
             value = range(1, value + 1)
         if isinstance(value, Mapping):
-            value = _found(value)
+            value = Balanced.parse(value).seeds
         if isinstance(value, list | tuple | range):
             return [
                 item if isinstance(item, Mapping | Person) else {"seed": item} for item in value
@@ -328,16 +352,6 @@ class StimulusSet(Specification):
         shown: dict[str, dict[str, float]] = {n: dict(PROTOTYPES[n]) for n in self.expressions}
         shown |= {key: {key: MAX_INTENSITY} for key in keys}
         return shown | {name: parse_facs(facs) for name, facs in self.mixes.items()}
-
-
-def _found(fields: Mapping[str, Any]) -> tuple[int, ...]:
-    """The people that the fields of `Balanced` describe."""
-    try:
-        return Balanced.model_validate(fields).seeds
-    except ValidationError as error:
-        told = refusal(error, Balanced)
-        where = "identities" if told.field == Specification.NAME else f"identities.{told.field}"
-        raise RequestError(told.message, field=where, allowed=told.allowed) from error
 
 
 def check_unique(values: Iterable[Hashable], field: str) -> None:
