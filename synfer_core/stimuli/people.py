@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from synfer_core.facekit import demographics
 from synfer_core.facekit.captions import attributes_in
 from synfer_core.facekit.identity import draw_identity, identity_from_code
@@ -30,5 +32,5 @@ def columns_of(recipe: Recipe, origin: Capabilities) -> dict[str, str]:
 
 
 def _of_code(recipe: Recipe) -> dict[str, str]:
-    person = identity_from_code(recipe.identity_code, draw_identity(recipe.seed))
+    person = identity_from_code(np.array(recipe.identity_code), draw_identity(recipe.seed))
     return {"sex": person.sex, "age": person.age_word, "skin_tone": person.skin.word}
