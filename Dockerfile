@@ -16,6 +16,9 @@ COPY synfer_core synfer_core
 COPY app app
 COPY assets assets
 RUN pip install --no-cache-dir -c requirements.lock .
+# Kept beside the installed code, where every user can read it: the image runs with --read-only and
+# with any --user.
+RUN synfer facekit warm
 
 USER synfer
 ENV OMP_WAIT_POLICY=PASSIVE PYTHONUNBUFFERED=1

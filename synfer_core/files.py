@@ -72,9 +72,19 @@ def read_record(path: Path, kind: TypeAdapter[T]) -> T:
 
 
 def cache_folder() -> Path:
-    """Folder for what is fetched or made once on this machine (XDG_CACHE_HOME, else ~/.cache)."""
+    """Folder for what is fetched or made once on this machine (XDG_CACHE_HOME, else ~/.cache).
+
+    It may not be there and may not be writable: a container's user need not have a home.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "synfer"
+    return (Path(base) if base else _home() / ".cache") / "synfer"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user without HOME and without an account
+        return Path("/")
 
 
 def check_writable(path: Path, field: str) -> None:

@@ -21,6 +21,7 @@ from synfer_core.facekit.pack import (
 from synfer_core.files import check_writable
 
 _FORMATTER = argparse.RawDescriptionHelpFormatter
+PACK_HELP = "data pack (default: $SYNFER_FACEKIT, else a fetched one, else the one that ships)"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,6 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     commands = parser.add_subparsers(dest="facekit_command", required=True, metavar="COMMAND")
     _add_fetch(commands)
     _add_pack(commands)
+    _add_warm(commands)
     _add_render(commands)
     _add_sheet(commands)
     _add_samples(commands)
@@ -118,6 +120,22 @@ def _pack(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _add_warm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "compile the renderer and derive what it keeps, as `make install` does"
+    parser = _command(commands, "warm", text, "synfer facekit warm")
+    parser.add_argument("--pack", type=Path, help=PACK_HELP)
+    parser.set_defaults(run=_warm)
+
+
+def _warm(arguments: argparse.Namespace) -> int:
+    from synfer_core.facekit.warming import warm
+
+    start = time.monotonic()
+    warm(arguments.pack)
+    print(f"the exact renderer is ready ({time.monotonic() - start:.0f} s)")
+    return 0
+
+
 def _cm(departure: Departure) -> str:
     return f"{departure.largest:.5f} cm ({departure.where})"
 
@@ -145,7 +163,7 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)"
     )
-    parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
+    parser.add_argument("--pack", type=Path, help=PACK_HELP)
     parser.set_defaults(run=_render)
 
 
@@ -179,7 +197,7 @@ def _add_sheet(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--size", type=int, default=128, help="pixels of a face (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="who is shown (%(default)s)")
     parser.add_argument("--distribution", default="calm", help="of random scenes (%(default)s)")
-    parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
+    parser.add_argument("--pack", type=Path, help=PACK_HELP)
     parser.set_defaults(run=_sheet)
 
 
@@ -202,7 +220,7 @@ def _add_samples(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = _command(commands, "samples", text, "synfer facekit samples assets/samples")
     parser.add_argument("out", type=Path, help="folder for the pictures and their list")
     parser.add_argument("--size", type=int, default=128, help="pixels on a side (%(default)s)")
-    parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
+    parser.add_argument("--pack", type=Path, help=PACK_HELP)
     parser.set_defaults(run=_samples)
 
 
@@ -217,7 +235,7 @@ def _add_cards(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     text = "draw each action unit: a face that shows it, with the skin that it moves tinted"
     parser = _command(commands, "cards", text, "synfer facekit cards assets/help")
     parser.add_argument("out", type=Path, help="folder for the pictures")
-    parser.add_argument("--pack", type=Path, help="data pack (default: $SYNFER_FACEKIT)")
+    parser.add_argument("--pack", type=Path, help=PACK_HELP)
     parser.set_defaults(run=_cards)
 
 

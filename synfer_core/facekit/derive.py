@@ -1,14 +1,17 @@
 """What the renderer derives from a pack once and keeps: UV masks, wrinkles, hair roots and more.
 
-Nothing of it ships. It is cached under the user's cache folder by the pack's SHA-256.
+Nothing of it ships. It is kept beside the source, or else in the user's cache folder, by the pack's
+SHA-256 and that of the code that derives it; where neither can be written to it is derived anew.
 Face coordinates are those of the neutral mesh: centimetres, y up, z towards the camera.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +25,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from synfer_core.facekit.jit import tell_unkept
 from synfer_core.facekit.pack import Pack
 from synfer_core.facekit.raster import rasterise, vertex_normals
 from synfer_core.files import cache_folder
@@ -29,8 +33,6 @@ from synfer_core.files import cache_folder
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-VERSION = 1
-"""Raise it when what is derived changes; old caches are then left alone."""
 UV_SIZE = 1024
 WRINKLE_SIZE = 512
 NOISE_SIZE = 512
@@ -63,18 +65,31 @@ _HEAD_CENTRE_Z = 1.0
 
 
 def load_derived(pack: Pack) -> Mapping[str, Array]:
-    """The derived arrays of a pack, from the cache or made anew (some seconds)."""
-    path = cache_folder() / f"facekit-{pack.sha256[:16]}-{VERSION}.npz"
-    cached = _read_cache(path)
-    if cached is not None:
-        return cached
+    """The derived arrays of a pack, as they were kept or made anew (some seconds)."""
+    name = f"facekit-{pack.sha256[:16]}-{_code_digest()[:16]}.npz"
+    for folder in _folders():
+        kept = _read_kept(folder / name)
+        if kept is not None:
+            return kept
     arrays = derive(pack)
-    _write_cache(arrays, path)
+    if not any(_keep(arrays, folder / name, pack) for folder in _folders()):
+        tell_unkept()
     return MappingProxyType(arrays)
 
 
-def _read_cache(path: Path) -> Mapping[str, Array] | None:
-    """A damaged cache is made anew: it holds nothing that can't be derived."""
+def _folders() -> tuple[Path, Path]:
+    """Where derived arrays are kept, best first."""
+    return Path(__file__).with_name("__pycache__"), cache_folder()
+
+
+@cache
+def _code_digest() -> str:
+    files = [Path(__file__), Path(__file__).with_name("raster.py")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _read_kept(path: Path) -> Mapping[str, Array] | None:
+    """What is damaged is made anew: it holds nothing that can't be derived."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return MappingProxyType({name: data[name] for name in data.files})
@@ -82,12 +97,23 @@ def _read_cache(path: Path) -> Mapping[str, Array] | None:
         return None
 
 
-def _write_cache(arrays: Mapping[str, Array], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _keep(arrays: Mapping[str, Array], path: Path, pack: Pack) -> bool:
+    """Keep derived arrays in place of older ones of the same pack; False where that fails."""
     aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with aside.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    aside.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+        for old in path.parent.glob(f"facekit-{pack.sha256[:16]}-*.npz"):
+            if old != path:
+                old.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def derive(pack: Pack) -> dict[str, Array]:
