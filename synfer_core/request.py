@@ -6,9 +6,17 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS, Expression, parse_facs, validate_aus
@@ -30,7 +38,30 @@ PNG_DATA = "data:image/png;base64,"
 """Start of a reference that holds the picture itself."""
 IDENTITIES = ("identity_seed", "identity_code", "identity_image")
 """Recipe fields that say who is shown; a recipe has one of them at most."""
+LightKind = Literal[
+    "soft window",
+    "studio",
+    "overcast",
+    "warm indoor",
+    "side light",
+    "flat flash",
+    "backlit",
+    "golden hour",
+]
+Side = Literal["left", "right"]
+Framing = Literal["face", "head"]
+Glasses = Literal["none", "thin", "thick", "round"]
+BACKGROUND_KINDS = ("plain", "gradient", "blur", "wall", "bokeh")
+"""Backgrounds whose colours the seed draws."""
+TRANSPARENT = "transparent"
+SCENE_LIMITS: Mapping[str, float] = MappingProxyType(
+    {"yaw": 40.0, "pitch": 20.0, "roll": 20.0, "gaze_yaw": 25.0, "gaze_pitch": 20.0}
+)
+"""How far each angle of a scene goes, degrees to either side."""
+EYES_TURN: Mapping[str, float] = MappingProxyType({"gaze_yaw": 45.0, "gaze_pitch": 30.0})
+"""How far eyes turn in the head, degrees."""
 Picture = Annotated[str, Field(max_length=len(PNG_DATA) + 4 * MAX_REFERENCE_BYTES // 3 + 4)]
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
 _SAMPLE_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
@@ -76,6 +107,90 @@ class SemanticOptions(BaseModel):
         return self
 
 
+Flag = Annotated[bool, Field(strict=True)]
+
+
+def _degrees(name: str) -> Any:
+    return Field(None, ge=-SCENE_LIMITS[name], le=SCENE_LIMITS[name])
+
+
+class SceneOptions(BaseModel):
+    """What an exact renderer takes from here instead of drawing it by the seed.
+
+    A field that is None stays as the seed draws it, or as the person is. Setting one field never
+    draws another anew.
+
+    Attributes:
+        yaw, pitch, roll: Turn of the head, degrees; positive yaw is to the subject's left, positive
+            pitch upwards.
+        gaze_yaw, gaze_pitch: Where the eyes look against the camera, degrees, in the same
+            directions; 0 and 0 look into it, however the head is turned.
+        light: Kind of light.
+        light_side: The subject's side that the key light comes from.
+        background: One of `BACKGROUND_KINDS`; any plain colour as ``#rrggbb``, which every pixel
+            behind the person then equals; or ``transparent``.
+        framing: ``face``, or ``head`` for the whole head with its hair.
+        glasses: ``none``, or their kind.
+        hair: False is bald; True gives hair to a person who has none.
+        beard: False is without; True gives a beard to a person who has none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    yaw: float | None = _degrees("yaw")
+    pitch: float | None = _degrees("pitch")
+    roll: float | None = _degrees("roll")
+    gaze_yaw: float | None = _degrees("gaze_yaw")
+    gaze_pitch: float | None = _degrees("gaze_pitch")
+    light: LightKind | None = None
+    light_side: Side | None = None
+    background: str | None = None
+    framing: Framing | None = None
+    glasses: Glasses | None = None
+    hair: Flag | None = None
+    beard: Flag | None = None
+
+    @field_validator("background")
+    @classmethod
+    def _check_background(cls, value: str | None) -> str | None:
+        if value is None or value in (*BACKGROUND_KINDS, TRANSPARENT):
+            return value
+        if _COLOUR.fullmatch(value.lower()):
+            return value.lower()
+        raise RequestError(
+            f"{value[:40]!r} is no background",
+            field="scene.background",
+            allowed=f"{', '.join(BACKGROUND_KINDS)}, {TRANSPARENT}, or a colour as #rrggbb",
+        )
+
+    @model_validator(mode="after")
+    def _check_eyes(self) -> Self:
+        for name, head in (("gaze_yaw", "yaw"), ("gaze_pitch", "pitch")):
+            gaze, turn = getattr(self, name), getattr(self, head) or 0.0
+            if gaze is not None and abs(gaze - turn) > EYES_TURN[name]:
+                reach = EYES_TURN[name]
+                low, high = max(-SCENE_LIMITS[name], turn - reach), turn + reach
+                raise RequestError(
+                    f"eyes turn {reach:g} degrees in the head at most",
+                    field=f"scene.{name}",
+                    allowed=f"{low:g} to {min(SCENE_LIMITS[name], high):g} with {head} {turn:g}",
+                )
+        return self
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the fields that say something."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @property
+    def colour(self) -> tuple[int, int, int] | None:
+        """The plain colour of the background, 0-255; None where it has none."""
+        if self.background is None or not self.background.startswith("#"):
+            return None
+        red, green, blue = bytes.fromhex(self.background[1:])
+        return red, green, blue
+
+
 class Recipe(BaseModel):
     """What to make. Equal recipes give equal pixels on one machine type and lock file.
 
@@ -106,6 +221,8 @@ class Recipe(BaseModel):
             denoised anew, above 0, at most 1; None takes the default of `editing`.
         keep: How firmly an edit holds what its AUs do not move (without AUs: what no AU moves), 0
             (not at all) to 1 (None).
+        scene: What is not left to the seed in an exact render: pose, gaze, light, background,
+            framing, glasses, hair and beard.
         weights_sha256: Filled in by the program; where given, it must match.
     """
 
@@ -134,6 +251,7 @@ class Recipe(BaseModel):
     reference_aus: Mapping[str, float] | None = None
     inversion_depth: float | None = Field(None, gt=0.0, le=1.0)
     keep: float | None = Field(None, ge=0.0, le=1.0)
+    scene: SceneOptions | None = None
     weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
 
     @model_validator(mode="before")
@@ -168,6 +286,12 @@ class Recipe(BaseModel):
                 allowed="only with identity_image",
             )
         return self
+
+    @field_validator("scene")
+    @classmethod
+    def _says_something(cls, scene: SceneOptions | None) -> SceneOptions | None:
+        """A scene that says nothing is none: equal pictures have equal recipes."""
+        return scene if scene and scene.given else None
 
     @property
     def words(self) -> str:
@@ -302,11 +426,14 @@ def _translate(error: ValidationError) -> RequestError:
     """Pydantic's first complaint as ours."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "recipe"
+    of_scene = len(first["loc"]) == 2 and first["loc"][0] == "scene"
     if first["type"] == "extra_forbidden":
-        return RequestError(
-            "unknown key", field=field, allowed=", ".join(sorted(Recipe.model_fields))
-        )
-    return RequestError(first["msg"], field=field, allowed=_allowed(first.get("ctx", {})))
+        known = SceneOptions.model_fields if of_scene else Recipe.model_fields
+        return RequestError("unknown key", field=field, allowed=", ".join(sorted(known)))
+    allowed = _allowed(first.get("ctx", {}))
+    if of_scene and (limit := SCENE_LIMITS.get(str(first["loc"][1]))):
+        allowed = f"-{limit:g} to {limit:g}"
+    return RequestError(first["msg"], field=field, allowed=allowed)
 
 
 def _allowed(context: Mapping[str, Any]) -> str | None:

@@ -169,6 +169,7 @@ class Backbone(_Shape):
     drafts: bool
     identity_image: bool
     holding: bool
+    scene: bool = False
     sides: bool
     au_range: tuple[float, float]
     languages: list[str]

@@ -18,6 +18,7 @@ from synfer_core.request import (
     PNG_DATA,
     SAMPLE,
     Recipe,
+    SceneOptions,
 )
 
 seeds = st.integers(0, MAX_SEED)
@@ -35,6 +36,16 @@ recipes = st.fixed_dictionaries(
         "seed": seeds,
         "identity_seed": seeds,
         "size": st.sampled_from([64, 128, 256]),
+        "scene": st.fixed_dictionaries(
+            {},
+            optional={
+                "yaw": st.floats(-40, 40),
+                "gaze_yaw": st.just(0.0),
+                "light": st.sampled_from(["studio", "overcast"]),
+                "background": st.sampled_from(["plain", "transparent", "#0a0B0c"]),
+                "hair": st.booleans(),
+            },
+        ),
     },
 )
 
@@ -76,6 +87,14 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         ({"guidance": {"txet": 2.0}}, "guidance.txet"),
         ({"text": "a" * (MAX_TEXT + 1)}, "text"),
         ({"text": 7}, "text"),
+        ({"scene": {"yaw": 41}}, "scene.yaw"),
+        ({"scene": {"roll": math.nan}}, "scene.roll"),
+        ({"scene": {"gaze_yaw": -25, "yaw": 30}}, "scene.gaze_yaw"),
+        ({"scene": {"light": "sun"}}, "scene.light"),
+        ({"scene": {"background": "grey"}}, "scene.background"),
+        ({"scene": {"background": "#12345"}}, "scene.background"),
+        ({"scene": {"hair": 1}}, "scene.hair"),
+        ({"scene": {"zoom": 2}}, "scene.zoom"),
         ({"enriched_text": ""}, "enriched_text"),
         ({"enriched_text": " \n"}, "enriched_text"),
         ({"enriched_text": "a" * (MAX_TEXT + 1)}, "enriched_text"),
@@ -254,3 +273,24 @@ def test_recipes_do_not_change() -> None:
     recipe = Recipe.parse({"seed": 1})
     with pytest.raises(ValueError, match="frozen"):
         recipe.seed = 2  # type: ignore[misc]
+
+
+def test_a_recipe_without_a_scene_is_as_it_was() -> None:
+    plain = Recipe(seed=5)
+    assert "scene" not in plain.to_json()
+    for nothing in ({}, {"yaw": None}, None):
+        assert Recipe.parse({"seed": 5, "scene": nothing}) == plain
+
+
+def test_a_scene_says_what_is_allowed() -> None:
+    for value, allowed in (
+        ({"pitch": -21}, "-20 to 20"),
+        ({"yaw": 40, "gaze_yaw": -20}, "-5 to 25 with yaw 40"),
+        ({"zoom": 2}, "background, beard, framing"),
+    ):
+        with pytest.raises(RequestError) as caught:
+            Recipe.parse({"scene": value})
+        assert (caught.value.allowed or "").startswith(allowed)
+    assert Recipe.parse({"scene": {"background": "#0A0B0C"}}).scene == SceneOptions(
+        background="#0a0b0c"
+    )

@@ -112,6 +112,13 @@ def test_another_size_is_refused(synthesizer: Synthesizer) -> None:
         synthesizer.generate(Recipe(size=512))
 
 
+def test_a_scene_is_refused_by_name_where_pictures_are_not_rendered(
+    synthesizer: Synthesizer,
+) -> None:
+    with pytest.raises(UnsupportedError, match=r"scene.yaw: Built-in.*facekit"):
+        synthesizer.check(Recipe.parse({"scene": {"hair": False, "yaw": 10}}))
+
+
 def test_an_identity_code_must_have_the_right_length(synthesizer: Synthesizer) -> None:
     with pytest.raises(RequestError, match="identity_code: has 3 numbers"):
         synthesizer.generate(Recipe(identity_code=(0.0, 0.0, 1.0)))

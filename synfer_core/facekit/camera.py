@@ -131,14 +131,35 @@ class Gaze:
     elevation: float
 
 
-def gaze_of(scene: Scene, turn: Floats) -> Gaze:
-    """Eyes look at the gaze target, drawn towards where the head points."""
+def gaze_of(scene: Scene, turn: Floats, eyes: Floats) -> Gaze:
+    """Eyes look at the gaze target, drawn towards where the head points, or as they are held.
+
+    Args:
+        eyes: Middle between the person's eyes, unposed (3,).
+    """
     x, y = np.sin(np.deg2rad(scene.gaze))
     target = np.array([x, y, 1.0])
     ahead = 0.6 * target / np.linalg.norm(target) + 0.4 * turn @ _AHEAD
     ahead /= np.linalg.norm(ahead)
+    if scene.held_gaze != (None, None):
+        ahead = _held(scene, ahead, pose_points(eyes, turn))
+    rest = _GAZE_REST if scene.held_gaze[1] is None else 0.0
     elevation = float(np.rad2deg(np.arcsin((turn.T @ ahead)[1])))
-    both = np.stack([ahead, ahead]) - _GAZE_REST * (turn @ np.array([0, 1.0, 0]))
+    both = np.stack([ahead, ahead]) - rest * (turn @ np.array([0, 1.0, 0]))
     both[:, 0] += (_DIVERGENCE, -_DIVERGENCE)
     both /= np.linalg.norm(both, axis=1, keepdims=True)
     return Gaze(both.astype(np.float32), elevation)
+
+
+def _held(scene: Scene, drawn: NDArray[Any], eyes: Floats) -> NDArray[np.float64]:
+    """The drawn direction with the angles that are held against the line to the camera."""
+    to_camera = np.array([0.0, eyes[1], scene.camera.distance]) - eyes
+    angles = zip(scene.held_gaze, _angles(to_camera), _angles(drawn), strict=True)
+    yaw, pitch = (own if held is None else line + np.deg2rad(held) for held, line, own in angles)
+    return np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+
+
+def _angles(direction: NDArray[Any]) -> tuple[float, float]:
+    """Yaw and pitch of a direction, radians."""
+    x, y, z = direction
+    return float(np.arctan2(x, z)), float(np.arctan2(y, np.hypot(x, z)))

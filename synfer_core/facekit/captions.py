@@ -15,8 +15,9 @@ import numpy as np
 
 from synfer_core.facekit.action_units import by_side
 from synfer_core.facekit.palette import EYE_COLOURS, HAIR_COLOURS, LIPSTICKS, SKIN_WORDS
-from synfer_core.facekit.scene import Scene
+from synfer_core.facekit.scene import COLOUR, Scene
 from synfer_core.facs import ACTION_UNITS, AU_PHRASES
+from synfer_core.request import TRANSPARENT
 
 HAIR_PHRASES = MappingProxyType(
     {
@@ -63,6 +64,8 @@ _BACKDROPS = MappingProxyType(
         "blur": "blurred background",
         "wall": "a wall behind",
         "bokeh": "bokeh background",
+        COLOUR: "plain background",
+        TRANSPARENT: "no background",
     }
 )
 _LIT = MappingProxyType(

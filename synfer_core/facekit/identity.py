@@ -419,6 +419,32 @@ def _check_number(name: str, value: Any, low: float, high: float) -> float:
     return float(value)
 
 
+def with_hair(person: Identity) -> Identity:
+    """The person with hair: as they are, or where bald in a style that their seed draws."""
+    if person.hair.style != "bald":
+        return person
+    weights = _hair_style_weights(person.sex == "man", person.age, person.skin.tone)
+    kept = {style: p for style, p in weights.items() if style not in ("bald", "receding")}
+    style = _drawn(person, kept)
+    return replace(person, hair=replace(person.hair, style=style))
+
+
+def with_beard(person: Identity) -> Identity:
+    """The person with a beard: as they are, or without one in a kind that their seed draws."""
+    if person.beard != "none":
+        return person
+    kinds = dict(zip(BEARDS, _BEARD_WEIGHTS, strict=True))
+    del kinds["none"]
+    return replace(person, beard=_drawn(person, kinds))
+
+
+def _drawn(person: Identity, weights: Mapping[str, float]) -> str:
+    """One of the names, always the same for a person."""
+    p = np.array(list(weights.values()))
+    rng = np.random.default_rng([_STREAM, person.seed, 1])
+    return str(rng.choice(list(weights), p=p / p.sum()))
+
+
 # --- the code -------------------------------------------------------------------------------
 
 _GROUP_WIDTHS = MappingProxyType(

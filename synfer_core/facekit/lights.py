@@ -6,7 +6,7 @@ Directions point from the face to the light (x subject's left, y up, z camera).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -100,6 +100,17 @@ def draw_lighting(rng: np.random.Generator, kind: str, keys: int, ambient: int) 
         group=np.array([r[3] for r in rows], np.int32),
         key_direction=np.array([g[0] for g in groups], np.float32),
         key_colour=np.array([g[1] for g in groups], np.float32),
+    )
+
+
+def mirrored(lighting: Lighting) -> Lighting:
+    """The set-up with its lamps on the other side of the face."""
+    across = np.array([-1, 1, 1], np.float32)
+    return replace(
+        lighting,
+        azimuth=-lighting.azimuth,
+        direction=lighting.direction * across,
+        key_direction=lighting.key_direction * across,
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synfer_core.facekit.jit import jit
 from synfer_core.facekit.palette import linear_to_srgb, srgb_to_linear
-from synfer_core.facekit.scene import Background, Look
+from synfer_core.facekit.scene import CUT_OUT, Background, Look
 from synfer_core.facekit.shading import Shaded
 
 Floats = NDArray[np.float32]
@@ -121,7 +121,9 @@ def _compose(
 
 
 def paint_background(background: Background, size: int) -> Floats:
-    """Linear RGB (size, size, 3)."""
+    """Linear RGB (size, size, 3); black behind a person who is cut out."""
+    if background.kind in CUT_OUT:
+        return np.zeros((size, size, 3), np.float32)
     rng = np.random.default_rng(background.seed)
     axis = np.arange(_BACKGROUND_SIZE) / _BACKGROUND_SIZE
     x, y = np.meshgrid(axis, axis)

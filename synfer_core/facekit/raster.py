@@ -112,7 +112,7 @@ def rasterise_depth(points: Floats, triangles: Ints, depth: Floats) -> None:
 @jit
 def _draw_span(
     image: Floats, depth: Floats, x: int, y: int, cover: float, nearness: float, bias: float,
-    red: float, green: float, blue: float,
+    red: float, green: float, blue: float, clear: Floats,
 ) -> None:  # fmt: skip
     """Blend one pixel of a strand, unless something nearer covers it."""
     if x < 0 or y < 0 or x >= depth.shape[1] or y >= depth.shape[0]:
@@ -122,6 +122,8 @@ def _draw_span(
     image[y, x, 0] += (red - image[y, x, 0]) * cover
     image[y, x, 1] += (green - image[y, x, 1]) * cover
     image[y, x, 2] += (blue - image[y, x, 2]) * cover
+    if clear.size > 0:
+        clear[y, x] *= 1 - cover
     if cover > 0.5:
         depth[y, x] = max(depth[y, x], nearness)
 
@@ -138,7 +140,7 @@ def _is_hidden(points: Floats, i: int, s: int, depth: Floats, bias: float) -> bo
 @jit
 def draw_strands(
     points: Floats, colours: Floats, widths: Floats, opacity: float, bias: float,
-    depth: Floats, image: Floats,
+    depth: Floats, image: Floats, clear: Floats,
 ) -> None:  # fmt: skip
     """Draw anti-aliased strands over `image`, far ones first where the caller sorted them.
 
@@ -150,6 +152,7 @@ def draw_strands(
         bias: Share of nearness by which a strand may lie behind the depth buffer.
         depth: Nearness (H, W), updated where strands are opaque.
         image: Linear RGB (H, W, 3), drawn into.
+        clear: How much of the background shows, 0-1 (H, W), drawn into; (0, 0) where nobody asks.
     """
     height, width = depth.shape
     for i in range(points.shape[0]):
@@ -184,13 +187,13 @@ def draw_strands(
                     if cover > 0.02:
                         px, py = (int(np.floor(x)), k) if flat else (k, int(np.floor(y)))
                         cover *= opacity
-                        _draw_span(image, depth, px, py, cover, near, bias, red, green, blue)
+                        _draw_span(image, depth, px, py, cover, near, bias, red, green, blue, clear)
 
 
 @jit
 def draw_layers(
     points: Floats, colours: Floats, widths: Floats, order: Ints, gain: Any, bounce: Floats,
-    opacity: Any, bias: Any, depth: Floats, image: Floats,
+    opacity: Any, bias: Any, depth: Floats, image: Floats, clear: Floats,
 ) -> None:  # fmt: skip
     """Draw strands over `image` segment by segment, near ones first: far ones stop where what lies
     before them lets no light through (Porter and Duff 1984, "over" from the front).
@@ -204,6 +207,7 @@ def draw_layers(
         bias: Share of nearness by which a strand may lie behind the depth buffer.
         depth: Nearness (H, W) of what hides strands.
         image: Linear RGB (H, W, 3), drawn into.
+        clear: How much of the background shows, 0-1 (H, W), drawn into; (0, 0) where nobody asks.
     """
     layer = np.zeros((depth.shape[0], depth.shape[1], 4), np.float32)
     segments = points.shape[1] - 1
@@ -217,6 +221,8 @@ def draw_layers(
                 for k in range(3):
                     over = layer[y, x, k] * gain + cover * bounce[k]
                     image[y, x, k] = image[y, x, k] * (1 - cover) + over
+                if clear.size > 0:
+                    clear[y, x] *= 1 - cover
 
 
 @jit

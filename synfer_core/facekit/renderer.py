@@ -6,7 +6,7 @@ Pictures are drawn at twice their size and reduced. Equal scenes give equal byte
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from synfer_core.errors import RequestError
 from synfer_core.facekit.action_units import by_side, label_lips_part, shape_weights
-from synfer_core.facekit.camera import Gaze, View, gaze_of, rotation
+from synfer_core.facekit.camera import Gaze, View
+from synfer_core.facekit.cutout import alpha_of, behind, is_cut_out, put_on, separated
 from synfer_core.facekit.derive import Array, load_derived
 from synfer_core.facekit.head import HeadModel
 from synfer_core.facekit.jit import jit
@@ -54,7 +55,7 @@ from synfer_core.facekit.shading import (
     shade_skin,
     skin_relief,
 )
-from synfer_core.facekit.staging import Staging, key_of, view_of_person
+from synfer_core.facekit.staging import Staging, gaze_of_person, key_of, view_of_person
 from synfer_core.facekit.strands import (
     Canvas,
     draw_beard,
@@ -133,7 +134,21 @@ class Renderer:
             size: Pixels on a side, 32 to 1024.
 
         Returns:
-            sRGB picture (size, size, 3).
+            sRGB picture (size, size, 3); on white where the scene's background is transparent.
+
+        Raises:
+            RequestError: The size is out of range.
+        """
+        return self.render_with_cover(scene, size)[0]
+
+    def render_with_cover(
+        self, scene: Scene, size: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+        """Render a scene, and how much of each pixel the person covers.
+
+        Returns:
+            The picture as of `render`, and alpha (size, size); None unless the scene's background
+            is a plain colour or transparent, for which the person is cut out.
 
         Raises:
             RequestError: The size is out of range.
@@ -155,11 +170,17 @@ class Renderer:
         light, exposure = self._light(shape, shown, shadows)
         shaded = self._shade(scene, person, shape, surface, light)
         picture = compose(shaded, surface.owner, stage.background)
-        canvas = Canvas(picture, depth, shape.view, self._face_light(shown, light))
+        clear = (surface.owner < 0).astype(np.float32) if is_cut_out(scene.background) else None
+        canvas = Canvas(picture, depth, shape.view, self._face_light(shown, light), clear)
         self._draw_face_strands(canvas, scene, person, shape, shaded)
         if stage.hair is not None:
             draw_hair(canvas, scene, stage.hair, exposure)
-        return develop(picture, scene.look, depth_of_tone(scene), stage.grain)
+        tone = depth_of_tone(scene)
+        if clear is None:
+            return develop(picture, scene.look, tone, stage.grain), None
+        own, cover = separated(picture, clear, size)
+        image = develop(own, replace(scene.look, blur=0.0), tone, stage.grain)
+        return put_on(image, cover, behind(scene.background)), alpha_of(cover)
 
     def forget(self) -> None:
         """Drop the persons and scenes that are kept; the next pictures are made from nothing."""
@@ -187,7 +208,7 @@ class Renderer:
         """
         person = self._people.get(scene.identity, _detail(size))
         view = view_of_person(self.head, person, scene, size)
-        points = view.pose(self._moved(scene, person, gaze_of(scene, rotation(scene.pose))))
+        points = view.pose(self._moved(scene, person, gaze_of_person(person, scene)))
         return view.project(points[self.head.landmarks])[:, :2]
 
     # --- stages -----------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import RequestError
-from synfer_core.facekit.identity import RGB, Identity, draw_identity
-from synfer_core.facekit.lights import Lighting, draw_lighting
+from synfer_core.facekit.identity import RGB, Identity, draw_identity, with_beard, with_hair
+from synfer_core.facekit.lights import SET_UPS, Lighting, draw_lighting, mirrored
 from synfer_core.facekit.palette import (
     CLOTH_COLOURS_SRGB8,
     EYE_SHADOWS,
@@ -32,8 +32,12 @@ from synfer_core.facs import (
     to_slots,
     validate_aus,
 )
+from synfer_core.request import BACKGROUND_KINDS, TRANSPARENT, SceneOptions
 
-BACKGROUNDS = ("plain", "gradient", "blur", "wall", "bokeh")
+BACKGROUNDS = BACKGROUND_KINDS
+COLOUR = "colour"
+CUT_OUT = (COLOUR, TRANSPARENT)
+"""Kinds of background that the person is cut out for; no seed draws them."""
 Range = tuple[float, float]
 
 
@@ -84,7 +88,10 @@ hair, chin and shoulders. How much wider than the face, and `Camera.face_y`."""
 
 @dataclass(frozen=True)
 class Background:
-    """Colours are sRGB here; `seed` draws the shapes of the busy kinds."""
+    """Colours are sRGB here; `seed` draws the shapes of the busy kinds.
+
+    A ``colour`` is `first` in every pixel behind the person; ``transparent`` shows white there.
+    """
 
     kind: str
     first: RGB
@@ -127,7 +134,8 @@ class Look:
 class Scene:
     """One picture. `aus` are intensities 0-1 in the order of `facs.AU_SLOTS`.
 
-    `expression` is the prototype the AUs were drawn from, or ``mixed``.
+    `expression` is the prototype the AUs were drawn from, or ``mixed``. With `gaze` the eyes follow
+    the head a part of the way; `held_gaze` is against the camera, and wins where it is not None.
     """
 
     identity: Identity
@@ -140,6 +148,7 @@ class Scene:
     background: Background
     styling: Styling
     look: Look
+    held_gaze: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -317,6 +326,7 @@ def scene_for(
     expression: str | None = None,
     traits: Mapping[str, Any] | None = None,
     framing: str = "face",
+    options: SceneOptions | None = None,
 ) -> Scene:
     """The scene of a recipe: given AUs on a given person; the seed decides pose, light and set.
 
@@ -331,21 +341,71 @@ def scene_for(
         traits: Fixed traits: those of `identity.draw_identity`, ``lighting``, ``background`` and
             ``makeup``; `captions.attributes_in` reads them off a text.
         framing: One of `FRAMINGS`: ``face``, or ``head`` for the whole head.
+        options: What is put in place of what was drawn; see `staged`. Its framing wins.
 
     Raises:
         RequestError: An AU, intensity, trait, framing or expression is not known.
     """
     slots = to_slots(validate_aus(aus))
     rng = np.random.default_rng([seed, 4217])
-    return sample_scene(
+    scene = sample_scene(
         rng,
         identity=identity,
         distribution=CALM if calm else WIDE,
         expression=expression,
         aus=slots,
         traits=traits,
-        framing=framing,
+        framing=(options and options.framing) or framing,
     )
+    return scene if options is None else staged(scene, options, seed)
+
+
+# --- what is not left to the seed --------------------------------------------------------------
+
+def staged(scene: Scene, options: SceneOptions, seed: int) -> Scene:
+    """A drawn scene with what is given put in its place; nothing else of it changes.
+
+    Args:
+        scene: As it was drawn.
+        options: What is given; its framing is the camera's already, see `Camera.framed`.
+        seed: Draws the lamps of another kind of light than the scene's.
+    """
+    pose = {name: getattr(options, name) for name in ("yaw", "pitch", "roll")}
+    glasses = options.glasses or scene.styling.glasses
+    return replace(
+        scene,
+        identity=replace(_groomed(scene.identity, options), glasses=glasses),
+        pose=replace(scene.pose, **{k: v for k, v in pose.items() if v is not None}),
+        held_gaze=(options.gaze_yaw, options.gaze_pitch),
+        lighting=_lit(scene.lighting, options, seed),
+        background=_backed(scene.background, options),
+        styling=replace(scene.styling, glasses=glasses),
+    )
+
+
+def _groomed(person: Identity, options: SceneOptions) -> Identity:
+    if options.hair is not None:
+        bald = replace(person, hair=replace(person.hair, style="bald"))
+        person = with_hair(person) if options.hair else bald
+    if options.beard is not None:
+        person = with_beard(person) if options.beard else replace(person, beard="none")
+    return person
+
+
+def _lit(lighting: Lighting, options: SceneOptions, seed: int) -> Lighting:
+    if options.light not in (None, lighting.kind):
+        rng = np.random.default_rng([seed, 4218, list(SET_UPS).index(options.light)])
+        lighting = draw_lighting(rng, options.light, CALM.key_lights, CALM.ambient_lights)
+    side = {"left": 1.0, "right": -1.0}.get(options.light_side or "", lighting.azimuth)
+    return lighting if side * lighting.azimuth >= 0 else mirrored(lighting)
+
+
+def _backed(background: Background, options: SceneOptions) -> Background:
+    if options.colour is not None:
+        red, green, blue = options.colour
+        return replace(background, kind=COLOUR, first=(red / 255, green / 255, blue / 255))
+    kind = options.background
+    return background if kind is None else replace(background, kind=kind)
 
 
 def _with_glasses(person: Identity, wanted: Mapping[str, Any]) -> Identity:
@@ -418,7 +478,9 @@ def _draw_styling(rng: np.random.Generator, person: Identity, wanted: str | None
     known = ("none", *LIPSTICKS)
     names = list(LIPSTICKS)
     drawn = names[rng.integers(len(names))]
-    makeup = drawn if person.sex == "woman" and rng.random() < 0.4 else "none"
+    # Drawn for everybody, so that the clothes do not depend on who wears them.
+    chance = rng.random()
+    makeup = drawn if person.sex == "woman" and chance < 0.4 else "none"
     makeup = _choose(rng, {makeup: 1.0}, wanted, known, "makeup")
     made_up = makeup != "none"
     cloth = np.array(CLOTH_COLOURS_SRGB8[rng.integers(12)]) * rng.uniform(0.8, 1.05) / 255

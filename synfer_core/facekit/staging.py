@@ -73,7 +73,7 @@ class Staging:
             lit = LitHair.of(scene, hair, light_hair(head, neutral, points, shadows), view.scale)
         return cls(
             view=view,
-            gaze=gaze_of(scene, rotation(scene.pose)),
+            gaze=gaze_of_person(person, scene),
             cloth=cloth,
             hair=lit,
             shadows=shadows,
@@ -86,6 +86,11 @@ def view_of_person(head: HeadModel, person: Person, scene: Scene, size: int) -> 
     """The scene's view of a person in buffers of that size."""
     mouth = head.rest[head.landmarks[MOUTH_LANDMARKS]].mean(0)
     return view_of(scene.pose, scene.camera, person.eye_centres.mean(0), mouth, size)
+
+
+def gaze_of_person(person: Person, scene: Scene) -> Gaze:
+    """Where the person looks in the scene."""
+    return gaze_of(scene, rotation(scene.pose), person.eye_centres.mean(0))
 
 
 def _cloth_thickness(head: HeadModel, person: Person, scene: Scene) -> Floats:

@@ -33,12 +33,14 @@ class Canvas:
         image: Linear RGB (H, W, 3).
         depth: Nearness (H, W).
         ambient: Light on the face, linear RGB (3,), for strands without shadows of their own.
+        clear: How much of the background still shows, 0-1 (H, W); None where nobody asks.
     """
 
     image: Floats
     depth: Floats
     view: View
     ambient: Floats
+    clear: Floats | None = None
 
     def draw(
         self, screen: Floats, colours: Array, widths: Array | float, opacity: float, bias: float
@@ -48,7 +50,14 @@ class Canvas:
         colours = np.ascontiguousarray(np.broadcast_to(colours, (*shape, 3)), np.float32)
         widths = np.ascontiguousarray(np.broadcast_to(widths, shape), np.float32)
         screen = np.ascontiguousarray(screen)
-        draw_strands(screen, colours, widths, opacity, bias, self.depth, self.image)
+        draw_strands(
+            screen, colours, widths, opacity, bias, self.depth, self.image, self.clear_or_none
+        )
+
+    @property
+    def clear_or_none(self) -> Floats:
+        """`clear` as kernels take it: (0, 0) where nobody asks."""
+        return np.empty((0, 0), np.float32) if self.clear is None else self.clear
 
 
 def draw_lashes(canvas: Canvas, scene: Scene, lashes: Floats, lower: NDArray[np.bool_]) -> None:
@@ -218,7 +227,7 @@ def draw_hair(canvas: Canvas, scene: Scene, hair: LitHair, exposure: float) -> N
     draw_layers(
         hair.screen, hair.colours, hair.widths, hair.order, np.float32(exposure),
         bounce.astype(np.float32), np.float32(hair.opacity), np.float32(0.0006), canvas.depth,
-        canvas.image,
+        canvas.image, canvas.clear_or_none,
     )  # fmt: skip
 
 
@@ -262,7 +271,7 @@ def draw_glasses(canvas: Canvas, scene: Scene, head: HeadModel, person: Floats) 
     curves = _glasses_curves(kind, head, person)
     screen = canvas.view.project(canvas.view.pose(curves))
     for lens in screen[:2]:
-        _tint_lens(canvas.image, lens)
+        _tint_lens(canvas, lens)
     width = _FRAME_WIDTH[kind] * canvas.view.scale
     colour = np.array(scene.styling.frame) * canvas.ambient * 1.2 + 0.004
     canvas.draw(screen, colour, width, 1.0, 0.002)
@@ -298,12 +307,15 @@ def _glasses_curves(kind: str, head: HeadModel, person: Floats) -> Floats:
     return np.array(curves, np.float32)
 
 
-def _tint_lens(image: Floats, outline: Floats) -> None:
+def _tint_lens(canvas: Canvas, outline: Floats) -> None:
+    image = canvas.image
     inside = np.zeros(image.shape[:2], np.uint8)
     polygon = np.round(outline[:, :2] * 16).astype(np.int32)
     cv2.fillPoly(inside, [polygon], 1, shift=4, lineType=cv2.LINE_8)
     glass = inside > 0
     image[glass] = image[glass] * np.float32(0.93) + np.float32(0.012)
+    if canvas.clear is not None:
+        canvas.clear[glass] *= np.float32(0.93)
 
 
 def hair_points(hair: PosedHair) -> HairPoints:

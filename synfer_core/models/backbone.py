@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 NO_PICTURE = "takes a person as a seed or a code, not as a picture"
+NO_SCENE = "takes no scene: words and the seed decide pose, light and background"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Capabilities:
         drafts: Whether it is `Drafting`: quick enough to follow a hand that moves a slider.
         identity_image: Whether it keeps the person of a picture.
         holding: Whether an edit can hold what its AUs do not move.
+        scene: Whether it takes pose, gaze, light, background and the like (`SceneOptions`).
         sides: Whether it tells left from right in the AUs that have sides.
         au_range: Least and greatest intensity that it takes.
         languages: Languages that it reads, as ISO 639-1 codes; empty where it reads no words.
@@ -62,6 +64,7 @@ class Capabilities:
     drafts: bool = False
     identity_image: bool = False
     holding: bool = False
+    scene: bool = False
     sides: bool = True
     au_range: tuple[float, float] = (0.0, MAX_INTENSITY)
     languages: tuple[str, ...] = ("en",)
@@ -82,7 +85,9 @@ class Generation:
     """What a backbone made.
 
     Attributes:
-        image: (H, W, 3) uint8.
+        image: (H, W, 3) uint8; where there is alpha, as it looks on white.
+        alpha: (H, W) uint8, how much of each pixel the person covers; None where the picture has
+            its background.
         attention: Where AUs and words acted; empty for a backbone without attention.
         latents: The final latents, where the backbone has any.
         guidance_curve: What semantic guidance read on the way.
@@ -95,6 +100,7 @@ class Generation:
     latents: Any = None
     guidance_curve: tuple[GuidancePoint, ...] = ()
     reconstruction_psnr: float | None = None
+    alpha: Pixels | None = None
 
 
 def check_size(recipe: Recipe, size: int) -> None:
@@ -118,6 +124,20 @@ def check_picture(recipe: Recipe, abilities: Capabilities) -> None:
             f"{abilities.title} {abilities.reasons['identity_image']}",
             field="identity_image",
             allowed="nothing",
+        )
+
+
+def check_scene(recipe: Recipe, abilities: Capabilities) -> None:
+    """Make sure that only a backbone that takes a scene is given one.
+
+    Raises:
+        UnsupportedError: Another is given one; names the first field of it.
+    """
+    if recipe.scene is not None and not abilities.scene:
+        raise UnsupportedError(
+            f"{abilities.title} {abilities.reasons['scene']}",
+            field=f"scene.{recipe.scene.given[0]}",
+            allowed="nothing; the exact renderer (backbone facekit) takes it",
         )
 
 

@@ -23,9 +23,11 @@ from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.backbone import (
     NO_PICTURE,
+    NO_SCENE,
     Capabilities,
     Generation,
     check_picture,
+    check_scene,
     check_size,
     with_weights,
 )
@@ -101,7 +103,7 @@ class BuiltinModel:
             editing=True,
             drafts=True,
             holding=True,
-            reasons={"identity_image": NO_PICTURE},
+            reasons={"identity_image": NO_PICTURE, "scene": NO_SCENE},
         )
 
     def check(self, recipe: Recipe) -> Recipe:
@@ -117,6 +119,7 @@ class BuiltinModel:
         size = self.codec.config.image_size
         check_size(recipe, size)
         check_picture(recipe, self.capabilities)
+        check_scene(recipe, self.capabilities)
         if recipe.reference is not None:
             editing.pixels_of(recipe.reference, size)
         return with_weights(recipe, guides.weights_of(self.sha256, self.readers, recipe))

@@ -16,10 +16,10 @@ from synfer_core.facekit.pack import digest
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.models.backbone import NO_PICTURE, Capabilities, Generation, check_picture
 from synfer_core.report import AttentionMaps, Progress
-from synfer_core.request import Recipe
+from synfer_core.request import TRANSPARENT, Recipe
 
 if TYPE_CHECKING:
-    from synfer_core.facekit import Identity, Renderer
+    from synfer_core.facekit import Identity, Renderer, Scene
 
 
 class LateRenderer:
@@ -102,6 +102,7 @@ class ExactBackbone:
             attention=False,
             steps=False,
             drafts=True,
+            scene=True,
             reasons={"identity_image": NO_PICTURE},
         )
 
@@ -131,21 +132,32 @@ class ExactBackbone:
         Raises:
             PackError: The pack is missing or damaged.
         """
-        from synfer_core.facekit import scene_for
-
         yield Progress(0, 1, "rendering")
-        scene = scene_for(
-            recipe.action_units,
-            identity=person_of(recipe),
-            seed=recipe.seed,
-            traits=attributes_in(recipe.words),
-        )
-        image = self.renderer.render(scene, recipe.size or self.image_size)
-        yield Generation(image, AttentionMaps())
+        scene = scene_of(recipe)
+        image, cover = self.renderer.render_with_cover(scene, recipe.size or self.image_size)
+        transparent = recipe.scene is not None and recipe.scene.background == TRANSPARENT
+        yield Generation(image, AttentionMaps(), alpha=cover if transparent else None)
 
     def draft(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Render once: the exact image is a draft already."""
         return self.stream(recipe)
+
+
+def scene_of(recipe: Recipe) -> Scene:
+    """What is to be rendered: traits by the words, the rest by the seed, and on top its `scene`.
+
+    Raises:
+        RequestError: The code of the person has the wrong length.
+    """
+    from synfer_core.facekit import scene_for
+
+    return scene_for(
+        recipe.action_units,
+        identity=person_of(recipe),
+        seed=recipe.seed,
+        traits=attributes_in(recipe.words),
+        options=recipe.scene,
+    )
 
 
 def person_of(recipe: Recipe) -> int | Identity:

@@ -31,9 +31,11 @@ from synfer_core.models.added import HUB, Added
 from synfer_core.models.attention import AUInput, Recorder
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.backbone import (
+    NO_SCENE,
     Capabilities,
     Generation,
     check_picture,
+    check_scene,
     check_size,
     with_weights,
 )
@@ -161,7 +163,11 @@ class StableDiffusion:
     def capabilities(self) -> Capabilities:
         """What this backbone can do, and why not the rest."""
         units, face = self.units, self.face is not None
-        reasons = {"identity": FROM_PICTURE if face else NO_IDENTITY, "holding": NO_HOLDING}
+        reasons = {
+            "identity": FROM_PICTURE if face else NO_IDENTITY,
+            "holding": NO_HOLDING,
+            "scene": NO_SCENE,
+        }
         reasons |= {} if face else {"identity_image": NO_FACE}
         reasons |= {} if units is not None else {"aus": NO_ADAPTER}
         reasons |= {} if units is None or units.sided else {"sides": NO_SIDES}
@@ -196,6 +202,7 @@ class StableDiffusion:
         """
         check_size(recipe, self.codec.config.image_size)
         check_picture(recipe, self.capabilities)
+        check_scene(recipe, self.capabilities)
         for name in ("identity_seed", "identity_code"):
             if getattr(recipe, name) is not None:
                 why = self.capabilities.reasons["identity"]

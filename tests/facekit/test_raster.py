@@ -84,7 +84,9 @@ def strand(y: float, near: float = 1.0) -> np.ndarray:
 def draw(points: np.ndarray, depth: np.ndarray, width: float = 1.0) -> np.ndarray:
     image = np.zeros((8, 8, 3), np.float32)
     widths = np.full(points.shape[:2], width, np.float32)
-    draw_strands(points, np.ones_like(points), widths, 1.0, 0.01, depth, image)
+    clear = np.ones_like(depth)
+    draw_strands(points, np.ones_like(points), widths, 1.0, 0.01, depth, image, clear)
+    np.testing.assert_allclose(clear, 1 - image[..., 0], atol=1e-6)
     return image[..., 0]
 
 

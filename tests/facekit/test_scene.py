@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -8,16 +9,19 @@ import pytest
 from synfer_core.errors import RequestError
 from synfer_core.facekit.identity import draw_identity
 from synfer_core.facekit.lights import SET_UPS
+from synfer_core.facekit.palette import GLASSES
 from synfer_core.facekit.scene import (
     DISTRIBUTIONS,
     FREE,
     LABELLED,
     Distribution,
+    Scene,
     sample_aus,
     sample_scene,
     scene_for,
 )
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, to_slots
+from synfer_core.request import Glasses, LightKind, SceneOptions
 
 
 def slot(aus: tuple[float, ...], name: str) -> float:
@@ -150,3 +154,118 @@ def test_lights_are_unit_vectors_with_a_highlight(kind: str) -> None:
     np.testing.assert_allclose(np.linalg.norm(lighting.direction, axis=1), 1, atol=1e-5)
     assert len(lighting.key_direction) == lighting.group.max() + 1
     assert (lighting.colour >= 0).all()
+
+
+# --- what is not left to the seed --------------------------------------------------------------
+
+
+def drawn(**options: Any) -> Scene:
+    return scene_for({"AU12": 3.0}, 7, 3, options=SceneOptions(**options) if options else None)
+
+
+def parts_of(scene: Scene) -> dict[str, Any]:
+    """The scene's numbers, by part, in a form that can be compared."""
+    person = scene.identity
+    return {
+        "aus": scene.aus,
+        "yaw": scene.pose.yaw,
+        "pitch": scene.pose.pitch,
+        "roll": scene.pose.roll,
+        "gaze": scene.gaze,
+        "gaze_yaw": scene.held_gaze[0],
+        "gaze_pitch": scene.held_gaze[1],
+        "camera": scene.camera,
+        "lighting": (scene.lighting.kind, scene.lighting.direction.tobytes()),
+        "background": scene.background,
+        "glasses": (scene.styling.glasses, person.glasses),
+        "styling": replace(scene.styling, glasses=""),
+        "look": scene.look,
+        "hair": person.hair.style,
+        "beard": person.beard,
+        "person": repr(replace(person, hair=replace(person.hair, style=""), beard="", glasses="")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"yaw": 31.0}, "yaw"),
+        ({"pitch": -12.0}, "pitch"),
+        ({"roll": 9.0}, "roll"),
+        ({"gaze_yaw": 0.0}, "gaze_yaw"),
+        ({"gaze_pitch": 7.0}, "gaze_pitch"),
+        ({"light": "golden hour"}, "lighting"),
+        ({"background": "wall"}, "background"),
+        ({"background": "#12ab9f"}, "background"),
+        ({"background": "transparent"}, "background"),
+        ({"framing": "head"}, "camera"),
+        ({"glasses": "thick"}, "glasses"),
+        ({"hair": False}, "hair"),
+        ({"beard": True}, "beard"),
+    ],
+)
+def test_setting_one_field_draws_no_other_anew(options: dict[str, Any], part: str) -> None:
+    before, after = parts_of(drawn()), parts_of(drawn(**options))
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {part}
+
+
+def test_light_comes_from_the_side_that_is_asked_for() -> None:
+    for kind in SET_UPS:
+        for side, sign in (("left", 1), ("right", -1)):
+            lighting = drawn(light=kind, light_side=side).lighting
+            assert lighting.kind == kind
+            assert lighting.azimuth * sign >= 0
+            assert lighting.key_direction[0, 0] * sign >= 0
+    left, right = (drawn(light="studio", light_side=s).lighting for s in ("left", "right"))
+    np.testing.assert_array_equal(left.direction * [-1, 1, 1], right.direction)
+    np.testing.assert_array_equal(left.colour, right.colour)
+
+
+def test_the_light_that_was_drawn_stays_where_it_is_asked_for() -> None:
+    plain = drawn()
+    same = drawn(light=plain.lighting.kind)
+    np.testing.assert_array_equal(same.lighting.direction, plain.lighting.direction)
+
+
+def test_hair_and_beard_come_on_as_the_person_s_seed_draws_them() -> None:
+    for seed in range(30):
+        person = draw_identity(seed, hair="bald", beard="none")
+        scene = scene_for({}, person, 1, options=SceneOptions(hair=True, beard=True))
+        again = scene_for({}, person, 2, options=SceneOptions(hair=True, beard=True))
+        assert scene.identity.hair.style not in ("bald", "receding")
+        assert scene.identity.beard != "none"
+        assert scene.identity.hair == again.identity.hair
+        assert scene.identity.beard == again.identity.beard
+    haired = draw_identity(3, hair="bob", beard="goatee")
+    kept = scene_for({}, haired, 1, options=SceneOptions(hair=True, beard=True)).identity
+    assert (kept.hair.style, kept.beard) == ("bob", "goatee")
+    off = scene_for({}, haired, 1, options=SceneOptions(hair=False, beard=False)).identity
+    assert (off.hair.style, off.beard) == ("bald", "none")
+
+
+def test_a_field_wins_over_words() -> None:
+    words = {"lighting": "studio", "background": "bokeh", "glasses": "thin", "hair": "bald"}
+    options = SceneOptions(light="overcast", background="plain", glasses="none", hair=True)
+    scene = scene_for({}, 5, 1, traits=words, options=options)
+    assert scene.lighting.kind == "overcast"
+    assert scene.background.kind == "plain"
+    assert scene.styling.glasses == "none"
+    assert scene.identity.hair.style != "bald"
+
+
+def test_all_but_the_person_is_the_same_for_everybody() -> None:
+    scenes = [scene_for({}, person, 11) for person in range(12)]
+    assert {s.identity.sex for s in scenes} == {"man", "woman"}
+    first = scenes[0]
+    for scene in scenes[1:]:
+        for part in ("pose", "gaze", "camera", "background", "look"):
+            assert getattr(scene, part) == getattr(first, part)
+        np.testing.assert_array_equal(scene.lighting.direction, first.lighting.direction)
+        for part in ("cloth", "neckline", "pattern"):
+            assert getattr(scene.styling, part) == getattr(first.styling, part)
+
+
+def test_the_recipe_knows_the_renderer_s_own_words() -> None:
+    assert get_args(LightKind) == tuple(SET_UPS)
+    assert get_args(Glasses) == GLASSES
