@@ -362,6 +362,7 @@ def scene_for(
 
 # --- what is not left to the seed --------------------------------------------------------------
 
+
 def staged(scene: Scene, options: SceneOptions, seed: int) -> Scene:
     """A drawn scene with what is given put in its place; nothing else of it changes.
 

@@ -14,6 +14,7 @@ from synfer_core.facekit.scene import FRAMINGS, Camera, Pose, sample_scene, scen
 from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X
 
 SIZE = 256
+EYES = np.array([0.0, 2.5, 6.0], np.float32)
 TIPPED_BACK = Pose(pitch=6.5)
 """The pose of the model's own neutral head."""
 
@@ -72,7 +73,7 @@ def test_eyes_meet_the_camera_whatever_the_pose() -> None:
     scene = scene_for({}, 1, 1)
     for pitch in (-8.0, 0.0, 8.0):
         turned = replace(scene, pose=Pose(pitch=pitch), gaze=(0.0, 0.0))
-        gaze = gaze_of(turned, rotation(turned.pose))
+        gaze = gaze_of(turned, rotation(turned.pose), EYES)
         assert abs(gaze.elevation - 6.5 + 0.6 * pitch) < 0.3
         assert np.abs(gaze.directions[:, :2]).max() < 0.2
 
