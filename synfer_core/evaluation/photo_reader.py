@@ -152,7 +152,7 @@ def crop(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
     padded = cv2.copyMakeBorder(grey, _EDGE, _EDGE, _EDGE, _EDGE, cv2.BORDER_CONSTANT, value=[mean])
     left, top, right, bottom = (max(0, edge + _EDGE) for edge in face_box(face))
     small = cv2.resize(padded[top:bottom, left:right], (SIDE, SIDE)).astype(np.float32)
-    scaled: NDArray[np.float32] = (small / 255 - np.float32(0.5)) * 2
+    scaled: NDArray[np.float32] = np.asarray((small / 255 - 0.5) * 2, np.float32)
     return scaled
 
 
