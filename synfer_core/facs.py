@@ -161,14 +161,28 @@ PROTOTYPES: Mapping[str, Mapping[str, float]] = MappingProxyType(
             {"AU1": 3.0, "AU2": 3.0, "AU5": 2.0, "AU25": 2.0, "AU26": 3.0}
         ),
         "fear": MappingProxyType(
-            {"AU1": 3.0, "AU2": 3.0, "AU4": 2.0, "AU5": 3.0, "AU7": 2.0, "AU20": 3.0, "AU25": 2.0}
+            {
+                "AU1": 3.0,
+                "AU2": 3.0,
+                "AU4": 2.0,
+                "AU5": 4.0,
+                "AU7": 2.0,
+                "AU20": 3.0,
+                "AU25": 2.0,
+                "AU26": 2.0,
+            }
         ),
         "disgust": MappingProxyType({"AU9": 4.0, "AU10": 2.0, "AU17": 2.0}),
         "anger": MappingProxyType({"AU4": 4.0, "AU5": 2.0, "AU7": 3.0, "AU23": 3.0, "AU24": 2.0}),
         "contempt": MappingProxyType({"AUR12": 2.0, "AUR14": 3.0}),
     }
 )
-"""Start values of the presets (EMFACS-style prototypes); users edit them."""
+"""Start values of the presets (EMFACS-style prototypes); users edit them.
+
+Fear has the upper lid raised at D and the jaw dropped, 1+2+4+5+7+20+25+26: the Investigator's Guide
+of FACS (Ekman, Friesen and Hager 2002) lists it with 25, 26 or 27, and the upper lid tells it from
+sadness.
+"""
 
 _KEY = re.compile(r"AU([LR]?)(\d{1,2})")
 _TERM = re.compile(r"([LR]?)(\d{1,2})([A-E])")

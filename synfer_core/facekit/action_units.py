@@ -21,10 +21,10 @@ SHAPES_OF: Mapping[int, Mapping[str, float]] = MappingProxyType(
     {
         1: {"browInnerUp*": 1.3},
         2: {"browOuterUp*": 1.05},
-        4: {"browDown*": 1.65},
+        4: {"browDown*": 1.9, "browInnerUp*": -0.45},
         5: {"eyeWide*": 1.35},
-        6: {"cheekSquint*": 0.6, "cheekRaiser*": 0.5},
-        7: {"eyeSquint*": 1.4},
+        6: {"cheekSquint*": 0.6, "cheekRaiser*": 0.7},
+        7: {"eyeSquint*": 1.15, "cheekSquint*": 0.2},
         9: {"noseSneer*": 1.05, "browDown*": 0.25},
         10: {"mouthUpperUp*": 0.95, "noseSneer*": 0.12},
         12: {"mouthSmile*": 1.0},
@@ -32,19 +32,21 @@ SHAPES_OF: Mapping[int, Mapping[str, float]] = MappingProxyType(
         15: {"mouthFrown*": 1.3},
         17: {"mouthShrugLower": 1.0, "mouthShrugUpper": 0.25},
         18: {"mouthPucker": 1.0},
-        20: {"mouthStretch*": 1.35},
+        20: {"mouthStretch*": 1.4, "mouthDimple*": 0.2},
         22: {"mouthFunnel": 1.0},
         23: {
-            "mouthPress*": 0.6,
-            "mouthRollUpper": 0.5,
+            "mouthPress*": 0.5,
+            "mouthRollUpper": 0.55,
             "mouthRollLower": 0.5,
-            "mouthPucker": 0.2,
+            "mouthPucker": 0.3,
+            "mouthShrugLower": 0.12,
         },
         24: {
             "mouthPress*": 1.35,
-            "mouthRollLower": 0.18,
-            "mouthRollUpper": 0.12,
-            "mouthShrugLower": 0.15,
+            "mouthRollLower": 0.3,
+            "mouthRollUpper": 0.3,
+            "mouthPucker": 0.12,
+            "mouthShrugLower": 0.2,
         },
         25: {"mouthLowerDown*": 0.55, "mouthUpperUp*": 0.28, "jawOpen": 0.06},
         26: {"jawOpen": 0.42},
@@ -81,15 +83,15 @@ LIP_GAPS: Mapping[str, float] = MappingProxyType(
 so anybody's lips part alike. Measured on the pack's mesh, which tests compare."""
 
 _CORNER_SHAPES = ("mouthSmile", "mouthStretch", "mouthDimple")
-_CORNER_CAP = 1.35
+_CORNER_CAP = 1.6
 _CAPS = MappingProxyType(
     {
         "mouthUpperUp_L": 1.0,
         "mouthUpperUp_R": 1.0,
         "noseSneer_L": 1.15,
         "noseSneer_R": 1.15,
-        "browDown_L": 1.7,
-        "browDown_R": 1.7,
+        "browDown_L": 2.05,
+        "browDown_R": 2.05,
         "mouthRollLower": 1.0,
         "mouthRollUpper": 1.0,
     }

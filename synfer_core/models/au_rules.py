@@ -1,4 +1,4 @@
-"""Expressions by rule, from action units alone: which prototype of `facs.PROTOTYPES` lies nearest.
+"""Expressions by rule, from action units alone: which prototype lies nearest.
 
 EMFACS-style prediction (Ekman, Friesen and Hager, Facial Action Coding System, 2002) made soft. A
 prototype counts at whatever strength fits the reading r best, within bounds, and either side may
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import cast
 
 import numpy as np
@@ -35,7 +36,16 @@ SHARPNESS = 10.0
 
 Floats = NDArray[np.floating]
 
-_PROTOTYPES = np.array([to_slots(PROTOTYPES[name]) for name in EXPRESSIONS])
+_FITTED: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        **PROTOTYPES,
+        "fear": MappingProxyType({**PROTOTYPES["fear"], "AU5": 3.0, "AU26": 0.0}),
+    }
+)
+"""The prototypes that shipped votes were fitted with: fear with less of 5 and the jaw closed, which
+is published too. They change with the next fit, for `fingerprint` holds votes to them."""
+
+_PROTOTYPES = np.array([to_slots(_FITTED[name]) for name in EXPRESSIONS])
 _SIDES = (_PROTOTYPES, _PROTOTYPES[:, list(MIRRORED_SLOTS)])
 
 

@@ -27,7 +27,13 @@ def test_neutral_moves_nothing() -> None:
 def test_intensity_is_linear() -> None:
     assert weights(AU12=5)["mouthSmile_L"] == pytest.approx(1.0)
     assert weights(AU12=2.5)["mouthSmile_R"] == pytest.approx(0.5)
-    assert weights(AU4=5)["browDown_L"] == pytest.approx(1.65)
+    assert weights(AU4=5)["browDown_L"] == pytest.approx(1.9)
+
+
+def test_lowered_brows_go_down_at_their_inner_ends_too() -> None:
+    frown = weights(AU4=5)
+    assert frown["browInnerUp_L"] == frown["browInnerUp_R"] == pytest.approx(-0.45)
+    assert weights(AU1=5, AU4=5)["browInnerUp_L"] > 1
 
 
 def test_sides_stay_apart() -> None:
@@ -38,7 +44,7 @@ def test_sides_stay_apart() -> None:
 
 
 def test_inner_brow_raiser_damps_brow_lowerer() -> None:
-    assert weights(AU1=5, AU4=5)["browDown_L"] == pytest.approx(1.65 * 0.55)
+    assert weights(AU1=5, AU4=5)["browDown_L"] == pytest.approx(1.9 * 0.55)
 
 
 def test_closed_eyes_cannot_be_wide() -> None:
@@ -54,12 +60,12 @@ def test_tense_lids_need_less_blink() -> None:
 def test_lip_corner_shapes_share_one_cap() -> None:
     pulled = weights(AU12=5, AU14=5, AU20=5)
     total = sum(pulled[f"{shape}_L"] for shape in ("mouthSmile", "mouthDimple", "mouthStretch"))
-    assert total == pytest.approx(1.35)
+    assert total == pytest.approx(1.6)
 
 
 def test_caps() -> None:
     assert weights(AU9=5, AU10=5)["noseSneer_L"] == pytest.approx(1.15)
-    assert weights(AU4=5, AU9=5)["browDown_L"] == pytest.approx(1.7)
+    assert weights(AU4=5, AU9=5)["browDown_L"] == pytest.approx(2.05)
     assert weights(AU23=5, AU28=5)["mouthRollUpper"] == pytest.approx(1.0)
     assert weights(AU26=5, AU27=5)["jawOpen"] == pytest.approx(1.0)
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, PROTOTYPES, to_slots
 from synfer_core.models import au_rules
+from synfer_core.models.checkpoints import file_sha256
 from synfer_core.models.classifier import MIRRORED_SLOTS
+from synfer_core.synthesizer import DEFAULT_FOLDER
 
 
 def slots(expression: str, strength: float = 1.0) -> np.ndarray:
@@ -61,3 +65,9 @@ def test_the_hash_is_that_of_reader_and_rules(monkeypatch: pytest.MonkeyPatch) -
     assert first != au_rules.fingerprint("b")
     monkeypatch.setattr(au_rules, "SOFTNESS", 0.3)
     assert first != au_rules.fingerprint("a")
+
+
+def test_the_rules_are_those_that_the_shipped_votes_were_fitted_with() -> None:
+    seat = json.loads((DEFAULT_FOLDER / "experts.json").read_text())["seats"]["au-rules"]
+    reader = file_sha256(DEFAULT_FOLDER / "au-reader.safetensors")
+    assert au_rules.fingerprint(reader) == seat["sha256"]
