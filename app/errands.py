@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
@@ -37,6 +38,8 @@ class Errand(Generic[T]):
         self.owner = f"{name} {secrets.token_urlsafe(8)}"
         self.outcome: T | SynferError | None = None
         self.cancelled = False
+        self._name, self._made, self._inside = name, 0, 0.0
+        self._first: Recipe | None = None
         self._work = work
         self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, name=f"synfer-{name}", daemon=True)
@@ -62,7 +65,11 @@ class Errand(Generic[T]):
             CancelledError: The errand was cancelled.
             SynferError: The image cannot be made.
         """
-        return asyncio.run_coroutine_threadsafe(self._queued(recipe), self._loop).result()
+        started = time.monotonic()
+        result = asyncio.run_coroutine_threadsafe(self._queued(recipe), self._loop).result()
+        self._inside += time.monotonic() - started
+        self._made, self._first = self._made + 1, self._first or recipe
+        return result
 
     def stop_if_cancelled(self) -> None:
         """Called in the thread.
@@ -79,13 +86,21 @@ class Errand(Generic[T]):
             self._loop.call_soon_threadsafe(self._bell.set)
 
     def _run(self) -> None:
+        started = time.monotonic()
         try:
             self.outcome = self._work()
+            self._learn(time.monotonic() - started)
         except SynferError as error:
             self.outcome = error
         finally:
             self.queue.forget(self.owner)
             self.ring()
+
+    def _learn(self, seconds: float) -> None:
+        """Note what an image took beside the queue: matching, measuring, files."""
+        if self._first is not None:
+            rest = max(0.0, seconds - self._inside) / self._made
+            self.queue.paces.learn_rest(self._first, self._name, rest)
 
     async def _queued(self, recipe: Recipe) -> Result:
         turn = in_turn(self.queue, lambda: self.synthesizer.stream(recipe), self.owner)

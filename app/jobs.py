@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from app.paces import Paces
 from synfer_core.errors import BusyError, CancelledError, FaultError, QuotaError, SynferError
 from synfer_core.report import Progress
 from synfer_core.wire import FINAL
@@ -164,9 +165,18 @@ class JobQueue:
         waiting: Jobs that may wait beside the one that runs.
         kept: Finished jobs that stay collectable; the oldest goes first.
         kept_seconds: Seconds after which a finished job is deleted.
+        paces: What images take on the device; it learns from every job that makes one.
     """
 
-    def __init__(self, *, waiting: int = 8, kept: int = 128, kept_seconds: float = 900.0):
+    def __init__(
+        self,
+        *,
+        waiting: int = 8,
+        kept: int = 128,
+        kept_seconds: float = 900.0,
+        paces: Paces | None = None,
+    ):
+        self.paces = paces or Paces()
         self._limit, self._kept, self._lifetime = waiting, kept, kept_seconds
         # Names tell which start of the server they are from, so that a lost job is known as one.
         self._start = f"{secrets.token_hex(4)}."
@@ -373,6 +383,7 @@ class JobQueue:
             self._running = None
             if job.state is State.DONE:
                 self._seconds += 0.3 * (seconds - self._seconds)
+                self.paces.learn(job.result)
             self._tidy()
 
 

@@ -17,15 +17,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import failures
 from app.api import create_api
 from app.jobs import JobQueue
+from app.paces import Paces, timing
 from app.settings import Settings
 from app.ui import page, theme
-from synfer_core.errors import TooLargeError
+from synfer_core.errors import BusyError, TooLargeError
 from synfer_core.models.added import Added
 from synfer_core.synthesizer import Synthesizer
 from synfer_core.wire import PREFIX
 
 CLOSED_PATHS = ("/gradio_api/file", "/gradio_api/upload", "/gradio_api/proxy", "/gradio_api/stream")
 """Routes of Gradio that the page does without: pictures travel inline, so there are no files."""
+
+
+_TIMED_AFTER = 6.0
+"""Seconds from the start until engines are timed that nobody has used."""
 
 
 class BodyOverError(Exception):
@@ -110,7 +115,10 @@ def create_app(synthesizer: Synthesizer, settings: Settings | None = None) -> Fa
     """
     settings = settings or Settings()
     queue = JobQueue(
-        waiting=settings.waiting, kept=settings.kept, kept_seconds=settings.kept_minutes * 60.0
+        waiting=settings.waiting,
+        kept=settings.kept,
+        kept_seconds=settings.kept_minutes * 60.0,
+        paces=Paces(synthesizer.capabilities),
     )
 
     @contextlib.asynccontextmanager
@@ -149,6 +157,18 @@ def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> None:
     )
 
 
+def _time_later(synthesizer: Synthesizer, queue: JobQueue) -> None:
+    """Time the engines once the first page has had its first face."""
+
+    def start() -> None:
+        with contextlib.suppress(BusyError):  # whoever keeps it busy times them as well
+            queue.submit(lambda: timing(synthesizer, queue.paces), owner="timing")
+
+    timer = threading.Timer(_TIMED_AFTER, start)
+    timer.daemon = True
+    timer.start()
+
+
 def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
@@ -167,7 +187,9 @@ def serve(
         RequestError: A setting in the environment is unknown or out of range.
     """
     settings = Settings.from_env(os.environ)
-    app = create_app(Synthesizer.load(settings.models, added), settings)
+    synthesizer = Synthesizer.load(settings.models, added)
+    app = create_app(synthesizer, settings)
+    _time_later(synthesizer, app.state.queue)
     if open_browser:
         threading.Timer(1.0, webbrowser.open, (f"http://{host}:{port}/",)).start()
     # Open pages hold a connection that would keep the server from ending.

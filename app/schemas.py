@@ -13,7 +13,7 @@ from synfer_core.models.backbone import Capabilities
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import USUAL_IDENTITY_SCALE, Recipe, SemanticOptions
 
-CARRIED = ("identity_code", "size", "reference_aus")
+CARRIED = ("identity_code", "reference_aus")
 """Recipe fields that have no control on the page: a loaded recipe carries them along."""
 
 EDITING = {"inversion_depth": editing.DEPTH, "keep": 1.0}
@@ -124,7 +124,7 @@ def forms_of(recipe: Recipe) -> Forms:
         for name, usual in {picture: "", **others}.items():
             value = getattr(recipe, name)
             controls[name] = usual if value is None else value
-    carried = {name: getattr(recipe, name) for name in CARRIED}
+    carried = {name: getattr(recipe, name) for name in ("size", *CARRIED)}
     when = recipe.semantic.model_dump(include=_WHEN)
     if when != SemanticOptions().model_dump(include=_WHEN):
         carried["semantic_when"] = when

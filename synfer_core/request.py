@@ -23,6 +23,8 @@ from synfer_core.facs import EXPRESSIONS, Expression, parse_facs, validate_aus
 
 MAX_TEXT = 2000
 MAX_SEED = 2**63 - 1
+SIZES = (64, 1024)
+"""Pixels on a side that a recipe may ask for, least and greatest."""
 USUAL_STRENGTH = 2.0
 """Of semantic guidance where it is switched on; measured by ``synfer eval semantic --tune``."""
 USUAL_IDENTITY_SCALE = 0.5
@@ -211,7 +213,8 @@ class Recipe(BaseModel):
             256 KiB.
         identity_scale: How much that picture counts beside the words, 0 (not at all) to 2; None
             takes `USUAL_IDENTITY_SCALE`.
-        size: Pixels on a side; None takes the backbone's own size.
+        size: Pixels on a side, within `SIZES` and what the backbone can make; None takes the
+            backbone's own size.
         reference: The face to edit: ``sample:NAME``, or an aligned square face of the backbone's
             size as ``data:image/png;base64,...``, at most 256 KiB. `identity_seed` and
             `identity_code` then say who it shows, where that is known.
@@ -246,7 +249,7 @@ class Recipe(BaseModel):
     identity_code: tuple[float, ...] | None = None
     identity_image: Picture | None = None
     identity_scale: float | None = Field(None, ge=0.0, le=2.0)
-    size: int | None = Field(None, ge=64, le=1024, strict=True)
+    size: int | None = Field(None, ge=SIZES[0], le=SIZES[1], strict=True)
     reference: Picture | None = None
     reference_aus: Mapping[str, float] | None = None
     inversion_depth: float | None = Field(None, gt=0.0, le=1.0)
@@ -433,6 +436,8 @@ def _translate(error: ValidationError) -> RequestError:
     allowed = _allowed(first.get("ctx", {}))
     if of_scene and (limit := SCENE_LIMITS.get(str(first["loc"][1]))):
         allowed = f"-{limit:g} to {limit:g}"
+    if field == "size":
+        allowed = f"{SIZES[0]} to {SIZES[1]}"
     return RequestError(first["msg"], field=field, allowed=allowed)
 
 

@@ -174,6 +174,8 @@ class Backbone(_Shape):
     au_range: tuple[float, float]
     languages: list[str]
     aligned: bool
+    sizes: tuple[int, int] | None
+    good_for: str
     reasons: dict[str, str]
 
 

@@ -4,9 +4,10 @@ const $ = (selector) => element.querySelector(selector);
 const words = ["text", "enriched_text", "negative_text"], seeds = ["seed", "identity_seed"];
 const strengths = [...element.querySelectorAll("[data-strength]")];
 const choices = [...element.querySelectorAll("[data-choice]")];
-const CARRIED = {identity_code: "a person given as a code", size: "a picture size",
+const CARRIED = {identity_code: "a person given as a code",
   semantic_when: "when and how long guidance acts", reference_aus: "what it shows"};
 let carried = {};
+let engine = {backbone: props.value.backbone, size: props.value.size ?? null};
 let refines = false;  // whether the run that was started last is to replace a draft of its face
 const painters = [], readers = [];  // of the scripts that share this scope
 
@@ -14,7 +15,7 @@ const locked = (field) => $(`[data-lock=${field}]`).getAttribute("aria-pressed")
 const draw = () => String(Math.floor(Math.random() * 2 ** 31));
 
 function read() {
-  const value = {backbone: $("#backbone").value, scheduler: $("#scheduler").value,
+  const value = {...engine, scheduler: $("#scheduler").value,
     refines, guidance: {}, semantic: {}, compare: $("#compare").checked,
     watermark: $("#watermark").checked, visible_label: $("#visible-label").checked};
   words.forEach((field) => { value[field] = $(`#${field}`).value; });
@@ -45,7 +46,7 @@ function showStrength(range, value) {
 }
 
 function paint(value) {
-  [...words, ...seeds, "scheduler", "backbone"].forEach((field) => {
+  [...words, ...seeds, "scheduler"].forEach((field) => {
     $(`#${field}`).value = value[field];
   });
   for (const range of strengths) {
@@ -61,7 +62,14 @@ function paint(value) {
   showCarried();
   showGuide();
   painters.forEach((painter) => painter(value));
-  limit();
+  choose({backbone: value.backbone, size: value.size ?? null});
+}
+
+// Guidance, a face beside without it, and the way back of an edit lengthen the work, about.
+function longer({guidance, compare, reference}) {
+  const guided = guidance.semantic > 0 && !window.synfer.backbone?.cannot["guidance.semantic"];
+  const edits = Boolean(reference) && !window.synfer.backbone?.cannot.reference;
+  return (guided ? 2 + Number(compare) : 1) * (edits ? 2 : 1);
 }
 
 // What the folded part on guidance says while it is folded.
@@ -87,11 +95,16 @@ function showCarried() {
   box.hidden = !box.children.length;
 }
 
+// The choice above says what the engine can do; what it cannot is greyed out, and kept.
+function choose(wanted) {
+  engine = wanted;
+  window.synfer.engines.studio?.set(wanted, "loaded");
+  limit();
+}
+
 function limit() {
-  const option = $("#backbone").selectedOptions[0];
-  if (!option) return;
-  const facts = JSON.parse(option.dataset.facts);
-  $("p[data-note]").textContent = option.dataset.note;
+  const facts = window.synfer.engines.studio?.facts;
+  if (!facts) return;
   $("p[data-declares]").textContent = facts.declares;
   for (const field of element.querySelectorAll("[data-field]")) {
     const why = facts.cannot[field.dataset.field] ?? facts.cannot[field.dataset.field.split(".")[0]];
@@ -154,7 +167,6 @@ element.addEventListener("input", (event) => {
   keep();
 });
 element.addEventListener("change", (event) => {
-  if (event.target.id === "backbone") limit();
   if (event.target.type === "file" && event.target.files[0]) {
     load(event.target.files[0]);
     event.target.value = "";
@@ -190,6 +202,15 @@ document.addEventListener("drop", (event) => {
 document.addEventListener("synfer:load", (event) => load(
   new File([event.detail.recipe], "recipe.json"),
   `Loaded: ${event.detail.title}. Generate makes this face again`));
+document.addEventListener("synfer:engine", ({detail: {place, how, backbone, size}}) => {
+  if (place !== "studio") return;
+  if (how === "new") return choose(engine);
+  engine = {backbone, size};
+  limit();
+  if (how === "hand") keep();
+});
+document.addEventListener("synfer:controls", ({detail}) => window.synfer.engines.studio?.ask(
+  {images: 1, passes: longer(detail), steps: detail.steps, kind: "face"}));
 document.addEventListener("synfer:panel", showGuide);
 document.addEventListener("synfer:sample", (event) => fillIn(event.detail));
 document.addEventListener("synfer:phase", () => {

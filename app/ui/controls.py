@@ -1,42 +1,20 @@
-"""The form beneath the face: words, person, chance, strengths, backbone, and loading a recipe."""
+"""The form beneath the face: words, person, chance, strengths, and loading a recipe."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from html import escape
 from typing import Any, NamedTuple
 
-from app.schemas import reasons, unsupported_fields
 from app.ui.history import undo_html
 from app.ui.references import thumbs
 from app.ui.sections import details_html, edit_html, guide_html, portrait_html
-from synfer_core.facs import ACTION_UNITS
 from synfer_core.models.backbone import Capabilities
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import MAX_TEXT, USUAL_STRENGTH
 
 _MARKED = Marking()
-LANGUAGES = {"en": "English"}
 SAMPLERS = {"ddim": "DDIM", "dpm++": "DPM-Solver++"}
-
-_WHY = {
-    "text": "reads no words",
-    "enriched_text": "reads no words",
-    "negative_text": "reads no words",
-    "identity_seed": "has no identities",
-    "identity_image": "keeps no person of a picture",
-    "identity_scale": "keeps no person of a picture",
-    "guidance": "has no guidance",
-    "au_scale": "has no adapter to scale",
-    "steps": "works in one go",
-    "scheduler": "works in one go",
-    "guidance.semantic": "has no classifier to follow",
-    "semantic": "has no classifier to follow",
-    "reference": "edits no faces",
-    "inversion_depth": "edits no faces",
-    "keep": "holds nothing in an edit",
-}
 
 
 class Strength(NamedTuple):
@@ -123,9 +101,10 @@ def controls_html(
   {guide_html(_strength_html(REACH), backbones)}
   {edit_html("".join(_strength_html(s) for s in EDITS), thumbs())}
   <details class="fine"><summary>Fine control</summary>
+    <p class="hint lead" data-declares></p>
     {_words_html("negative_text", "Negative prompt", "What the picture should not show", values)}
     <div class="strengths">{"".join(_strength_html(s) for s in STRENGTHS)}</div>
-    <div class="pair">{_sampler_html()}{_backbone_html(backbones)}</div>
+    {_sampler_html()}
     {_marking_html(marking)}
   </details>
   <div class="load"><button type="button" class="quiet" data-act="load">Load a recipe…</button>
@@ -135,52 +114,11 @@ def controls_html(
 </section>"""
 
 
-def backbone_facts(backbone: Capabilities) -> dict[str, Any]:
-    """What the page's scripts must know of a backbone, reasons for greyed-out controls included."""
-    why, fields = _WHY | reasons(backbone), sorted(unsupported_fields(backbone))
-    units = [unit for unit in ACTION_UNITS.values() if backbone.moves(unit.key)]
-    sided = [u for u in units if u.sided and backbone.moves(f"AUL{u.number}")]
-    return {
-        "name": backbone.name,
-        "title": backbone.title,
-        "units": [str(unit.number) for unit in units],
-        "drafts": backbone.drafts,
-        "sides": [str(unit.number) for unit in sided],
-        "cannot": {field: f"{backbone.title} {why[field]}." for field in fields if field in why},
-        "units_why": _units_why(backbone, len(units)),
-        "sides_why": f"{backbone.title} {backbone.reasons.get('sides', 'has no sides here')}.",
-        "declares": declared(backbone),
-    }
-
-
 _LIVE = (
     '<button type="button" class="switch" role="switch" aria-checked="true" data-act="live" '
     'title="Moving a slider shows a quick draft; letting go makes the face in full"><i></i>Live'
     "</button>"
 )
-
-
-def _units_why(backbone: Capabilities, count: int) -> str:
-    """Why sliders are greyed out, in one sentence; empty where none is."""
-    if count == len(ACTION_UNITS):
-        return ""
-    if count == 0:
-        return f"{backbone.title} {backbone.reasons.get('aus', 'moves no action units')}."
-    total = len(ACTION_UNITS)
-    return f"{backbone.title} moves {count} of the {total} action units; the others are greyed out."
-
-
-def declared(backbone: Capabilities) -> str:
-    """What a backbone declares, in one line: size, units and their range, person, languages."""
-    units = sum(backbone.moves(unit.key) for unit in ACTION_UNITS.values())
-    low, high = backbone.au_range
-    parts = [f"{backbone.image_size} px"]
-    parts.append(f"{units} action units, {low:g} to {high:g}" if units else "no action units")
-    pictured = "keeps the person of a picture" if backbone.identity_image else "keeps no person"
-    parts.append("keeps a person" if backbone.identity else pictured)
-    reads = ", ".join(LANGUAGES.get(code, code) for code in backbone.languages)
-    parts.append(f"reads {reads}" if backbone.text and reads else "reads no words")
-    return " · ".join(parts)
 
 
 _PERSON_HELP = "The same number is the same person in every expression. Empty: anyone."
@@ -231,24 +169,6 @@ def _sampler_html() -> str:
     return f"""<div class="field" data-field="scheduler"><label for="scheduler">Sampler</label>
   <select id="scheduler">{options}</select>
   <p class="why" hidden></p><p class="error" data-error-for="scheduler" hidden></p></div>"""
-
-
-def _backbone_html(backbones: Mapping[str, Capabilities]) -> str:
-    """The choice of backbone, out of sight where there is none."""
-    facts = {
-        name: escape(json.dumps(backbone_facts(backbone), ensure_ascii=False))
-        for name, backbone in backbones.items()
-    }
-    options = "".join(
-        f'<option value="{name}" data-facts="{facts[name]}" '
-        f'data-note="{escape(backbone.note)}">{escape(backbone.title)}</option>'
-        for name, backbone in backbones.items()
-    )
-    hidden = "hidden" if len(backbones) < 2 else ""
-    return f"""<div class="field" data-field="backbone" {hidden}>
-  <label for="backbone">Made by</label><select id="backbone">{options}</select>
-  <p class="hint" data-note></p><p class="hint" data-declares></p>
-  <p class="error" data-error-for="backbone" hidden></p></div>"""
 
 
 def _marking_html(marking: Marking) -> str:

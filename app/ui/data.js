@@ -22,6 +22,7 @@ function read() {
   const value = structuredClone(form);
   fields.filter((control) => control.dataset.build !== "name")
     .forEach((control) => put(value, control.dataset.build, of(control)));
+  Object.assign(value, window.synfer.engines.data?.value);
   value.balance = factors.filter((one) => one.checked).map((one) => one.dataset.balance);
   return value;
 }
@@ -37,7 +38,9 @@ function shape() {
   $("#build-distance").disabled = !$("#build-duplicates").checked;
   const strength = Number($("#build-semantic").value);
   $(".state.words").textContent = strength ? `guidance ${strength}` : "";
-  $("#build-backbone").closest(".field").hidden = $("#build-backbone").length < 2;
+  const why = window.synfer.engines.data?.facts.cannot["guidance.semantic"];
+  $("#build-semantic").disabled = Boolean(why);
+  $("#build-semantic").closest(".field").title = why || "";
 }
 
 function fill(value) {
@@ -48,6 +51,7 @@ function fill(value) {
     if (control.type === "checkbox") control.checked = Boolean(known);
     else control.value = known ?? "";
   }
+  window.synfer.engines.data?.set(value, "loaded");
   factors.forEach((one) => { one.checked = value.balance.includes(one.dataset.balance); });
   tell();
   shape();
@@ -61,12 +65,13 @@ function tell(text) {
 // Ask the server, and take the answer unless a newer question was asked in the meantime.
 function ask(question, sent, take) {
   const turn = ++newest;
-  pending = question({...sent, pace: window.synfer.pace}).then((answer) => {
+  pending = question(sent).then((answer) => {
     if (turn !== newest) return;
     sound = !answer.error;
     if (answer.error) { $(".count").textContent = ""; return window.synfer.complain(answer.error); }
     clean();
     $(".count").textContent = answer.summary;
+    window.synfer.engines.data?.ask(answer.job);
     take(answer);
   });
   return pending;
@@ -184,16 +189,23 @@ document.addEventListener("synfer:dataset", ({detail}) => {
   busy(detail.phase === "running");
   if (detail.names) list(detail.names);
 });
-document.addEventListener("synfer:made", () => { if (!timer && sound) reread(); });
+document.addEventListener("synfer:paces", () => { if (!timer && sound) reread(); });
+document.addEventListener("synfer:engine", ({detail: {place, how}}) => {
+  if (place !== "data") return;
+  if (how === "new" && form.backbone) return fill(form);
+  shape();
+  if (how === "hand") later(write, 50);
+});
 
 function paint(value) {
   name.value = value.name;
   recipe.value = value.text;
   if (value.form) fill(value.form);
   if (value.summary) $(".count").textContent = value.summary;
+  if (value.job) window.synfer.engines.data?.ask(value.job);
   if (value.error) window.synfer.complain(value.error);
 }
 watch("value", () => paint(props.value));
 paint(props.value);
 server.list_sets({}).then(({names}) => list(names));
-if (window.synfer.pace) reread();
+if (window.synfer.paces) reread();

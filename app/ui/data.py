@@ -12,7 +12,7 @@ import gradio as gr
 from app.jobs import JobQueue
 from app.places import Places, checked
 from app.settings import Settings
-from app.ui import lab
+from app.ui import engines, lab
 from app.ui.data_build import RECIPE, SET, Building, Finished, Order, Stand
 from app.ui.data_files import Exports
 from app.ui.data_form import form_html, saves_html, stage_html
@@ -20,6 +20,7 @@ from app.ui.data_recipe import (
     TEXT,
     USUAL_EACH,
     form_of,
+    job_of,
     merged,
     seconds_of,
     spec_of,
@@ -42,6 +43,8 @@ from synfer_core.synthesizer import Synthesizer
 MAX_BUILDERS = 2
 """Sets that are built at once; more are told to come back."""
 
+_SHIPPED = "Data sets are built with the two engines that ship."
+
 
 class Data(LongerWork[Building]):
     """The tab's events, for one synthesizer and its queue.
@@ -57,7 +60,6 @@ class Data(LongerWork[Building]):
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
         self.places = Places(settings.data)
         self.exports = Exports(self.places, synthesizer, queue)
-        self._measured: dict[str, float] = {}
 
     async def build(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Build a set or go on with it; yields values for the tab's stage and for the notice."""
@@ -123,7 +125,7 @@ class Data(LongerWork[Building]):
         values = sent if isinstance(sent, Mapping) else {}
         try:
             text = merged(values.get("text"), values.get("form"))
-            return {"text": text, **self._read(text, values)}
+            return {"text": text, **self._read(text)}
         except SynferError as error:
             return {"error": _named(error.to_dict())}
 
@@ -131,7 +133,7 @@ class Data(LongerWork[Building]):
         """The form's values for a recipe's text, and what it asks for; or an error."""
         values = sent if isinstance(sent, Mapping) else {}
         try:
-            return self._read(values.get("text"), values)
+            return self._read(values.get("text"))
         except SynferError as error:
             return {"error": _named(error.to_dict())}
 
@@ -147,13 +149,14 @@ class Data(LongerWork[Building]):
             return {"error": _named({**error.to_dict(), "field": "aus.file"})}
         return {"rows": len(table.rows), "labels": sorted(set(table.labels or ()))}
 
-    def _read(self, text: object, sent: Mapping[str, Any]) -> Value:
+    def _read(self, text: object) -> Value:
         """Raises:
         RequestError: It is no recipe that may be built here.
         """
         spec = spec_of(text, self.settings.data_images)
-        seconds = seconds_of(spec, self._measured.get(spec.backbone), sent.get("pace"))
-        return {"form": form_of(spec), "summary": summary(spec, seconds)}
+        engines = self.synthesizer.capabilities
+        seconds = seconds_of(spec, engines, self.queue.paces)
+        return {"form": form_of(spec), "summary": summary(spec, seconds), "job": job_of(spec)}
 
     def _start(self, page: str, form: object) -> Building:
         """The page's newest build, in place of what it had.
@@ -164,8 +167,7 @@ class Data(LongerWork[Building]):
         """
         order = Order.of(form, self.settings)
         tools = (self.places, self.synthesizer, self.queue, self.settings)
-        learn = self._measured.__setitem__
-        return self.errands.start(page, lambda: Building(order, page, *tools, learn))
+        return self.errands.start(page, lambda: Building(order, page, *tools))
 
     def _whole(self, page: str, finished: Finished) -> Value:
         outcome = finished.outcome
@@ -250,10 +252,15 @@ def tab(page: gr.Blocks, data: Data, notice: gr.HTML, part: Callable[..., gr.HTM
         return data.exports.shelf.read_part(wanted)
 
     served = [write_recipe, read_recipe, read_table, list_sets]
+    backbones = data.synthesizer.capabilities
+    shipped = (engines.EXACT, engines.DIFFUSION)
+    unable = {name: _SHIPPED for name in backbones if name not in shipped}
+    engines.part("data", backbones, engines.DIFFUSION, part, unable)
     with gr.Row(elem_id="data"):
         with gr.Column(elem_id="data-left"):
-            markup = form_html(data.synthesizer.capabilities, data.settings)
-            form = part("data", markup, first(data), "data", server_functions=served)
+            form = part(
+                "data", form_html(data.settings), first(data), "data", server_functions=served
+            )
         with gr.Column(elem_id="data-right"):
             idle = {"phase": "idle", "status": ""}
             stage = part("dataset", stage_html(), idle, "data")

@@ -6,9 +6,8 @@ made stays in a folder under the name that a person gives, so that another build
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,8 +37,6 @@ RECIPE, SET = "recipe.yaml", "set"
 """In the folder of a name: the recipe as it was typed, and the set; a table lies beside them."""
 
 _SHOWN = 8
-_MEASURED = 3
-"""Images from which on a build says how long one takes."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,6 @@ class Building(Errand[Finished]):
         synthesizer: Makes the images.
         queue: The queue of its device.
         settings: Where the weights are.
-        learn: Told the backbone and the seconds of an image, once the build can tell.
     """
 
     def __init__(
@@ -155,16 +151,14 @@ class Building(Errand[Finished]):
         synthesizer: Synthesizer,
         queue: JobQueue,
         settings: Settings,
-        learn: Callable[[str, float], None],
     ):
         super().__init__("data", synthesizer, queue, self._build)
-        self.order, self.page, self.places, self.learn = order, page, places, learn
+        self.order, self.page, self.places = order, page, places
         self.models = settings.models or DEFAULT_FOLDER
         self.stand: Stand | None = None
         self.faces: deque[Face] = deque(maxlen=_SHOWN)
         self.fresh = False
         self._image: Pixels | None = None
-        self._made, self._began = 0, 0.0
 
     def _build(self) -> Finished:
         self.stop_if_cancelled()
@@ -178,12 +172,8 @@ class Building(Errand[Finished]):
             return Finished(self.order.name, outcome, card_html(target))
 
     def _generate(self, recipe: Recipe) -> Result:
-        self._began = self._began or time.monotonic()
         result = self.generate(recipe)
-        self._image, self._made = result.image, self._made + 1
-        spec = self.order.spec
-        if self._made >= _MEASURED and not spec.strength:
-            self.learn(spec.backbone, (time.monotonic() - self._began) / self._made)
+        self._image = result.image
         return result
 
     def _watch(self, event: Event | Checked, tally: Tally) -> None:

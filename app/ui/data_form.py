@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
 
 from app.settings import Settings
@@ -10,7 +9,6 @@ from app.ui.data_recipe import MAX_TEXT
 from app.ui.fields import Fields
 from synfer_core.facekit.demographics import FACTORS
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES, format_facs
-from synfer_core.models.backbone import Capabilities
 
 SOURCES = {
     "prototypes": "The expression's prototype, varied",
@@ -55,9 +53,8 @@ _PERSONS = "Empty: another person on each image."
 _BITS = "Of 256 in which two perceptual hashes differ at most."
 
 
-def form_html(backbones: Mapping[str, Capabilities], settings: Settings) -> str:
+def form_html(settings: Settings) -> str:
     """The form's markup; its script fills it."""
-    made_by = {name: one.title for name, one in backbones.items() if name in ("builtin", "facekit")}
     return f"""
 <section class="controls dataset-form" aria-label="What the data set is made of">
   <div class="actions"><button type="button" class="primary" data-act="build"><span>Build the data
@@ -76,7 +73,6 @@ def form_html(backbones: Mapping[str, Capabilities], settings: Settings) -> str:
     {_FIELDS.check("duplicates", "Leave out faces that are nearly the same as an earlier one")}
     <div class="pair">{_FIELDS.number("distance", "Bits", (0, 64), hint=_BITS)}
       {_FIELDS.text("seed", "Seed", "Draws all that is left to chance.")}</div>
-    {_FIELDS.select("backbone", "Made by", made_by)}
     <div class="pair">{_FIELDS.text("title", "Title")}{_FIELDS.text("licence", "Licence")}</div>
   </details>
   {_recipe_html()}

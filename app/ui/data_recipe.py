@@ -8,18 +8,20 @@ from typing import Any
 
 import yaml
 
+from app.paces import Paces
 from app.ui.values import Value
 from synfer_core.data.cost import Estimate
 from synfer_core.data.plan import Plan
 from synfer_core.data.progress import span
 from synfer_core.data.spec import DataSet
 from synfer_core.errors import RequestError
+from synfer_core.models.backbone import Capabilities
 from synfer_core.request import Recipe
 
 MAX_TEXT = 20_000
 """Letters of a recipe's text."""
 
-TEXT: dict[str, Any] = {"people": {"balance": ["sex", "age", "skin_tone"]}}
+TEXT: dict[str, Any] = {"backbone": "builtin", "people": {"balance": ["sex", "age", "skin_tone"]}}
 """Of the recipe of a freshly opened page; what it leaves out is as usual."""
 USUAL_EACH = 25
 """Images of each expression there."""
@@ -91,6 +93,7 @@ def form_of(spec: DataSet) -> Value:
         "total": sum(counts.values()) if counts else given["counts"],
         "seed": str(spec.seed),  # as text: a browser's numbers end at 2**53
         "semantic": spec.strength,
+        "size": spec.recipe.get("size"),
         "aus": {**given["aus"], "file": str(spec.aus.file or "")},
         "balance": list(spec.people.balance),
         "people": spec.people.count,
@@ -127,11 +130,20 @@ def merged(text: object, form: object) -> str:
     values["people"] = _people(_part(known, "people"), form)
     values["verdicts"] = {**_part(known, "verdicts"), **_filled(_part(form, "verdicts"))}
     values["distance"] = _distance(form)
+    values["recipe"] = _sized(_part(known, "recipe"), form)
     return text_of({name: values[name] for name in (*_ORDER, *values) if _said(values, name)})
 
 
 _PLAIN = ("title", "licence", "text", "enrich", "backbone", "semantic")
 _ORDER = ("title", "counts", "seed", "backbone", "aus", "people", "text", "enrich", "semantic")
+
+
+def _sized(known: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
+    """Further fields of all images, with the size that is chosen; without one, the engine's own."""
+    if "size" not in form:
+        return dict(known)
+    rest = {name: value for name, value in known.items() if name != "size"}
+    return rest if form["size"] is None else {**rest, "size": form["size"]}
 
 
 def _said(values: Mapping[str, Any], name: str) -> bool:
@@ -207,7 +219,7 @@ def summary(spec: DataSet, seconds: float | None) -> str:
     if counts:
         images += f" of {len(counts)} expression{'s' * (len(counts) != 1)}"
     if not seconds:
-        return f"{images}; how long they take is known once a face has been made"
+        return f"{images}; how long they take is known once this engine has made one of this size"
     estimate = Estimate.of(spec, total, seconds)
     return (
         f"{images}, {span(estimate.hours(1) * 3600)}: about {estimate.made:,.0f} to be made, "
@@ -215,16 +227,29 @@ def summary(spec: DataSet, seconds: float | None) -> str:
     )
 
 
-def seconds_of(spec: DataSet, measured: float | None, pace: object) -> float | None:
-    """Seconds of one image.
+def job_of(spec: DataSet) -> Value:
+    """What a recipe asks an engine for, as the page's choice of engines takes it."""
+    counts = _counts(spec)
+    total = spec.counts if isinstance(spec.counts, int) else sum(counts.values())
+    estimate = Estimate.of(spec, total, 1.0)
+    shared = Recipe.parse({**spec.recipe, "expression": "neutral"})
+    return {
+        "images": total,
+        "passes": estimate.made * estimate.seconds / total,
+        "steps": shared.steps,
+        "kind": "data",
+    }
+
+
+def seconds_of(spec: DataSet, engines: Mapping[str, Capabilities], paces: Paces) -> float | None:
+    """Seconds of one image without guidance; None where its engine has made none of that size.
 
     Args:
         spec: The recipe.
-        measured: By earlier builds; None before the first.
-        pace: Seconds of a step of the face that the page made last, as the page sends it.
+        engines: What each engine can do.
+        paces: What images took here.
     """
-    if measured is not None:
-        return measured
-    if spec.backbone != "builtin" or not isinstance(pace, int | float) or not 0 < pace < 3600:
-        return None
-    return pace * Recipe.parse({**spec.recipe, "expression": "neutral"}).steps
+    engine = engines.get(spec.backbone)
+    shared = Recipe.parse({**spec.recipe, "expression": "neutral"})
+    pace = engine and paces.of(engine.name, shared.size or engine.image_size)
+    return pace.seconds(shared.steps, "data") if pace else None

@@ -52,7 +52,9 @@ function axisOf(axis) {
     values: chips ? chosen(chips) : part(axis, "values").value};
 }
 
-const read = () => ({base, rows: axisOf(axes[0]), columns: axisOf(axes[1])});
+// The engine is this tab's own, whatever the settings were taken from.
+const withEngine = () => ({...base, controls: {...base.controls, ...window.synfer.engines.grid?.value}});
+const read = () => ({base: withEngine(), rows: axisOf(axes[0]), columns: axisOf(axes[1])});
 
 function remember(axis) {
   const {kind, values} = axisOf(axis);
@@ -72,17 +74,36 @@ function stepsOf({kind, values}) {
   return all.length ? all.reduce((sum, n) => sum + n, 0) / all.length : null;
 }
 
-function lasts(seconds) {
-  if (seconds < 90) return `about ${Math.max(1, Math.round(seconds))} s`;
-  return `about ${Math.round(seconds / 60)} min`;
+const whyNot = (kind) => {
+  const cannot = window.synfer.engines.grid?.facts.cannot ?? {};
+  return cannot[kind] ?? cannot[kind.split(".")[0]];
+};
+
+// What the engine cannot vary is greyed out with the reason, and stays chosen for one that can.
+function limit() {
+  for (const axis of axes) {
+    for (const one of part(axis, "kind").options) {
+      one.disabled = Boolean(whyNot(one.value));
+      one.title = whyNot(one.value) || "";
+    }
+    const why = whyNot(kindOf(axis));
+    axis.classList.toggle("cannot", Boolean(why));
+    axis.querySelector(".why").textContent = why || "";
+    axis.querySelector(".why").hidden = !why;
+  }
+  for (const chip of element.querySelectorAll("[data-layout]")) {
+    const why = JSON.parse(chip.dataset.layout).map(({kind}) => whyNot(kind)).find(Boolean);
+    chip.disabled = Boolean(why);
+    chip.title = why || "";
+  }
 }
 
 function count() {
   const {rows, columns} = read(), faces = length(rows) * length(columns);
   const steps = stepsOf(rows) ?? stepsOf(columns) ?? base.controls.steps;
-  const pace = window.synfer.pace;
-  const time = pace && faces ? `, ${lasts(pace * steps * faces)}` : "";
-  $(".count").textContent = faces ? `${faces} faces: ${length(rows)} × ${length(columns)}${time}` : "";
+  window.synfer.engines.grid?.ask({images: faces || 1, steps, kind: "face"});
+  $(".count").textContent = faces ? `${faces} faces: ${length(rows)} × ${length(columns)}` : "";
+  limit();
 }
 
 const number = (value) => String(Number(Number(value).toFixed(1)));
@@ -94,7 +115,8 @@ function summary() {
     : controls.identity_seed ? `person ${controls.identity_seed}` : "anyone";
   $(".summary").textContent = [controls.text ? `“${controls.text}”` : "no words", who,
     `seed ${controls.seed}`, units.length ? `units ${units.join(", ")}` : "no action units",
-    panel.expression ? `meant as ${panel.expression}` : "", `${controls.steps} steps`]
+    panel.expression ? `meant as ${panel.expression}` : "",
+    whyNot("steps") ? "" : `${controls.steps} steps`]
     .filter(Boolean).join(" · ");
   $("[data-act=still]").hidden = !units.length;
 }
@@ -113,6 +135,8 @@ function still() {
 
 function adopt(grid) {
   base = grid.base;
+  const {backbone, size} = base.controls;
+  window.synfer.engines.grid?.set({backbone, size: size ?? null}, "loaded");
   fill(axes[0], grid.rows);
   fill(axes[1], grid.columns);
   axes.forEach(remember);
@@ -158,7 +182,12 @@ element.addEventListener("click", (event) => {
   count();
 });
 document.addEventListener("synfer:grid", (event) => busy(event.detail === "running"));
-document.addEventListener("synfer:made", count);
+document.addEventListener("synfer:engine", ({detail: {place, how}}) => {
+  if (place !== "grid") return;
+  if (how === "new" && window.synfer.spec) adopt(window.synfer.spec);
+  summary();
+  count();
+});
 document.addEventListener("synfer:spec", (event) => adopt(event.detail));
 JSON.parse($("[data-layout]").dataset.layout).forEach((one, place) => fill(axes[place], one));
 if (window.synfer.spec) adopt(window.synfer.spec);

@@ -17,17 +17,17 @@ from typing import Any
 import gradio as gr
 
 from app.jobs import JobQueue, Snapshot, State
-from app.schemas import forms_of, page_recipe, wanted_marking
+from app.schemas import forms_of, page_recipe, unsupported_fields, wanted_marking
 from app.settings import Settings
 from app.tokens import opened_by
 from app.turns import in_turn
-from app.ui import typed
+from app.ui import engines, typed
 from app.ui.grids_form import NUMBERS, WHOLE, form_html, stage_html
 from app.ui.kept import kept_value
 from app.ui.pictures import data_url, preview_url
 from app.ui.results import file_name
 from app.ui.values import Value, page_name, stamped, told
-from synfer_core.errors import RequestError, SynferError
+from synfer_core.errors import RequestError, SynferError, UnsupportedError
 from synfer_core.grids import making
 from synfer_core.grids.axis import Axis
 from synfer_core.grids.sheet import Face, png_of
@@ -59,6 +59,8 @@ def grid_of(form: object, backbones: Mapping[str, Capabilities]) -> Grid:
         where = f"base.{error.field}"
         raise type(error)(error.message, field=where, allowed=error.allowed) from error
     axes = {place: _axis(form.get(place), place) for place in ("rows", "columns")}
+    for place, axis in axes.items():
+        _check_kind(axis["kind"], place, backbones[recipe.backbone])
     grid = Grid.parse({"base": recipe.model_copy(update={"weights_sha256": None}), **axes})
     if len(grid.cells) > MAX_CELLS:
         allowed = f"at most {MAX_CELLS} here; synfer grid takes more"
@@ -81,6 +83,20 @@ def _axis(given: object, place: str) -> dict[str, Any]:
     if kind == "units" and axis.get("intensity"):
         fields["intensity"] = typed.numbers(str(axis["intensity"]), f"{place}.intensity")[0]
     return fields
+
+
+def _check_kind(kind: object, place: str, engine: Capabilities) -> None:
+    """Refuse an axis along which nothing would change.
+
+    Raises:
+        UnsupportedError: The engine cannot use what it sets.
+    """
+    lacking = unsupported_fields(engine)
+    name = str(kind)
+    if name in lacking or name.partition(".")[0] in lacking:
+        why = engines.engine_facts(engine)["cannot"]
+        reason = why.get(name) or why[name.partition(".")[0]]
+        raise UnsupportedError(reason, field=f"{place}.kind", allowed="another engine, or axis")
 
 
 def form_of(grid: Grid) -> Value:
@@ -319,6 +335,7 @@ def tab(
 
     panel, controls = base
     bare = {"panel": {**panel, "aus": {}, "expression": None}, "controls": controls}
+    engines.part("grid", grids.synthesizer.capabilities, engines.EXACT, part)
     with gr.Row(elem_id="grids"):
         with gr.Column(elem_id="grids-left"):
             form = part("grids", form_html(), {"base": bare}, "grid")

@@ -88,8 +88,8 @@ def form_html() -> str:
     <div class="buttons"><button type="button" class="quiet" data-act="take">Use the studio&rsquo;s
       settings</button><button type="button" class="quiet" data-act="still">Without its action units
       </button></div>
-    <p class="hint">Prompt, person, strengths and all else from the Studio tab. Action units in it
-      stay, except for those that rows and columns move.</p>
+    <p class="hint">Prompt, person, strengths and all else from the Studio tab; the engine stays as
+      it is chosen above. Action units in it stay, except for those that rows and columns move.</p>
     <p class="error" data-error-for="base" hidden></p></div>
 </section>"""
 
@@ -123,7 +123,7 @@ def _axis_html(place: str, title: str) -> str:
     {_intensity_options()}</select></label>
   <label class="for typed" data-for="{" ".join((*WHOLE, *NUMBERS))}"><span>Values</span>
     <input type="text" data-part="values" autocomplete="off" maxlength="400"></label>
-  <p class="hint"></p>
+  <p class="hint"></p><p class="why" hidden></p>
   <p class="error" data-error-for="{place}" hidden></p></fieldset>"""
 
 

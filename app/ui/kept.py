@@ -14,14 +14,13 @@ from synfer_core.request import Recipe
 
 
 def kept_value(result: Result) -> dict[str, Any]:
-    """Recipe, title and search words of a face, and how long a step of it took."""
+    """Recipe, title and search words of a face."""
     recipe = result.recipe
     return {
         "recipe": recipe.to_json(),
         "title": title(recipe),
         "read": result.label.expression if result.label else "",
         "words": " ".join(_words(result)),
-        "pace": sum(result.seconds.values()) / recipe.steps,
     }
 
 

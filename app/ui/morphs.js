@@ -1,5 +1,5 @@
 // The form of a morph continuum. props.value: {apex, facs, recipe, about, left, units, marking,
-// frames, fps, course, even, curve, curves}; times are per cent, and an empty one is as for all.
+// frames, fps, course, even, curve, curves, engine, panel, controls}; times are per cent, and an empty one is as for all.
 const $ = (selector) => element.querySelector(selector);
 const fields = [...element.querySelectorAll("[data-morph]")];
 const TIMES = ["onset", "apex", "offset", "end"];
@@ -24,6 +24,7 @@ function read() {
   for (const name of ["frames", "fps"])
     value[name] = $(`#morph-${name}`).value === "" ? null : Number($(`#morph-${name}`).value);
   value.course = course();
+  if (window.synfer.engines.morph) value.engine = window.synfer.engines.morph.value;
   value.even = $('[data-morph="even"]').checked && value.course === "rise";
   return value;
 }
@@ -57,6 +58,8 @@ function draw() {
   const ms = frames > 1 && fps > 0 ? (frames - 1) / fps * 1000 : null;
   $(".takes").textContent = ms === null ? "" : `${Math.round(ms).toLocaleString("en")} ms`;
   const even = $('[data-morph="even"]');
+  window.synfer.engines.morph?.ask({images: frames > 1 ? frames : 1, kind: "morph",
+    passes: 1 + Number(even.checked && course() === "rise"), steps: props.value.controls.steps});
   even.disabled = course() !== "rise";
   even.closest(".check").classList.toggle("cannot", even.disabled);
 }
@@ -114,6 +117,13 @@ element.addEventListener("click", (event) => {
     document.querySelector("#morph-film").scrollIntoView({block: "nearest"});
     trigger("make");
   }
+});
+document.addEventListener("synfer:engine", ({detail: {place, backbone, size}}) => {
+  if (place !== "morph") return;
+  const known = props.value.engine;
+  if (known.backbone === backbone && known.size === size) return draw();
+  props.value = read();
+  trigger("engine");
 });
 document.addEventListener("synfer:film", (event) => busy(event.detail === "running"));
 common.setAttribute("aria-label", "All units");

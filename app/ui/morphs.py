@@ -18,6 +18,7 @@ from app.jobs import JobQueue
 from app.schemas import page_recipe, wanted_marking
 from app.settings import Settings
 from app.shelf import Files, size_of
+from app.ui import engines
 from app.ui.longer import LongerWork
 from app.ui.morph_charts import charts_html
 from app.ui.morph_form import form_html, stage_html
@@ -71,6 +72,7 @@ def taken(recipe: Recipe, marking: Marking) -> Value:
         }
     )
     shared = json.loads(plain.model_dump_json(exclude_defaults=True, exclude=set(SET_BY_FRAME)))
+    shared["backbone"] = recipe.backbone
     return {
         "apex": recipe.action_units,
         "facs": format_facs(recipe.action_units),
@@ -217,14 +219,34 @@ class Morphs(LongerWork[Filming]):
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
 
     def take(self, form: object, panel: object, controls: object) -> tuple[Any, Any]:
-        """The Studio's settings as the apex; values for the tab's form and for the notice."""
+        """The Studio's settings as the apex; values for the tab's form and for the notice.
+
+        The engine is the tab's own; what it cannot use waits in the form for one that can.
+        """
+        kept = form if isinstance(form, Mapping) else {}
         try:
-            recipe = page_recipe(panel, controls, self.synthesizer.capabilities)
+            recipe = self.apex(panel, controls, kept.get("engine"))
         except SynferError as error:
             return gr.skip(), told(error)
-        kept = form if isinstance(form, Mapping) else {}
         marking = wanted_marking(controls, self.settings.marking)
-        return stamped({**kept, **taken(recipe, marking)}), None
+        settings = {"panel": panel, "controls": controls}
+        return stamped({**kept, **settings, **taken(recipe, marking)}), None
+
+    def change(self, form: object) -> tuple[Any, Any]:
+        """The same settings for the engine that is chosen now."""
+        kept = form if isinstance(form, Mapping) else {}
+        return self.take(form, kept.get("panel"), kept.get("controls"))
+
+    def apex(self, panel: object, controls: object, engine: object) -> Recipe:
+        """The recipe of the Studio's settings with the tab's own engine and size.
+
+        Raises:
+            RequestError: A setting is wrong.
+        """
+        chosen = engine if isinstance(engine, Mapping) else {}
+        own = {name: chosen.get(name) for name in ("backbone", "size")}
+        given = {**controls, **own} if isinstance(controls, Mapping) else controls
+        return page_recipe(panel, given, self.synthesizer.capabilities)
 
     async def make(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Make a continuum; yields values for the tab's stage and for the notice."""
@@ -314,9 +336,12 @@ def first(forms: tuple[Value, Value], morphs: Morphs) -> Value:
     """What a freshly opened form is set to: the Studio's own first settings."""
     course = Continuum.model_fields
     kept = {name: course[name].default for name in ("frames", "fps", "course")}
-    recipe = page_recipe(*forms, morphs.synthesizer.capabilities)
-    usual = {**kept, "even": True, "curve": {}, "curves": {}}
-    return {**usual, **taken(recipe, morphs.settings.marking)}
+    panel, controls = forms
+    engine = engines.usual(morphs.synthesizer.capabilities, engines.EXACT)
+    recipe = morphs.apex(panel, controls, engine)
+    usual = {**kept, "even": True, "curve": {}, "curves": {}, "engine": engine}
+    settings = {"panel": panel, "controls": controls}
+    return {**usual, **settings, **taken(recipe, morphs.settings.marking)}
 
 
 def tab(
@@ -341,6 +366,7 @@ def tab(
     def read_part(wanted: object) -> dict[str, Any]:  # Gradio marks it, which no method allows
         return morphs.shelf.read_part(wanted)
 
+    engines.part("morph", morphs.synthesizer.capabilities, engines.EXACT, part)
     with gr.Row(elem_id="morphs"):
         with gr.Column(elem_id="morphs-left"):
             form = part("morphs", form_html(MAX_FRAMES), first(forms, morphs), "morph")
@@ -349,6 +375,7 @@ def tab(
             stage = part("film", stage_html(), idle, "morph", server_functions=[read_part])
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     form.take(morphs.take, inputs=[form, *studio], outputs=[form, notice], queue=False, **quiet)
+    form.engine(morphs.change, inputs=[form], outputs=[form, notice], queue=False, **quiet)
     form.make(morphs.make, inputs=[form], outputs=[stage, notice], trigger_mode="multiple", **quiet)
     form.cancel(morphs.cancel, queue=False, **quiet)
     page.unload(morphs.leave)

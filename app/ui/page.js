@@ -2,7 +2,8 @@
 window.synfer = {
   limit: __UPLOAD_BYTES__,
   backbone: null,
-  pace: null,  // seconds that a step of the last face took
+  engines: {},  // the choice at the top of each tab, by its name
+  paces: null,  // what images took on this machine, by engine and size
 
   phase(name) {
     document.body.dataset.phase = name;
@@ -18,8 +19,9 @@ window.synfer = {
 
   slot(field) {
     for (let name = field; name; name = name.split(".").slice(0, -1).join(".")) {
-      const found = document.querySelector(`[data-error-for~="${CSS.escape(name)}"]`);
-      if (found) return found;
+      const found = [...document.querySelectorAll(`[data-error-for~="${CSS.escape(name)}"]`)];
+      const near = found.find((one) => one.closest("[role=tabpanel]")?.checkVisibility());
+      if (near || found.length) return near || found[0];
     }
     return null;
   },
@@ -57,6 +59,14 @@ window.synfer = {
   put(value, field, what) {
     const names = field.split("."), last = names.pop();
     names.reduce((part, name) => (part[name] ??= {}), value)[last] = what;
+  },
+
+  // A length of time in words.
+  lasts(seconds) {
+    if (seconds < 9.5) return `about ${Math.max(0.1, seconds).toFixed(1)} s`;
+    if (seconds < 90) return `about ${Math.round(seconds)} s`;
+    if (seconds < 5400) return `about ${Math.round(seconds / 60)} min`;
+    return `about ${(seconds / 3600).toFixed(1)} h`;
   },
 
   async read(file, then = (value) => value) {
@@ -111,8 +121,6 @@ window.synfer = {
       button.setAttribute("aria-pressed", String(dark)));
   },
 };
-
-document.addEventListener("synfer:made", (event) => { window.synfer.pace = event.detail.pace; });
 
 (() => {
   const asked = new URLSearchParams(location.search).get("__theme");

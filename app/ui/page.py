@@ -26,6 +26,7 @@ from app.ui import (
     annotate,
     controls,
     data,
+    engines,
     grids,
     help,
     history,
@@ -272,10 +273,20 @@ def _enriched(forms: object, backbones: Mapping[str, Capabilities]) -> dict[str,
     return {"text": made.text, "notes": list(made.notes)}
 
 
+def pace_reader(queue: JobQueue) -> Callable[[object], dict[str, Any]]:
+    """What the page calls to know what images took here, by engine and size."""
+
+    def read_paces(_: object) -> dict[str, Any]:
+        quick = [name for name, engine in queue.paces.engines.items() if engine.drafts]
+        return {"paces": queue.paces.told(), "engines": quick}
+
+    return read_paces
+
+
 def first_forms(synthesizer: Synthesizer) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a freshly opened page is set to: a smile."""
     recipe = Recipe(
-        backbone=next(iter(synthesizer.capabilities)),
+        **engines.usual(synthesizer.capabilities, engines.DIFFUSION),
         text=FIRST_TEXT,
         aus=dict(PROTOTYPES[FIRST]),
         expression=FIRST,
@@ -298,6 +309,7 @@ def build(studio: Studio) -> gr.Blocks:
         notice = _part("notice", "<span></span>", None)
         backbones = studio.synthesizer.capabilities
         _part("help", help.help_html(), None, server_functions=help.server_functions(backbones))
+        _part("paces", "<span hidden></span>", None, server_functions=[pace_reader(studio.queue)])
         _part("compare", history.compare_html(), None, server_functions=[compare_recipes])
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Studio"):
@@ -329,6 +341,7 @@ def build(studio: Studio) -> gr.Blocks:
 def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> tuple[gr.HTML, gr.HTML]:
     """The tab's parts and events; returns its two forms."""
     panel_value, form_value = first_forms(studio.synthesizer)
+    engines.part("studio", studio.synthesizer.capabilities, engines.DIFFUSION, _part)
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="left"):
             panel = _part(

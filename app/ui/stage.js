@@ -147,6 +147,10 @@ if (main) document.addEventListener("synfer:phase", ({detail}) => {
   element.firstElementChild.dataset.phase = detail;
   heat.hidden = true;
 });
+const SHARP = 512;  // pixels on a side from which on the stage shows a picture without enlarging it
+face.addEventListener("load", () => {
+  element.firstElementChild.toggleAttribute("data-sharp", face.naturalWidth >= SHARP);
+});
 strength.addEventListener("input", () => {
   heat.style.opacity = other.style.opacity = strength.value;
   strength.style.setProperty("--at", `${strength.value * 100}%`);

@@ -18,7 +18,9 @@ function of(control) {
 function read() {
   const value = {expressions: [], action_units: []};
   fields.forEach((control) => put(value, control.dataset.set, of(control)));
-  ticks.filter((tick) => tick.checked).forEach((tick) => value[tick.dataset.list].push(tick.value));
+  ticks.filter((tick) => tick.checked && !tick.disabled)
+    .forEach((tick) => value[tick.dataset.list].push(tick.value));
+  Object.assign(value.recipe, window.synfer.engines.set?.value);
   return value;
 }
 
@@ -30,7 +32,6 @@ function paint(value) {
     else if (known !== undefined || control.tagName !== "SELECT") control.value = known ?? "";
   }
   ticks.forEach((tick) => { tick.checked = value[tick.dataset.list].includes(tick.value); });
-  $("#set-recipe-backbone").closest(".field").hidden = $("#set-recipe-backbone").length < 2;
   count();
   warn();
 }
@@ -50,6 +51,7 @@ function count() {
   const images = who * (1 + shown * steps);
   $(".count").textContent = images > 0 && shown
     ? `${images.toLocaleString("en")} images: ${who} × (neutral + ${shown} × ${steps} steps)` : "";
+  window.synfer.engines.set?.ask({images: images > 0 ? images : 1, kind: "stimuli"});
   $(".fine .state").textContent = shown > value.expressions.length
     ? `${shown - value.expressions.length} in use` : "";
 }
@@ -74,6 +76,17 @@ function warn() {
   }, 500);
 }
 
+// Units that the engine cannot move are greyed out, and come back with one that can.
+function limit({title, units}) {
+  for (const tick of ticks.filter((one) => one.dataset.list === "action_units")) {
+    const label = tick.closest("label"), can = units.includes(tick.value.replace("AU", ""));
+    label.dataset.hint ??= label.title;
+    tick.disabled = !can;
+    label.classList.toggle("cannot", !can);
+    label.title = can ? label.dataset.hint : `${title} can't do ${tick.value}.`;
+  }
+}
+
 function busy(running) {
   $("[data-act=build]").disabled = running;
   $("[data-act=cancel]").disabled = !running;
@@ -94,6 +107,12 @@ element.addEventListener("click", (event) => {
   }
   if (act === "cancel") trigger("cancel");
 });
+document.addEventListener("synfer:engine", ({detail}) => {
+  if (detail.place !== "set") return;
+  limit(detail.facts);
+  count();
+});
 document.addEventListener("synfer:set", (event) => busy(event.detail === "running"));
 watch("value", () => paint(props.value));
 paint(props.value);
+if (window.synfer.engines.set) limit(window.synfer.engines.set.facts);

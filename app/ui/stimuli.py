@@ -20,7 +20,7 @@ from app.errands import Errand
 from app.jobs import JobQueue
 from app.settings import Settings
 from app.shelf import Files, size_of
-from app.ui import people, typed
+from app.ui import engines, people, typed
 from app.ui.longer import LongerWork
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
@@ -103,7 +103,8 @@ def _shared(recipe: object) -> dict[str, Any]:
     seed = str(values.get("seed", "0")).strip()
     if not (seed.isascii() and seed.isdigit() and len(seed) <= 19):
         raise RequestError("is not a whole number", field="recipe.seed", allowed="0 to 2^63-1")
-    return {**values, "seed": int(seed)}
+    shared = {name: value for name, value in values.items() if value is not None}
+    return {**shared, "seed": int(seed)}
 
 
 @dataclass(frozen=True)
@@ -295,10 +296,17 @@ def tab(page: gr.Blocks, stimuli: Stimuli, notice: gr.HTML, part: Callable[..., 
     async def warn_of_skin(form: object) -> dict[str, str]:
         return await stimuli.warn_of_skin(form)
 
+    backbones = stimuli.synthesizer.capabilities
+    unable = {
+        name: f"{one.title} {one.reasons.get('identity', 'keeps no person')}."
+        for name, one in backbones.items()
+        if not one.identity
+    }
+    engines.part("set", backbones, engines.EXACT, part, unable)
     with gr.Row(elem_id="stimuli"):
         with gr.Column(elem_id="stimuli-left"):
-            markup = form_html(stimuli.synthesizer.capabilities)
-            form = part("stimuli", markup, dict(FIRST), "set", server_functions=[warn_of_skin])
+            served = [warn_of_skin]
+            form = part("stimuli", form_html(), dict(FIRST), "set", server_functions=served)
         with gr.Column(elem_id="stimuli-right"):
             gallery = people.Gallery(stimuli.synthesizer, stimuli.queue)
             functions = gallery.server_functions()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
 
 from app.ui.fields import Fields
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, format_facs
-from synfer_core.models.backbone import Capabilities
 
 _FIELDS = Fields("set")
 
@@ -30,7 +28,7 @@ OVERS = {
 SIZES = {"": "As made", "256": "256 px", "384": "384 px", "512": "512 px"}
 
 
-def form_html(backbones: Mapping[str, Capabilities]) -> str:
+def form_html() -> str:
     """The form's markup; its script fills it."""
     return f"""
 <section class="controls set" aria-label="What the set is made of">
@@ -69,7 +67,6 @@ def form_html(backbones: Mapping[str, Capabilities]) -> str:
     <div class="pair">{_FIELDS.text("recipe.seed", "Seed", _SEED, "")}
       {_FIELDS.text("files.view", "View", "Goes into file names and the table.", "")}</div>
     {_FIELDS.text("files.template", "File names", _TEMPLATE, "")}
-    {_FIELDS.select("recipe.backbone", "Made by", {n: b.title for n, b in backbones.items()})}
   </details>
   <details class="fine"><summary>For the data sheet</summary>
     {_FIELDS.text("about.title", "Title", "", "")}

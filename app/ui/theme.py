@@ -13,6 +13,7 @@ _STYLES = (
     "studio",
     "people",
     "live",
+    "engines",
     "annotate",
     "grids",
     "history",

@@ -28,7 +28,7 @@ class Capabilities:
         name: Name in recipes.
         title: Name on the page.
         note: One sentence on where its images come from.
-        image_size: Pixels on a side.
+        image_size: Pixels on a side where a recipe names none.
         aus: Both-sides keys of the AUs it moves.
         text, identity, guidance, attention, steps: Whether it reads words, keeps a person, has
             guidance strengths, shows attention maps, and denoises in steps.
@@ -44,6 +44,8 @@ class Capabilities:
         languages: Languages that it reads, as ISO 639-1 codes; empty where it reads no words.
         aligned: Whether its faces have the built-in model's crop, so that readers need not look
             for the face.
+        sizes: Least and greatest number of pixels on a side; None where it is `image_size` alone.
+        good_for: One sentence on when to choose it.
         reasons: Why it cannot do what it cannot: by the name of the field above, words that go on
             from its title, such as ``has no AU adapter``.
     """
@@ -69,7 +71,19 @@ class Capabilities:
     au_range: tuple[float, float] = (0.0, MAX_INTENSITY)
     languages: tuple[str, ...] = ("en",)
     aligned: bool = True
+    sizes: tuple[int, int] | None = None
+    good_for: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def size_range(self) -> tuple[int, int]:
+        """Least and greatest number of pixels on a side."""
+        return self.sizes or (self.image_size, self.image_size)
+
+    def makes(self, size: int) -> bool:
+        """Whether it can make images of so many pixels on a side."""
+        least, most = self.size_range
+        return least <= size <= most
 
     def moves(self, key: str) -> bool:
         """Whether it can move this AU key; `aus` may name units or single sides."""
@@ -103,14 +117,18 @@ class Generation:
     alpha: Pixels | None = None
 
 
-def check_size(recipe: Recipe, size: int) -> None:
-    """Make sure that a model of one size is asked for that size.
+def check_size(recipe: Recipe, abilities: Capabilities) -> None:
+    """Make sure that a backbone is asked for a size that it can make.
 
     Raises:
         UnsupportedError: It is asked for another.
     """
-    if recipe.size not in (None, size):
-        raise UnsupportedError(f"this model makes {size} px", field="size", allowed=str(size))
+    if recipe.size is None or abilities.makes(recipe.size):
+        return
+    least, most = abilities.size_range
+    allowed = str(least) if least == most else f"{least} to {most}"
+    what = f"{abilities.title} makes no {recipe.size} px"
+    raise UnsupportedError(what, field="size", allowed=allowed)
 
 
 def check_picture(recipe: Recipe, abilities: Capabilities) -> None:

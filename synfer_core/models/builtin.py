@@ -89,7 +89,7 @@ class BuiltinModel:
         """What this backbone can do."""
         return Capabilities(
             name="builtin",
-            title="Built-in diffusion model",
+            title="Diffusion",
             note="Trained on computer renders only; no person's photo is in it.",
             image_size=self.codec.config.image_size,
             aus=tuple(au.key for au in ACTION_UNITS.values()),
@@ -103,6 +103,7 @@ class BuiltinModel:
             editing=True,
             drafts=True,
             holding=True,
+            good_for="Follows free words, edits faces; units less exact: for training data.",
             reasons={"identity_image": NO_PICTURE, "scene": NO_SCENE},
         )
 
@@ -117,7 +118,7 @@ class BuiltinModel:
                 expression.
         """
         size = self.codec.config.image_size
-        check_size(recipe, size)
+        check_size(recipe, self.capabilities)
         check_picture(recipe, self.capabilities)
         check_scene(recipe, self.capabilities)
         if recipe.reference is not None:

@@ -14,9 +14,15 @@ from synfer_core.errors import UnsupportedError
 from synfer_core.facekit.captions import attributes_in
 from synfer_core.facekit.pack import digest
 from synfer_core.facs import ACTION_UNITS
-from synfer_core.models.backbone import NO_PICTURE, Capabilities, Generation, check_picture
+from synfer_core.models.backbone import (
+    NO_PICTURE,
+    Capabilities,
+    Generation,
+    check_picture,
+    check_size,
+)
 from synfer_core.report import AttentionMaps, Progress
-from synfer_core.request import TRANSPARENT, Recipe
+from synfer_core.request import SIZES, TRANSPARENT, Recipe
 
 if TYPE_CHECKING:
     from synfer_core.facekit import Identity, Renderer, Scene
@@ -103,6 +109,8 @@ class ExactBackbone:
             steps=False,
             drafts=True,
             scene=True,
+            sizes=SIZES,
+            good_for="Action units exactly as asked, sharp at any size: for experiments.",
             reasons={"identity_image": NO_PICTURE},
         )
 
@@ -111,8 +119,8 @@ class ExactBackbone:
 
         Raises:
             RequestError: The person's code has the wrong length.
-            UnsupportedError: The recipe names weights, or asks for semantic guidance, an edit, or
-                the person of a picture.
+            UnsupportedError: The recipe names weights, or asks for semantic guidance, an edit, the
+                person of a picture, or a size out of range.
         """
         if recipe.weights_sha256 is not None:
             raise UnsupportedError("has no weights", field="weights_sha256")
@@ -122,6 +130,7 @@ class ExactBackbone:
             raise UnsupportedError(
                 "the exact renderer cannot edit a picture", field="reference", allowed="nothing"
             )
+        check_size(recipe, self.capabilities)
         check_picture(recipe, self.capabilities)
         person_of(recipe)
         return recipe

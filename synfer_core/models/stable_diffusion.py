@@ -189,6 +189,7 @@ class StableDiffusion:
             identity_image=face,
             sides=units is not None and units.sided,
             aligned=False,
+            good_for="Closest to photographs; it may show a real person. Slow on a CPU.",
             reasons=reasons,
         )
 
@@ -200,7 +201,7 @@ class StableDiffusion:
             ImageError: The recipe's reference, or its picture of the person, is damaged.
             UnsupportedError: It asks for what this backbone cannot do.
         """
-        check_size(recipe, self.codec.config.image_size)
+        check_size(recipe, self.capabilities)
         check_picture(recipe, self.capabilities)
         check_scene(recipe, self.capabilities)
         for name in ("identity_seed", "identity_code"):

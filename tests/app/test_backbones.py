@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +14,17 @@ from synfer_core import samples
 from synfer_core.models import sd_adapter
 from synfer_core.models.added import Added
 from synfer_core.synthesizer import Synthesizer
-from tests.app.browsing import IN_A_BROWSER, WIDE, Visit
+from tests.app.browsing import IN_A_BROWSER, WIDE, Visit, open_tab
 from tests.models import tiny_ip_adapter, tiny_sd
 from tests.serving import served
 
 pytestmark = IN_A_BROWSER
 NAME = "fineface"
+
+
+def choose(page: sync_api.Page, name: str, place: str = "studio") -> None:
+    """The engine of a tab."""
+    page.locator(f"input[name={place}-engine][value={name}]").check()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,7 @@ def page(
         visit = Visit(browser, server.url, WIDE, "light")
         visit.page.wait_for_selector(".au[data-unit='12'] input", state="attached")
         visit.page.get_by_text("Fine control").click()
-        visit.page.locator("#backbone").select_option(NAME)
+        choose(visit.page, NAME)
         yield visit.page
         visit.context.close()
         assert visit.troubles == []
@@ -63,11 +69,11 @@ def test_the_person_is_greyed_out_with_the_reason(page: sync_api.Page) -> None:
     assert field.locator("#identity_seed").is_disabled()
     why = "keeps the person of a picture, not of a seed or a code"
     assert why in field.locator(".why").inner_text()
-    assert "trained on pictures from the web" in page.locator("p[data-note]").inner_text()
     declared = page.locator("p[data-declares]").inner_text()
+    assert "trained on pictures from the web" in declared
     assert (
-        declared
-        == "64 px · 12 action units, 0 to 5 · keeps the person of a picture · reads English"
+        "64 px · 12 action units, 0 to 5 · keeps the person of a picture · reads English"
+        in declared
     )
 
 
@@ -88,22 +94,22 @@ def test_a_picture_of_the_person_is_taken_and_left_out_again(page: sync_api.Page
     chosen.get_by_role("button", name="Leave it out").click()
     assert chosen.is_hidden()
     assert page.evaluate("window.synfer.controls")["identity_image"] == ""
-    page.locator("#backbone").select_option("builtin")
+    choose(page, "builtin")
     assert "not as a picture" in field.locator("> .why").inner_text()
     assert field.get_by_role("button", name="Choose a picture").is_disabled()
-    page.locator("#backbone").select_option(NAME)
+    choose(page, NAME)
 
 
 def test_all_comes_back_with_a_backbone_that_can(page: sync_api.Page) -> None:
-    page.locator("#backbone").select_option("builtin")
-    titles = page.locator("#backbone option").all_inner_texts()
-    assert titles == ["Built-in diffusion model", "Stable Diffusion (fineface)"]
+    choose(page, "builtin")
+    titles = page.locator("[data-place=studio] .engine .what").all_inner_texts()
+    assert titles == ["Diffusion", "Stable Diffusion fineface"]
     assert page.locator(".au.cannot").count() == 0
     assert page.locator(".units-why").is_hidden()
     assert page.locator("#identity_seed").is_enabled()
     assert "L R" in page.locator(".au[data-unit='12'] .split").inner_text()
     assert page.locator(".au[data-unit='12'] .split").is_enabled()
-    page.locator("#backbone").select_option(NAME)
+    choose(page, NAME)
 
 
 def test_a_face_is_made_from_what_is_left(page: sync_api.Page) -> None:
@@ -111,3 +117,47 @@ def test_a_face_is_made_from_what_is_left(page: sync_api.Page) -> None:
     page.locator("[data-act=generate]").first.click()
     page.wait_for_selector("body[data-phase=done]", timeout=60_000)
     assert page.locator(".error:visible").count() == 0
+
+
+def test_tabs_that_need_a_person_grey_it_out_with_the_reason(page: sync_api.Page) -> None:
+    for tab, place, why in (
+        ("Stimuli", "set", "keeps the person of a picture, not of a seed or a code"),
+        ("Data", "data", "the two engines that ship"),
+    ):
+        open_tab(page, tab)
+        card = page.locator(f"[data-place={place}] .engine", has_text="fineface")
+        assert card.locator("input").is_disabled()
+        assert why in card.locator(".why").inner_text()
+        assert page.locator(f"[data-place={place}] input[value=builtin]").is_checked()
+    open_tab(page, "Studio")
+
+
+def test_engines_are_chosen_with_arrow_keys_and_sizes_follow(page: sync_api.Page) -> None:
+    choose(page, "builtin")
+    sizes = page.locator("[data-place=studio] .sizes input")
+    page.locator("input[name=studio-engine][value=builtin]").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(f"input[name=studio-engine][value={NAME}]").is_checked()
+    assert page.locator(".units-why").is_visible()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".units-why").is_hidden()
+    off = [size.input_value() for size in sizes.all() if size.is_disabled()]
+    assert off == ["128", "256", "512", "768", "1024"]
+    assert sizes.first.input_value() == "64", "its own, which is not on offer otherwise"
+    title = sizes.nth(1).locator("..").get_attribute("title")
+    assert title == "Diffusion makes 64 px."
+    choose(page, NAME)
+
+
+def test_times_are_told_by_the_engine_that_took_them(page: sync_api.Page) -> None:
+    choose(page, "builtin")
+    told = page.locator("[data-place=studio] .engine .time")
+    page.locator("[data-act=generate]").first.click()
+    page.wait_for_selector("body[data-phase=running]", timeout=60_000)
+    page.wait_for_selector("body[data-phase=done]", timeout=60_000)
+    sync_api.expect(told.first).to_have_text(re.compile(r"^about [\d.]+ s a face$"))
+    paces = page.evaluate("window.synfer.paces")
+    one = paces["builtin"]["64"]
+    other = paces[NAME].get("64")
+    assert other is None or other["step"] != one["step"]
+    choose(page, NAME)

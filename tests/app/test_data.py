@@ -21,7 +21,7 @@ from app.jobs import JobQueue
 from app.settings import Settings
 from app.ui.data import Data, first
 from app.ui.data_form import form_html, saves_html, stage_html
-from app.ui.data_recipe import MAX_TEXT, form_of, merged, seconds_of, spec_of, summary
+from app.ui.data_recipe import MAX_TEXT, form_of, job_of, merged, spec_of, summary, text_of
 from app.ui.data_view import card_html
 from synfer_core.data.manifest import verify
 from synfer_core.data.spec import DataSet
@@ -29,7 +29,7 @@ from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.synthesizer import Synthesizer
 from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, open_tab
-from tests.app.test_ui import BACKBONES, check_markup
+from tests.app.test_ui import check_markup
 from tests.app.visiting import visitor, walk
 
 SMALL = """\
@@ -148,18 +148,32 @@ def test_the_time_is_the_factorys_own_estimate() -> None:
     assert summary(spec, None).startswith("1,000 images of 8 expressions; ")
     told = summary(spec, 1.66)
     assert told == "1,000 images of 8 expressions, about 33 min: about 1,188 to be made, 1.7 s each"
-    assert seconds_of(spec, None, 0.1) == pytest.approx(2.0)
-    assert seconds_of(spec, 0.7, 0.1) == 0.7
-    exact = spec_of("counts: 3\nbackbone: facekit", 10)
-    assert [seconds_of(exact, None, pace) for pace in (0.1, None, "x")] == [None] * 3
+    job = job_of(spec)
+    assert (job["images"], job["steps"], job["kind"]) == (1000, 20, "data")
+    assert job["images"] * job["passes"] == pytest.approx(1188, abs=1)
+    guided = job_of(spec_of("counts: 1000\nsemantic: true", 1000))
+    assert guided["passes"] == pytest.approx(2 * job["passes"])
+
+
+def test_the_engine_stands_in_the_text_and_its_size_among_the_shared_fields() -> None:
+    text = text_of({"counts": 3, "recipe": {"steps": 5}})
+    form = {**form_of(spec_of(text, 10)), "backbone": "facekit", "size": 256}
+    exact = merged(text, form)
+    spec = spec_of(exact, 10)
+    assert (spec.backbone, spec.recipe) == ("facekit", {"steps": 5, "size": 256})
+    assert form_of(spec)["size"] == 256
+    own = spec_of(merged(exact, {**form, "size": None}), 10)
+    assert own.recipe == {"steps": 5}
+    kept = {name: value for name, value in form.items() if name != "size"}
+    assert spec_of(merged(exact, kept), 10).recipe["size"] == 256
 
 
 def test_the_markup_is_whole_and_every_field_has_a_place(tmp_path: Path) -> None:
     for settings in (Settings(), Settings(data=tmp_path)):
-        check_markup(form_html(BACKBONES, settings))
+        check_markup(form_html(settings))
     check_markup(stage_html())
     check_markup(saves_html())
-    markup = form_html(BACKBONES, Settings())
+    markup = form_html(Settings())
     for field in ("name", "counts", "seed", "aus.file", "people.balance", "verdicts", "semantic"):
         assert f"data.{field}" in markup
     assert all(f'data-build="counts.{name}"' in markup for name in EXPRESSIONS)
@@ -272,9 +286,10 @@ def test_text_and_form_are_brought_together(tab: Data) -> None:
     start = first(tab)
     assert start["form"]["total"] == 200
     changed = {**start["form"], "counts": {"fear": 1}}
-    answer = tab.write_recipe({"text": start["text"], "form": changed, "pace": 0.1})
+    answer = tab.write_recipe({"text": start["text"], "form": changed})
     assert answer["form"]["counts"] == {"fear": 1}
-    assert answer["summary"].startswith("1 image of 1 expression, about 2 s")
+    assert answer["summary"].startswith("1 image of 1 expression; how long they take is known")
+    assert answer["job"]["images"] == 1
     assert DataSet.parse_text(answer["text"].encode()).counts == {"fear": 1}
     wrong = tab.write_recipe({"text": start["text"], "form": {**changed, "counts": {"fear": 501}}})
     assert (wrong["error"]["field"], wrong["error"]["allowed"][:13]) == (

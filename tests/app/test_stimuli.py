@@ -27,7 +27,7 @@ from synfer_core.request import Recipe
 from synfer_core.stimuli import skin
 from synfer_core.stimuli.spec import StimulusSet
 from synfer_core.synthesizer import Synthesizer
-from tests.app.test_ui import BACKBONES, check_markup
+from tests.app.test_ui import check_markup
 from tests.app.visiting import visitor, walk
 from tests.stimuli.drawn import ORIGIN, face
 
@@ -99,11 +99,11 @@ def test_what_is_wrong_in_the_form_is_named(change: dict[str, Any], field: str) 
 
 
 def test_the_markup_is_whole_and_every_field_has_a_place() -> None:
-    for markup in (form_html(BACKBONES), stage_html()):
+    for markup in (form_html(), stage_html()):
         check_markup(markup)
     for field in ("identities", "step", "treatment.crop", "files.template", "about.licence"):
-        assert f'data-set="{field}"' in form_html(BACKBONES)
-        assert f'data-error-for="{field}"' in form_html(BACKBONES)
+        assert f'data-set="{field}"' in form_html()
+        assert f'data-error-for="{field}"' in form_html()
 
 
 def test_a_set_is_built_and_fetched_in_parts(tab: Stimuli, monkeypatch: pytest.MonkeyPatch) -> None:

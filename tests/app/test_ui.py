@@ -19,7 +19,7 @@ from app.figures import Figures
 from app.jobs import Snapshot, State
 from app.schemas import forms_of, page_recipe, refines, turn_of, wanted_marking
 from app.settings import Settings
-from app.ui import controls, curve, label, page, pictures, results, sliders
+from app.ui import controls, curve, engines, label, page, pictures, results, sliders
 from synfer_core.drafts import Draft
 from synfer_core.errors import ImageError, RequestError, UnsupportedError
 from synfer_core.faces.second_opinion import NO_FACE, PENDING, SecondOpinion
@@ -224,7 +224,7 @@ def test_wrong_input_names_its_field(panel: Any, form: dict[str, Any], field: st
 
 
 def test_backbone_facts_give_reasons() -> None:
-    facts = controls.backbone_facts(PLAIN)
+    facts = engines.engine_facts(PLAIN)
     assert facts["units"] == ["12"]
     assert facts["cannot"]["text"] == "Plain reads no words."
     assert set(facts["cannot"]) == {
@@ -233,8 +233,8 @@ def test_backbone_facts_give_reasons() -> None:
         *("identity_image", "identity_scale"),
     }
     assert facts["units_why"].startswith("Plain moves 1 of the 22 action units")
-    assert controls.backbone_facts(FULL)["cannot"] == {}
-    assert controls.backbone_facts(FULL)["units_why"] == ""
+    assert engines.engine_facts(FULL)["cannot"] == {}
+    assert engines.engine_facts(FULL)["units_why"] == ""
 
 
 def test_a_backbone_gives_its_own_reasons_and_declares_what_it_is() -> None:
@@ -242,7 +242,7 @@ def test_a_backbone_gives_its_own_reasons_and_declares_what_it_is() -> None:
     own["identity_image"] = "has no IP-Adapter"
     lacking = replace(FULL, identity=False, identity_image=False, aus=(), sides=False)
     backbone = replace(lacking, image_size=512, reasons=own)
-    facts = controls.backbone_facts(backbone)
+    facts = engines.engine_facts(backbone)
     assert facts["cannot"] == {
         "identity_seed": "Built-in keeps no identity.",
         "identity_code": "Built-in keeps no identity.",
@@ -251,12 +251,14 @@ def test_a_backbone_gives_its_own_reasons_and_declares_what_it_is() -> None:
     }
     assert facts["units_why"] == "Built-in has no AU adapter."
     assert facts["sides_why"] == "Built-in knows no sides."
-    assert facts["declares"] == "512 px · no action units · keeps no person · reads English"
+    assert facts["declares"] == (
+        "Built-in: 512 px · no action units · keeps no person · reads English. "
+    )
     pictured = replace(FULL, identity=False)
-    assert "keeps the person of a picture" in controls.declared(pictured)
+    assert "keeps the person of a picture" in engines.declared(pictured)
     one_sided = replace(FULL, sides=False)
     assert [one_sided.moves(key) for key in ("AU12", "AUL12")] == [True, False]
-    assert controls.declared(FULL).startswith("64 px · 22 action units, 0 to 5 · keeps a person")
+    assert engines.declared(FULL).startswith("64 px · 22 action units, 0 to 5 · keeps a person")
 
 
 def test_a_backbone_without_classifiers_leaves_the_other_guidance_alone() -> None:

@@ -116,7 +116,7 @@ def test_generate_takes_a_face_and_the_recipe_makes_it_again(
     assert main([*line, "--recipe", str(tmp_path / "recipe.json"), "--out", str(again)]) == 0
     assert (read_image(out) == read_image(again)).all()
     assert main([*common, "--face", "sample:ada", "--out", str(out)]) == 2
-    assert "identity_image: Built-in diffusion model takes a person as" in capsys.readouterr().err
+    assert "identity_image: Diffusion takes a person as" in capsys.readouterr().err
 
 
 def test_a_backbone_that_is_not_there_is_an_error_of_one_line(

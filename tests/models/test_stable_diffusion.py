@@ -127,7 +127,7 @@ def test_every_field_reaches_the_pixels(
     ("change", "message"),
     [
         ({"identity_seed": 3}, "identity_seed: .*keeps no identity"),
-        ({"size": 512}, "size: this model makes 64 px"),
+        ({"size": 512}, "size: .*makes no 512 px"),
         ({"reference": "sample:ada", "keep": 1.0}, "keep: .*holds nothing"),
         ({"weights_sha256": "0" * 64}, "weights_sha256"),
         ({"guidance": {"semantic": 1.0}, "expression": "fear"}, "semantic.classifier"),
