@@ -94,3 +94,8 @@ class Visit:
 def open_tab(page: sync_api.Page, name: str) -> None:
     """Go to a tab; on a narrow page the row of tabs scrolls to it."""
     page.get_by_role("tab", name=name, exact=True).click()
+
+
+def choose(page: sync_api.Page, engine: str, place: str = "studio") -> None:
+    """Choose an engine at the top of the tab in sight."""
+    page.locator(f"input[name={place}-engine][value={engine}]").check()

@@ -14,17 +14,12 @@ from synfer_core import samples
 from synfer_core.models import sd_adapter
 from synfer_core.models.added import Added
 from synfer_core.synthesizer import Synthesizer
-from tests.app.browsing import IN_A_BROWSER, WIDE, Visit, open_tab
+from tests.app.browsing import IN_A_BROWSER, WIDE, Visit, choose, open_tab
 from tests.models import tiny_ip_adapter, tiny_sd
 from tests.serving import served
 
 pytestmark = IN_A_BROWSER
 NAME = "fineface"
-
-
-def choose(page: sync_api.Page, name: str, place: str = "studio") -> None:
-    """The engine of a tab."""
-    page.locator(f"input[name={place}-engine][value={name}]").check()
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +98,7 @@ def test_a_picture_of_the_person_is_taken_and_left_out_again(page: sync_api.Page
 def test_all_comes_back_with_a_backbone_that_can(page: sync_api.Page) -> None:
     choose(page, "builtin")
     titles = page.locator("[data-place=studio] .engine .what").all_inner_texts()
-    assert titles == ["Diffusion", "Stable Diffusion fineface"]
+    assert titles == ["Exact 3D FaceKit", "Diffusion", "Stable Diffusion fineface"]
     assert page.locator(".au.cannot").count() == 0
     assert page.locator(".units-why").is_hidden()
     assert page.locator("#identity_seed").is_enabled()
@@ -128,7 +123,7 @@ def test_tabs_that_need_a_person_grey_it_out_with_the_reason(page: sync_api.Page
         card = page.locator(f"[data-place={place}] .engine", has_text="fineface")
         assert card.locator("input").is_disabled()
         assert why in card.locator(".why").inner_text()
-        assert page.locator(f"[data-place={place}] input[value=builtin]").is_checked()
+        assert page.locator(f"[data-place={place}] input[value=facekit]").is_enabled()
     open_tab(page, "Studio")
 
 
@@ -155,7 +150,7 @@ def test_times_are_told_by_the_engine_that_took_them(page: sync_api.Page) -> Non
     page.locator("[data-act=generate]").first.click()
     page.wait_for_selector("body[data-phase=running]", timeout=60_000)
     page.wait_for_selector("body[data-phase=done]", timeout=60_000)
-    sync_api.expect(told.first).to_have_text(re.compile(r"^about [\d.]+ s a face$"))
+    sync_api.expect(told.nth(1)).to_have_text(re.compile(r"^about [\d.]+ s a face$"))
     paces = page.evaluate("window.synfer.paces")
     one = paces["builtin"]["64"]
     other = paces[NAME].get("64")

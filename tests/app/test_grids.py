@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from synfer_core.grids.sheet import read_grid
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
-from tests.app.browsing import IN_A_BROWSER, NARROW, Visit
+from tests.app.browsing import IN_A_BROWSER, NARROW, Visit, choose
 from tests.app.test_ui import BACKBONES, check_markup
 from tests.app.visiting import visitor, walk
 
@@ -150,8 +151,11 @@ class TestInABrowser:
         page.get_by_text("Fine control").click()
         page.locator("#steps").fill("2")
         page.get_by_role("tab", name="Grids").click()
+        choose(page, "builtin", "grid")
         stage, count = page.locator(".grid-stage"), page.locator(".grid-form .count")
-        sync_api.expect(count).to_contain_text("36 faces: 6 \u00d7 6, about")
+        sync_api.expect(count).to_contain_text("36 faces: 6 \u00d7 6")
+        time = page.locator("[data-place=grid] .engine.on .time")
+        sync_api.expect(time).to_have_text(re.compile(r"^about .* for 36 images$"))
         page.get_by_role("button", name="Use the studio").click()
         sync_api.expect(page.locator(".summary")).to_contain_text("2 steps")
         sync_api.expect(page.locator(".summary")).to_contain_text("12 at 4")
@@ -200,6 +204,7 @@ class TestInABrowser:
         visit.wait("done")
         page = visit.page
         page.get_by_role("tab", name="Grids").click()
+        choose(page, "builtin", "grid")
         page.get_by_role("button", name="Make the grid").click()
         sync_api.expect(page.locator(".cell.now")).to_have_count(1)
         page.locator(".grid-form").get_by_role("button", name="Cancel").click()

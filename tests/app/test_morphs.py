@@ -24,7 +24,7 @@ from synfer_core.errors import RequestError
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
-from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, open_tab
+from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, choose, open_tab
 from tests.app.test_ui import check_markup
 from tests.app.visiting import visitor, walk
 from tests.morphs.drawn import morph
@@ -195,6 +195,7 @@ class TestInABrowser:
         page = visit.page
         page.emulate_media(reduced_motion="reduce", color_scheme=scheme)
         open_tab(page, "Morphs")
+        choose(page, "builtin", "morph")
         expect = sync_api.expect
         expect(page.locator(".morph .apex")).to_have_text("6C+12D+25B")
         expect(page.locator(".own .curve-row")).to_have_count(3)
@@ -232,6 +233,7 @@ class TestInABrowser:
     def test_it_plays_once_by_itself_and_a_chosen_frame_stays(self, light: Visit) -> None:
         page = light.page
         open_tab(page, "Morphs")
+        choose(page, "builtin", "morph")
         page.locator("#morph-frames").fill("5")
         page.locator("#morph-fps").fill("5")
         page.locator("[data-morph=even]").uncheck()
@@ -250,6 +252,7 @@ class TestInABrowser:
         page.get_by_role("button", name="Anger").click()
         light.facs("4D+5B+7C+23C+24B")
         open_tab(page, "Morphs")
+        choose(page, "builtin", "morph")
         page.locator("#morph-course").select_option("whole")
         page.get_by_role("button", name="Take the face from Studio").click()
         sync_api.expect(page.locator(".morph .apex")).to_have_text("4D+5B+7C+23C+24B")

@@ -17,7 +17,7 @@ from app.jobs import State
 from app.ui.page import recipe_of
 from synfer_core import editing
 from synfer_core.provenance import reading
-from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, crowding, open_tab
+from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Scheme, Visit, choose, crowding, open_tab
 from tests.serving import Server
 
 pytestmark = IN_A_BROWSER
@@ -397,6 +397,7 @@ def test_the_report_is_valid_json_to_copy(light: Visit) -> None:
 def test_a_stimulus_set_is_built_cancelled_and_saved(light: Visit) -> None:
     page = light.page
     open_tab(page, "Stimuli")
+    choose(page, "builtin", "set")
     status = page.locator(".set-stage .status")
     page.get_by_label("People").fill("3, 5")
     sync_api.expect(page.locator(".set .count")).to_contain_text("10 images: 2 ")
