@@ -18,7 +18,11 @@ Ints = NDArray[np.int32]
 
 _LONGEST_SEGMENT = 400.0  # a strand that crosses the camera would fill the image
 _LEAST_COVER = np.float32(0.02)  # of a pixel, below which a strand leaves it alone
-_LEAST_THROUGH = np.float32(0.004)  # share of light through strands that still counts
+TILE = 32
+"""Pixels on a side of the tiles that strands are drawn in: they fit the processor's cache."""
+_CHECK_EVERY = 16  # segments drawn between two looks at whether a tile is full
+_AHEAD = np.float32(1.01)  # segments are sorted by their middle: an end may lie so much nearer
+_FULL = np.float32(0.97)  # cover from which what lies behind strands no longer counts
 
 
 @jit
@@ -191,35 +195,107 @@ def draw_strands(
 
 
 @jit
+def tile_segments(
+    points: Floats, widths: Floats, order: Ints, size: int, starts: Ints, members: Ints
+) -> None:
+    """List the segments that may touch each tile of a square picture, in the order given.
+
+    Call it twice: with no room for members it counts, and `starts` becomes the first place of each
+    tile (row by row, and the end); with room it fills `members`.
+    """
+    tiles, segments = (size + TILE - 1) // TILE, points.shape[1] - 1
+    count = np.zeros(tiles * tiles, np.int32)
+    for n in range(order.shape[0]):
+        i, s = order[n] // segments, order[n] % segments
+        x0, y0, x1, y1 = points[i, s, 0], points[i, s, 1], points[i, s + 1, 0], points[i, s + 1, 1]
+        if max(abs(x1 - x0), abs(y1 - y0)) > _LONGEST_SEGMENT:
+            continue
+        margin = max(widths[s], widths[s + 1]) + 1
+        left, right = int(min(x0, x1) - margin), int(max(x0, x1) + margin)
+        top, bottom = int(min(y0, y1) - margin), int(max(y0, y1) + margin)
+        if right < 0 or bottom < 0 or left >= size or top >= size:
+            continue
+        for row in range(max(top, 0) // TILE, min(bottom, size - 1) // TILE + 1):
+            for column in range(max(left, 0) // TILE, min(right, size - 1) // TILE + 1):
+                tile = row * tiles + column
+                if members.shape[0]:
+                    members[starts[tile] + count[tile]] = order[n]
+                count[tile] += 1
+    if members.shape[0] == 0:
+        for tile in range(tiles * tiles):
+            starts[tile + 1] = starts[tile] + count[tile]
+
+
+@jit
 def draw_layers(
-    points: Floats, colours: Floats, widths: Floats, order: Ints, gain: Any, bounce: Floats,
-    opacity: Any, bias: Any, depth: Floats, image: Floats, clear: Floats,
+    points: Floats, colours: Floats, widths: Floats, starts: Ints, members: Ints, gain: Any,
+    bounce: Floats, opacity: Any, bias: Any, depth: Floats, image: Floats, clear: Floats,
 ) -> None:  # fmt: skip
-    """Draw strands over `image` segment by segment, near ones first: far ones stop where what lies
-    before them lets no light through (Porter and Duff 1984, "over" from the front).
+    """Draw strands over a square `image` tile by tile, each from its nearest segment to where
+    nothing shows through any more (Porter and Duff 1984, "over" from the front).
 
     Args:
         points: Screen points (strands, points, 3).
         colours: Linear RGB (strands, points, 3), times `gain` and plus `bounce` (3,) as drawn.
         widths: Pixels at each point of a strand (points,).
-        order: Segments, the nearest first, numbered strand by strand.
+        starts, members: Segments of each tile, the nearest first, see `tile_segments`.
         opacity: 0-1.
         bias: Share of nearness by which a strand may lie behind the depth buffer.
         depth: Nearness (H, W) of what hides strands.
         image: Linear RGB (H, W, 3), drawn into.
         clear: How much of the background shows, 0-1 (H, W), drawn into; (0, 0) where nobody asks.
     """
-    layer = np.zeros((depth.shape[0], depth.shape[1], 4), np.float32)
-    segments = points.shape[1] - 1
-    for n in range(order.shape[0]):
-        i, s = order[n] // segments, order[n] % segments
-        _draw_segment(points, colours, widths, i, s, opacity, 1 + bias, depth, layer)
-    for y in range(depth.shape[0]):
-        for x in range(depth.shape[1]):
-            cover = layer[y, x, 3]
+    size = depth.shape[0]
+    tiles, segments = (size + TILE - 1) // TILE, points.shape[1] - 1
+    layer, limit = np.zeros((TILE, TILE, 4), np.float32), np.zeros((TILE, TILE), np.float32)
+    for tile in range(starts.shape[0] - 1):
+        if starts[tile] == starts[tile + 1]:
+            continue
+        top, left = tile // tiles * TILE, tile % tiles * TILE
+        bottom, right = min(top + TILE, size), min(left + TILE, size)
+        layer[:] = 0
+        limit[: bottom - top, : right - left] = depth[top:bottom, left:right]
+        box = (0, 0, bottom - top, right - left)
+        for n in range(starts[tile], starts[tile + 1]):
+            i, s = members[n] // segments, members[n] % segments
+            if (n - starts[tile]) % _CHECK_EVERY == _CHECK_EVERY - 1:
+                near = max(points[i, s, 2], points[i, s + 1, 2]) * _AHEAD
+                box = _open_box(limit, box, near)
+                if box[0] >= box[2]:
+                    break
+            _draw_segment(
+                points, colours, widths, i, s, opacity, 1 + bias, limit, layer, top, left, box
+            )
+        _put_layer(layer, gain, bounce, image, clear, top, left, bottom, right)
+
+
+@jit
+def _open_box(limit: Any, box: Any, near: Any) -> Any:
+    """The part of a tile's box (top, left, bottom, right) where a strand so near or farther could
+    still be seen; empty where nowhere."""
+    top, left, bottom, right = box[2], box[3], box[0], box[1]
+    for y in range(box[0], box[2]):
+        for x in range(box[1], box[3]):
+            if limit[y, x] <= near:
+                top, bottom = min(top, y), y + 1
+                left, right = min(left, x), max(right, x + 1)
+    return top, left, bottom, right
+
+
+@jit
+def _put_layer(
+    layer: Any, gain: Any, bounce: Any, image: Any, clear: Any, top: Any, left: Any, bottom: Any,
+    right: Any,
+) -> None:  # fmt: skip
+    for y in range(top, bottom):
+        for x in range(left, right):
+            cover = layer[y - top, x - left, 3]
             if cover > 0:
+                # What was left out behind full cover is taken to look like the rest.
+                part = np.float32(1) if cover < _FULL else 1 / cover
+                cover *= part
                 for k in range(3):
-                    over = layer[y, x, k] * gain + cover * bounce[k]
+                    over = layer[y - top, x - left, k] * part * gain + cover * bounce[k]
                     image[y, x, k] = image[y, x, k] * (1 - cover) + over
                 if clear.size > 0:
                     clear[y, x] *= 1 - cover
@@ -227,61 +303,70 @@ def draw_layers(
 
 @jit
 def _draw_segment(
-    points: Any, colours: Any, widths: Any, i: Any, s: Any, opacity: Any, slack: Any, depth: Any,
-    layer: Any,
+    points: Any, colours: Any, widths: Any, i: Any, s: Any, opacity: Any, slack: Any, limit: Any,
+    layer: Any, top: Any, left: Any, box: Any,
 ) -> None:  # fmt: skip
-    """Put one segment behind what is in `layer`: RGB times cover, and cover (H, W, 4)."""
+    """Put what of a segment lies in a tile's box behind what is in the tile.
+
+    `layer` holds RGB times cover, and cover (TILE, TILE, 4), `limit` the nearness behind which
+    nothing is seen (TILE, TILE).
+    """
     half = np.float32(0.5)
-    height, width = depth.shape
-    x0, y0, z0 = points[i, s, 0], points[i, s, 1], points[i, s, 2]
-    dx, dy = points[i, s + 1, 0] - x0, points[i, s + 1, 1] - y0
+    x0, y0 = points[i, s, 0] - np.float32(left), points[i, s, 1] - np.float32(top)
+    z0 = points[i, s, 2]
+    dx, dy = points[i, s + 1, 0] - points[i, s, 0], points[i, s + 1, 1] - points[i, s, 1]
     dz = points[i, s + 1, 2] - z0
     length = max(abs(dx), abs(dy))
-    if length < 1e-3 or length > _LONGEST_SEGMENT:
-        return
-    if max(x0, x0 + dx) < -2 or max(y0, y0 + dy) < -2:
-        return
-    if min(x0, x0 + dx) > width + 2 or min(y0, y0 + dy) > height + 2:
-        return
-    if _lies_behind(x0, y0, z0 * slack, depth) and _lies_behind(
-        x0 + dx, y0 + dy, (z0 + dz) * slack, depth
-    ):
+    if length < 1e-3:
         return
     flat = abs(dx) > abs(dy)
     slope = np.sqrt(dx * dx + dy * dy) / length
     steps = int(np.ceil(length))
     part = np.float32(1) / np.float32(steps)
-    for j in range(steps):
+    first, last = (box[1], box[3]) if flat else (box[0], box[2])
+    least, most = (box[0], box[2]) if flat else (box[1], box[3])
+    reach = max(widths[s], widths[s + 1]) * slope * half + 1
+    start, end = _steps_between(x0 if flat else y0, dx if flat else dy, steps, first, last)
+    low, high = _steps_between(
+        y0 if flat else x0, dy if flat else dx, steps, least - reach, most + reach
+    )
+    start, end = max(start, low), min(end, high)
+    for j in range(start, end):
         t = (np.float32(j) + half) * part
         x, y, near = x0 + dx * t, y0 + dy * t, (z0 + dz * t) * slack
+        along = int(np.floor(x if flat else y))
+        if along < first or along >= last:
+            continue
         w = (widths[s] + (widths[s + 1] - widths[s]) * t) * slope
         low = (y if flat else x) - w * half
         high = low + w
-        along = int(np.floor(x if flat else y))
-        if along < 0 or along >= (width if flat else height):
-            continue
-        first, last = max(int(np.floor(low)), 0), int(np.floor(high))
-        last = min(last, (height if flat else width) - 1)
-        for k in range(first, last + 1):
+        for k in range(max(int(np.floor(low)), least), min(int(np.floor(high)) + 1, most)):
             row, column = (k, along) if flat else (along, k)
-            cover = min(high, np.float32(k + 1)) - max(low, np.float32(k))
-            left = 1 - layer[row, column, 3]
-            if left < _LEAST_THROUGH or cover <= _LEAST_COVER or near < depth[row, column]:
+            if near < limit[row, column]:
                 continue
-            cover *= opacity * left
+            cover = min(high, np.float32(k + 1)) - max(low, np.float32(k))
+            if cover <= _LEAST_COVER:
+                continue
+            cover *= opacity * (1 - layer[row, column, 3])
             for c in range(3):
                 colour = colours[i, s, c] * (1 - t) + colours[i, s + 1, c] * t
                 layer[row, column, c] += colour * cover
             layer[row, column, 3] += cover
+            if layer[row, column, 3] > _FULL:
+                limit[row, column] = np.float32(np.inf)
 
 
 @jit
-def _lies_behind(x: Any, y: Any, near: Any, depth: Any) -> bool:
-    """Whether a point lies in the picture and behind what is drawn there."""
-    column, row = int(x), int(y)
-    if column < 0 or row < 0 or column >= depth.shape[1] or row >= depth.shape[0]:
-        return False
-    return bool(near < depth[row, column])
+def _steps_between(start: Any, reach: Any, steps: Any, first: Any, last: Any) -> Any:
+    """Which of a segment's steps along an axis may lie between two places on it."""
+    low, high = np.float32(first) - start, np.float32(last) - start
+    if abs(reach) < np.float32(1e-3):
+        return 0, steps if low <= 1 and high >= -1 else 0
+    scale = np.float32(steps) / reach
+    low, high = low * scale, high * scale
+    count = np.float32(steps)
+    first_step = min(max(min(low, high) - 1, np.float32(0)), count)
+    return int(first_step), int(min(max(max(low, high) + 2, np.float32(0)), count))
 
 
 @jit

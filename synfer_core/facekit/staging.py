@@ -70,7 +70,7 @@ class Staging:
         shadows = HairShadows.cast(scene.lighting, points)
         lit = None
         if hair is not None and points is not None:
-            lit = LitHair.of(scene, hair, light_hair(head, neutral, points, shadows), view.scale)
+            lit = LitHair.of(scene, hair, light_hair(head, neutral, points, shadows), view)
         return cls(
             view=view,
             gaze=gaze_of_person(person, scene),

@@ -17,7 +17,13 @@ from synfer_core.facekit.hair import Groom
 from synfer_core.facekit.head import HeadModel
 from synfer_core.facekit.jit import jit
 from synfer_core.facekit.lighting import HairPoints, lit_columns
-from synfer_core.facekit.raster import draw_layers, draw_strands, rasterise_depth
+from synfer_core.facekit.raster import (
+    TILE,
+    draw_layers,
+    draw_strands,
+    rasterise_depth,
+    tile_segments,
+)
 from synfer_core.facekit.scene import Scene
 
 Floats = NDArray[np.float32]
@@ -176,24 +182,26 @@ class LitHair:
         screen: Screen points of the shown strands (n, m, 3).
         colours: Linear RGB in unexposed light (n, m, 3).
         widths: Pixels at each point of a strand (m,).
-        order: Segments from near to far, numbered strand by strand.
+        starts, members: Segments of each tile, the nearest first, see `raster.tile_segments`.
         opacity: 0-1.
     """
 
     screen: Floats
     colours: Floats
     widths: Floats
-    order: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    members: NDArray[np.int32]
     opacity: float
 
     @classmethod
-    def of(cls, scene: Scene, hair: PosedHair, light: Floats, scale: float) -> LitHair:
+    def of(cls, scene: Scene, hair: PosedHair, light: Floats, view: View) -> LitHair:
         """Colour and sort posed hair.
 
         Args:
             light: Of the lit columns of the shown strands (n, 6), see `lighting.light_hair`.
-            scale: Pixels a centimetre.
+            view: What the hair was posed for.
         """
+        scale = view.scale
         shown = np.flatnonzero(hair.shown)
         screen, tone = hair.screen[shown], hair.tone[shown]
         count, steps = screen.shape[:2]
@@ -207,9 +215,9 @@ class LitHair:
         _spread(at_columns, place.astype(np.float32), roots.astype(np.float32), colours)
         width = scale * _HAIR_WIDTH.get(style, 0.08)
         width /= np.sqrt(np.clip(scale / _FULL_DETAIL_SCALE, 0.8, 2.0))
-        widths = width * np.clip(1.15 - 0.75 * along**3, 0.3, 1)
+        widths = np.asarray(width * np.clip(1.15 - 0.75 * along**3, 0.3, 1), np.float32)
         opacity = 0.5 if style == "buzz" else 0.72
-        return cls(screen, colours, widths.astype(np.float32), _near_to_far(screen), opacity)
+        return cls(screen, colours, widths, *_tiled(screen, widths, view.size), opacity)
 
 
 def _near_to_far(screen: Floats) -> NDArray[np.int32]:
@@ -221,11 +229,24 @@ def _near_to_far(screen: Floats) -> NDArray[np.int32]:
     return np.argsort(steps.astype(np.uint16), kind="stable").astype(np.int32)
 
 
+def _tiled(
+    screen: Floats, widths: Floats, size: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Where the segments of each tile start in a list, and the list, the nearest first."""
+    order, tiles = _near_to_far(screen), -(-size // TILE)
+    starts = np.zeros(tiles * tiles + 1, np.int32)
+    tile_segments(screen, widths, order, size, starts, np.empty(0, np.int32))
+    members = np.empty(starts[-1], np.int32)
+    if len(members):
+        tile_segments(screen, widths, order, size, starts, members)
+    return starts, members
+
+
 def draw_hair(canvas: Canvas, scene: Scene, hair: LitHair, exposure: float) -> None:
     """Hair over the picture, exposed like the face and lit a little by it."""
     bounce = np.array(scene.identity.hair.rgb) * 0.05 * canvas.ambient
     draw_layers(
-        hair.screen, hair.colours, hair.widths, hair.order, np.float32(exposure),
+        hair.screen, hair.colours, hair.widths, hair.starts, hair.members, np.float32(exposure),
         bounce.astype(np.float32), np.float32(hair.opacity), np.float32(0.0006), canvas.depth,
         canvas.image, canvas.clear_or_none,
     )  # fmt: skip
