@@ -176,6 +176,7 @@ class Backbone(_Shape):
     aligned: bool
     sizes: tuple[int, int] | None
     good_for: str
+    located: bool = False
     reasons: dict[str, str]
 
 

@@ -28,6 +28,7 @@ from app.ui.stimuli_skin import warning
 from app.ui.values import Value, page_name, stamped
 from synfer_core.errors import DependencyError, RequestError, SynferError, WeightsError
 from synfer_core.faces.landmarks import explain, shared_landmarker
+from synfer_core.models.backbone import Located
 from synfer_core.stimuli.archive import zipped
 from synfer_core.stimuli.export import Sheet, export
 from synfer_core.stimuli.making import Making, Step
@@ -154,7 +155,8 @@ class Build(Errand[Built]):
 
     def _tools(self) -> Tools:
         align = self.plan.spec.treatment.align
-        if align == "eyes":
+        backbone = self.synthesizer.backbones.get(self.plan.stimuli[0].recipe.backbone)
+        if align == "eyes" and not isinstance(backbone, Located):
             _need_landmarker()
         return Tools.of(self.synthesizer, self.folder, align, self.generate)
 

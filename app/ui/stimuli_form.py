@@ -48,7 +48,7 @@ def form_html() -> str:
     {_FIELDS.select("treatment.size", "Picture size", SIZES)}</div>
   <details class="fine" open><summary>Treatment</summary>
     <label class="check"><input type="checkbox" data-set="treatment.align"> Level the eyes and put
-      them in the same places (MediaPipe)</label>
+      them in the same places</label>
     <p class="error" data-error-for="treatment.align" hidden></p>
     <div class="pair">{_FIELDS.select("treatment.crop", "Crop", CROPS)}
       {_FIELDS.select("treatment.background", "Background", BACKGROUNDS)}</div>

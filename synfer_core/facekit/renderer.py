@@ -206,7 +206,7 @@ class Renderer:
         """The 68 Multi-PIE points of the scene's face (68, 2), in pixels of a picture of that size;
         on the skin, be they seen or not.
         """
-        person = self._people.get(scene.identity, _detail(size))
+        person = self._people.get(scene.identity, _detail(size * _SUPERSAMPLE))
         view = view_of_person(self.head, person, scene, size)
         points = view.pose(self._moved(scene, person, gaze_of_person(person, scene)))
         return view.project(points[self.head.landmarks])[:, :2]

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import MAX_INTENSITY
 from synfer_core.report import AttentionMaps, GuidancePoint, Pixels, Progress
@@ -46,6 +49,7 @@ class Capabilities:
             for the face.
         sizes: Least and greatest number of pixels on a side; None where it is `image_size` alone.
         good_for: One sentence on when to choose it.
+        located: Whether it is `Located`: it knows itself where the eyes of its faces lie.
         reasons: Why it cannot do what it cannot: by the name of the field above, words that go on
             from its title, such as ``has no AU adapter``.
     """
@@ -73,6 +77,7 @@ class Capabilities:
     aligned: bool = True
     sizes: tuple[int, int] | None = None
     good_for: str = ""
+    located: bool = False
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -200,6 +205,16 @@ class Guided(Protocol):
 
     def reader(self, recipe: Recipe) -> Reader:
         """The classifier that a recipe with semantic guidance asks for."""
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A backbone that knows where the eyes of its faces lie."""
+
+    def eyes(self, recipe: Recipe) -> NDArray[np.float32]:
+        """(2, 2): x and y of the centres between the corners of each eye, in pixels of the
+        recipe's image, counted from its edge; left in the image first.
+        """
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synfer_core.errors import UnsupportedError
 from synfer_core.facekit.captions import attributes_in
@@ -26,6 +27,9 @@ from synfer_core.request import SIZES, TRANSPARENT, Recipe
 
 if TYPE_CHECKING:
     from synfer_core.facekit import Identity, Renderer, Scene
+
+_EYE_CORNERS = ((36, 39), (42, 45))
+"""Of the 68 Multi-PIE landmarks, by eye, left in the image first."""
 
 
 class LateRenderer:
@@ -108,6 +112,7 @@ class ExactBackbone:
             attention=False,
             steps=False,
             drafts=True,
+            located=True,
             scene=True,
             sizes=SIZES,
             good_for="Action units exactly as asked, sharp at any size: for experiments.",
@@ -150,6 +155,16 @@ class ExactBackbone:
     def draft(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Render once: the exact image is a draft already."""
         return self.stream(recipe)
+
+    def eyes(self, recipe: Recipe) -> NDArray[np.float32]:
+        """(2, 2): where the mesh has the eyes (see `Located`).
+
+        Raises:
+            PackError: The pack is missing or damaged.
+        """
+        size = recipe.size or self.image_size
+        points = self.renderer.landmarks(scene_of(recipe), size)
+        return np.stack([points[list(corners)].mean(0) for corners in _EYE_CORNERS])
 
 
 def scene_of(recipe: Recipe) -> Scene:

@@ -1,7 +1,8 @@
 """Eye-line alignment: the eyes of each person level, and at the same places in every image.
 
-The eyes are found once, on the person's neutral image, and all images of that person are moved by
-the same similarity: lids that close or a jaw that drops would otherwise move the whole face.
+The eyes are those of the person's neutral image, where the backbone has them or MediaPipe finds
+them, and all images of that person are moved by the same similarity: lids that close or a jaw that
+drops would otherwise move the whole face.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from synfer_core.faces.landmarks import Face
 from synfer_core.report import Pixels
 
 Detect = Callable[[Pixels], Sequence[Face]]
+Points = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float]]
 _CLOSEST = 2.0
@@ -39,33 +41,52 @@ class Move:
     shift: float
 
 
-def find_move(neutral: Pixels, detect: Detect) -> Move:
-    """How a person's images are moved.
+def eyes_seen(neutral: Pixels, detect: Detect) -> Points:
+    """Where the eyes of the largest face in an image (S, S, 3) are seen; see `find_move`.
 
     Args:
-        neutral: The person's neutral image (S, S, 3).
+        neutral: The image.
         detect: Finds faces, such as ``Landmarker.detect``.
 
     Raises:
-        ImageError: No face is found, or one without two eyes apart.
+        ImageError: No face is found.
     """
     faces = detect(neutral)
-    across = _between(faces[0].eyes) if faces else np.zeros(2)
+    if not faces:
+        raise _no_eyes()
+    return faces[0].eyes
+
+
+def _no_eyes() -> ImageError:
+    return ImageError(
+        "no eyes are found on the neutral image",
+        field="treatment.align",
+        allowed="none, or another person",
+    )
+
+
+def find_move(eyes: Points, size: int) -> Move:
+    """How a person's images are moved.
+
+    Args:
+        eyes: (2, 2) x and y of each eye on the neutral image, in pixels from its edge, left in the
+            image first.
+        size: Pixels on a side of the images.
+
+    Raises:
+        ImageError: The eyes are not apart.
+    """
+    across = _between(eyes)
     if float(np.hypot(*across)) < _CLOSEST:
-        raise ImageError(
-            "no eyes are found on the neutral image",
-            field="treatment.align",
-            allowed="none, or another person",
-        )
-    size = len(neutral)
-    middle = faces[0].eyes.astype(np.float64).mean(0)
+        raise _no_eyes()
+    middle = eyes.astype(np.float64).mean(0)
     wanted = size * np.array([(EYE_LEFT_X + EYE_RIGHT_X) / 2, EYES_Y])
     tilt = float(np.degrees(np.arctan2(across[1], across[0])))
     shift = float(np.hypot(*(wanted - middle)))
     return Move(_matrix(across, middle, wanted, size), round(tilt, 3), round(shift, 3))
 
 
-def _between(eyes: NDArray[np.float32]) -> Floats:
+def _between(eyes: Points) -> Floats:
     """(2,) from the left eye in the image to the right one."""
     across: Floats = (eyes[1] - eyes[0]).astype(np.float64)
     return across

@@ -65,7 +65,7 @@ def methods(record: Record) -> str:
 def _cited(record: Record) -> set[str]:
     treatment = record.plan.spec.treatment
     cited = {"SynFER", "FACS", "ICT"}
-    cited |= {"MediaPipe"} if treatment.align == "eyes" else set()
+    cited |= {"MediaPipe"} if treatment.align == "eyes" and not record.origin.located else set()
     return cited | ({"SHINE"} if treatment.match != "none" else set())
 
 
@@ -132,11 +132,16 @@ def _shown(record: Record) -> str:
 
 def _framed(record: Record) -> str:
     treatment = record.plan.spec.treatment
+    known = (
+        "The places of the eyes on each identity's neutral image are those of the 3D model, "
+        if record.origin.located
+        else "The eyes were found on each identity's neutral image (MediaPipe; Kartynnik et al., "
+        "2019), "
+    )
     eyes = (
-        "The eyes were found on each identity's neutral image (MediaPipe; Kartynnik et al., 2019), "
-        "and all images of that identity were rotated, scaled and shifted alike, so that they lie "
-        f"level at {EYE_LEFT_X:.1%} and {EYE_RIGHT_X:.1%} of the width and {EYES_Y:.1%} of the "
-        f"height (tilt before: {record.span('eye_tilt')} degrees)."
+        f"{known}and all images of that identity were rotated, scaled and shifted alike, so that "
+        f"they lie level at {EYE_LEFT_X:.1%} and {EYE_RIGHT_X:.1%} of the width and {EYES_Y:.1%} "
+        f"of the height (tilt before: {record.span('eye_tilt')} degrees)."
     )
     fill = f"The background is plain (RGB {treatment.fill})." if treatment.fill else ""
     aligned = eyes if treatment.align == "eyes" else "Images were not aligned further."

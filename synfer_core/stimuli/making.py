@@ -251,7 +251,8 @@ class Making:
         """The frame of a person, whose neutral image is made."""
         image = self._make(neutral).image
         try:
-            frame = Frame.of(image, self.treatment, self.tools.detect)
+            eyes = self.tools.eyes and self.tools.eyes(neutral.recipe, image)
+            frame = Frame.of(image, self.treatment, eyes)
         except SynferError as error:
             who = f"subject {neutral.subject} (identity seed {neutral.recipe.identity_seed})"
             raise type(error)(

@@ -190,9 +190,10 @@ class Treatment(Part):
     """What is done to each image after it was made.
 
     Attributes:
-        align: ``eyes``: MediaPipe finds the eyes on each person's neutral image, and all images of
-            that person are moved so that these eyes lie level and in fixed places; ``none``:
-            nothing is moved, and the eyes lie about where the backbone's crop has them.
+        align: ``eyes``: the eyes of each person's neutral image are known to the backbone or found
+            by MediaPipe, and all images of that person are moved so that these eyes lie level and
+            in fixed places; ``none``: nothing is moved, and the eyes lie about where the
+            backbone's crop has them.
         size: Pixels on a side of the written image; None keeps the size it was made at.
         crop: ``oval`` shows the face without hair, in one outline for all; ``hair`` the head as
             its neutral image has it, without neck and shoulders.

@@ -6,19 +6,21 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from synfer_core.errors import PackError
 from synfer_core.stimuli import drift
-from synfer_core.stimuli.align import Detect
+from synfer_core.stimuli.align import Points, eyes_seen
 from synfer_core.stimuli.drift import IdentityGauge
 from synfer_core.stimuli.spec import Align
 from synfer_core.stimuli.store import Generate
 
 if TYPE_CHECKING:
     from synfer_core.models.backbone import Capabilities
+    from synfer_core.report import Pixels
     from synfer_core.request import Recipe
     from synfer_core.synthesizer import Synthesizer
 
@@ -34,7 +36,8 @@ class Tools:
         model_sha256: The SHA-256 of what makes a completed recipe's image: weights, or the
             renderer's data pack.
         origin: What a recipe's backbone is, and where its images come from.
-        detect: Finds faces; None moves nothing.
+        eyes: Where a recipe's image (S, S, 3) has the eyes, see `align.find_move`; None moves
+            nothing.
         identity: Tells people apart; None leaves the similarity empty.
         note: What a user should know of the identity gauge; empty where all is there.
     """
@@ -44,7 +47,7 @@ class Tools:
     check: Callable[[Recipe], Recipe]
     model_sha256: Callable[[Recipe], str]
     origin: Callable[[Recipe], Capabilities]
-    detect: Detect | None = None
+    eyes: Callable[[Recipe, Pixels], Points] | None = None
     identity: IdentityGauge | None = None
     note: str = ""
 
@@ -65,11 +68,8 @@ class Tools:
             generate: Makes them in its place, such as by a queue.
 
         Raises:
-            DependencyError: Eyes are to be aligned, and MediaPipe or its model is missing.
             WeightsError: A weight file is damaged.
         """
-        from synfer_core.faces.landmarks import shared_landmarker
-
         identity, note = drift.load(folder)
         return cls(
             generate=generate or synthesizer.generate,
@@ -77,10 +77,28 @@ class Tools:
             check=synthesizer.check,
             model_sha256=lambda recipe: _model_sha256(synthesizer, recipe),
             origin=lambda recipe: synthesizer.capabilities[recipe.backbone],
-            detect=shared_landmarker().detect if align == "eyes" else None,
+            eyes=partial(_eyes, synthesizer) if align == "eyes" else None,
             identity=identity,
             note=note,
         )
+
+
+def _eyes(synthesizer: Synthesizer, recipe: Recipe, image: Pixels) -> Points:
+    """From the backbone that made the image, where it knows, else from MediaPipe.
+
+    Raises:
+        DependencyError: MediaPipe is to find them, and does not start.
+        WeightsError: Its model is damaged.
+        ImageError: It finds no face.
+        PackError: The backbone knows, and its pack is missing or damaged.
+    """
+    from synfer_core.faces.landmarks import shared_landmarker
+    from synfer_core.models.backbone import Located
+
+    backbone = synthesizer.backbones[recipe.backbone]
+    if isinstance(backbone, Located):
+        return backbone.eyes(recipe)
+    return eyes_seen(image, shared_landmarker().detect)
 
 
 def _maker(synthesizer: Synthesizer, folder: Path) -> str:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from synfer_core.errors import DataError
 from synfer_core.report import Pixels
 from synfer_core.stimuli import align, histogram, luminance, masks, matte
-from synfer_core.stimuli.align import Detect, Matrix, Move
+from synfer_core.stimuli.align import Matrix, Move, Points
 from synfer_core.stimuli.luminance import Luminance, Region, luma
 from synfer_core.stimuli.masks import Alpha
 from synfer_core.stimuli.spec import Crop, Level, Target, Treatment, refusal
@@ -89,18 +89,18 @@ class Frame:
     move: Move | None
 
     @classmethod
-    def of(cls, neutral: Pixels, treatment: Treatment, detect: Detect | None) -> Self:
+    def of(cls, neutral: Pixels, treatment: Treatment, eyes: Points | None) -> Self:
         """The frame of a person.
 
         Args:
             neutral: The neutral image (S, S, 3).
             treatment: What is asked for.
-            detect: Finds faces; None moves nothing.
+            eyes: Where they are on it, see `align.find_move`; None moves nothing.
 
         Raises:
-            ImageError: There are no eyes to align, or no outline to cut out.
+            ImageError: The eyes are not apart, or there is no outline to cut out.
         """
-        move = align.find_move(neutral, detect) if detect else None
+        move = None if eyes is None else align.find_move(eyes, len(neutral))
         matrix = move.matrix if move else None
         cut_out = treatment.fill is not None and treatment.crop != "oval"
         shown = align.aligned(neutral, matrix, len(neutral))

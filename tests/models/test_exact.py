@@ -9,10 +9,12 @@ from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facekit import Identity, draw_identity, identity_code
 from synfer_core.facekit.camera import gaze_of, pose_points, rotation
 from synfer_core.facekit.renderer import Renderer
+from synfer_core.faces.landmarks import shared_landmarker
 from synfer_core.models.backbone import Generation
 from synfer_core.models.exact import ExactBackbone, person_of, scene_of
 from synfer_core.report import Pixels
 from synfer_core.request import Recipe
+from tests.faces.photo import needs_landmarker
 
 SIZE = 64
 
@@ -173,3 +175,17 @@ def test_the_whole_head_is_in_the_picture(backbone: ExactBackbone) -> None:
 
     assert border(framing="face") > 0.3, "hair is cut off at the top"
     assert border(framing="head") == 0
+
+
+@needs_landmarker
+def test_its_eyes_are_where_mediapipe_sees_them(backbone: ExactBackbone) -> None:
+    for seed in range(4):
+        recipe = Recipe.parse(
+            {"identity_seed": seed, "seed": 1, "size": 256, "backbone": "facekit"}
+        )
+        *_, made = backbone.stream(recipe)
+        assert isinstance(made, Generation)
+        seen = shared_landmarker().detect(made.image)[0].eyes
+        known = backbone.eyes(recipe)
+        assert known[0, 0] < known[1, 0], "left in the image first"
+        np.testing.assert_allclose(known, seen, atol=4)

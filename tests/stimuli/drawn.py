@@ -14,7 +14,7 @@ from synfer_core.facs import AU_SLOTS, EXPRESSIONS, to_slots
 from synfer_core.models.backbone import Capabilities
 from synfer_core.report import AttentionMaps, AUReading, Label, Pixels, Result
 from synfer_core.request import Recipe
-from synfer_core.stimuli.align import Detect
+from synfer_core.stimuli.align import Detect, eyes_seen
 from synfer_core.stimuli.drift import IdentityGauge
 from synfer_core.stimuli.tools import Tools
 
@@ -88,4 +88,5 @@ TOOLS = Tools(
 def tools(*, detect: Detect | None = None, threshold: float | None = None) -> Tools:
     """Everything is drawn; with a threshold people are told apart too."""
     gauge = IdentityGauge(mean_colours, "colours", threshold) if threshold is not None else None
-    return replace(TOOLS, detect=detect, identity=gauge)
+    eyes = None if detect is None else lambda _, image: eyes_seen(image, detect)
+    return replace(TOOLS, eyes=eyes, identity=gauge)

@@ -7,7 +7,7 @@ import pytest
 from synfer_core.errors import ImageError
 from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X, EYES_Y
 from synfer_core.report import Pixels
-from synfer_core.stimuli.align import aligned, find_move
+from synfer_core.stimuli.align import aligned, eyes_seen, find_move
 from tests.stimuli.drawn import EYES, SIZE, find_eyes
 
 
@@ -34,7 +34,7 @@ def centres(image: Pixels) -> list[tuple[float, float]]:
 @pytest.mark.parametrize("size", [SIZE, 100])
 def test_the_eyes_end_level_and_in_their_places(size: int) -> None:
     image = marked()
-    move = find_move(image, find_eyes)
+    move = find_move(eyes_seen(image, find_eyes), len(image))
     assert move.tilt == pytest.approx(np.degrees(np.arctan2(-2, 22)), abs=0.01)
     assert move.shift > 0.5
     left, right = centres(aligned(image, move.matrix, size))
@@ -48,5 +48,7 @@ def test_nothing_is_moved_without_a_matrix() -> None:
 
 def test_a_face_without_eyes_is_named() -> None:
     with pytest.raises(ImageError) as caught:
-        find_move(marked(), lambda _: ())
+        eyes_seen(marked(), lambda _: ())
     assert caught.value.field == "treatment.align"
+    with pytest.raises(ImageError, match="no eyes"):
+        find_move(np.full((2, 2), 30, np.float32), SIZE)
