@@ -160,3 +160,15 @@ def test_sheet_shows_24_people(monkeypatch: pytest.MonkeyPatch) -> None:
     data = facekit.sheet(Flat(), 64, lambda one, total: done.append(total))
     assert data[:2] == b"\xff\xd8"
     assert done == [24] * 24
+
+
+def test_units_to_which_the_reader_never_answers_are_told_apart() -> None:
+    rising = np.tile(np.arange(6.0) / 10, (2, 2, 1))
+    rising[:, 1] = -1e-7 * np.arange(6.0)
+    ramps = Ramps(np.arange(2), (12, 9), rising)
+    assert ramps.answered.tolist() == [True, False]
+    checks = {check.name: check.value.value for check in ramps.checks(draws=20)}
+    assert checks["blendshapes: least of the units"] == pytest.approx(-1)
+    assert checks["blendshapes: least of those that answer"] == pytest.approx(1)
+    named = Named(np.arange(2), np.zeros(2, np.int64), np.zeros(2, np.int64))
+    assert Seen(Plan(2, 2), named, ramps, {}, draws=20).to_dict()["silent_units"] == [9]
