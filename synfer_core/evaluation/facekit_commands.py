@@ -75,8 +75,9 @@ def _facekit(args: argparse.Namespace) -> int:
 
     renderer, reader = Renderer.load(args.pack), PhotoReader.load()
     plan = facekit.Plan(args.people, args.ramp_people, args.size)
+    source = _source(renderer, reader)  # before the work: a checkout may move meanwhile
     found = facekit.measure(renderer, shared_landmarker(), reader, plan, options.progress())
-    seen = facekit.Seen(plan, *found, _source(renderer, reader))
+    seen = facekit.Seen(plan, *found, source)
     options.write_json(args.json, seen.to_dict())
     if args.sheet:
         write_whole(args.sheet, facekit.sheet(renderer, SHEET_SIZE, options.progress()))
