@@ -294,3 +294,10 @@ def test_a_scene_says_what_is_allowed() -> None:
     assert Recipe.parse({"scene": {"background": "#0A0B0C"}}).scene == SceneOptions(
         background="#0a0b0c"
     )
+
+
+@pytest.mark.parametrize("size", [63, 1025])
+def test_a_size_out_of_range_names_the_range(size: int) -> None:
+    with pytest.raises(RequestError) as caught:
+        Recipe.parse({"size": size})
+    assert (caught.value.field, caught.value.allowed) == ("size", "64 to 1024")

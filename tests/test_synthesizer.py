@@ -108,14 +108,18 @@ def test_an_unknown_backbone_is_refused(synthesizer: Synthesizer) -> None:
 
 
 def test_another_size_is_refused(synthesizer: Synthesizer) -> None:
-    with pytest.raises(UnsupportedError, match=r"size: .*64"):
+    with pytest.raises(UnsupportedError, match=r"size: Diffusion makes no 512 px") as caught:
         synthesizer.generate(Recipe(size=512))
+    assert caught.value.allowed == "64"
+    exact = synthesizer.check(Recipe(backbone="facekit", size=1024))
+    assert exact.size == 1024
+    assert synthesizer.capabilities["facekit"].size_range == (64, 1024)
 
 
 def test_a_scene_is_refused_by_name_where_pictures_are_not_rendered(
     synthesizer: Synthesizer,
 ) -> None:
-    with pytest.raises(UnsupportedError, match=r"scene.yaw: Built-in.*facekit"):
+    with pytest.raises(UnsupportedError, match=r"scene.yaw: Diffusion.*facekit"):
         synthesizer.check(Recipe.parse({"scene": {"hair": False, "yaw": 10}}))
 
 

@@ -19,7 +19,7 @@ from app.settings import Settings
 from app.ui import grids
 from app.ui.grids import Grids, form_of, grid_of
 from app.ui.grids_form import CHOICES, LAYOUTS, form_html, stage_html
-from synfer_core.errors import ModelError, RequestError
+from synfer_core.errors import ModelError, RequestError, UnsupportedError
 from synfer_core.grids.axis import KINDS
 from synfer_core.grids.sheet import read_grid
 from synfer_core.models.builtin import BuiltinModel
@@ -78,6 +78,16 @@ def test_what_is_wrong_in_the_form_is_named(change: dict[str, Any], field: str) 
     assert caught.value.field == field
     with pytest.raises(RequestError):
         grid_of(None, BACKBONES)
+
+
+def test_an_axis_along_which_the_engine_changes_nothing_is_refused() -> None:
+    controls = {**BASE.controls, "backbone": "plain"}
+    axis = {"kind": "guidance.au", "values": "1, 4", "unit": "", "intensity": ""}
+    form = {**SMALL, "base": {"panel": BASE.panel, "controls": controls}, "columns": axis}
+    with pytest.raises(UnsupportedError, match="has no guidance") as caught:
+        grid_of(form, BACKBONES)
+    assert caught.value.field == "columns.kind"
+    assert grid_of({**form, "columns": SMALL["columns"]}, BACKBONES).base.backbone == "plain"
 
 
 def test_the_markup_is_whole_and_offers_every_kind() -> None:

@@ -181,6 +181,19 @@ def test_the_first_form_shows_the_studios_first_face(tab: Morphs) -> None:
     assert notice["field"] == "seed"
 
 
+def test_what_an_engine_cannot_use_waits_for_one_that_can(tab: Morphs) -> None:
+    panel, controls = first_forms(tab.synthesizer)
+    start = first((panel, {**controls, "steps": 7}), tab)
+    frame = continuum_of(start).frame(1.0)
+    assert (frame.backbone, frame.size, frame.steps) == ("facekit", 512, 20)
+    changed, _ = tab.change({**start, "engine": {"backbone": "builtin", "size": None}})
+    frame = continuum_of(changed).frame(1.0)
+    assert (frame.backbone, frame.size, frame.steps) == ("builtin", None, 7)
+    again, _ = tab.change({**changed, "engine": {"backbone": "facekit", "size": 256}})
+    assert json.loads(again["recipe"])["size"] == 256
+    assert json.loads(changed["recipe"])["backbone"] == "builtin", "the engine is named"
+
+
 class TestInABrowser:
     pytestmark = IN_A_BROWSER
 

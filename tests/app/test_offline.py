@@ -75,7 +75,8 @@ def small(page: sync_api.Page, place: str) -> None:
 
 def natural_size(page: sync_api.Page, selector: str) -> list[float]:
     """Pixels of a picture's file, and of its place on the page."""
-    look = "(img) => [img.naturalWidth, img.getBoundingClientRect().width]"
+    size = "[img.naturalWidth, img.getBoundingClientRect().width]"
+    look = f"async (img) => {{ await img.decode(); return {size}; }}"
     return list(page.locator(selector).first.evaluate(look))
 
 
