@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synfer_core.errors import ImageError, RequestError, SynferError
 from synfer_core.facs import EXPRESSIONS, format_facs
@@ -89,6 +89,25 @@ def action_units(terms: list[str]) -> dict[str, float]:
                 f"cannot read {term[:40]!r}", field="--au", allowed="AU12=4 with 0 to 5"
             ) from error
     return aus
+
+
+def scene_values(terms: list[str]) -> dict[str, Any]:
+    """Fields of a recipe's scene given as terms such as ``yaw=10`` or ``hair=false``.
+
+    Raises:
+        RequestError: A term cannot be read, or a name comes twice.
+    """
+    values: dict[str, Any] = {}
+    for term in terms:
+        name, equals, value = term.partition("=")
+        if not equals or not value:
+            raise RequestError(
+                f"cannot read {term[:40]!r}", field="--scene", allowed="such as yaw=10"
+            )
+        if name in values:
+            raise RequestError("comes twice", field=f"scene.{name}", allowed="each field once")
+        values[name] = {"true": True, "false": False}.get(value, value)
+    return values
 
 
 def check_png(out: Path) -> None:

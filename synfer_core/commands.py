@@ -20,6 +20,7 @@ from synfer_core.command_parts import (
     json_bytes,
     load,
     print_summary,
+    scene_values,
     source_of,
     wanted_marking,
 )
@@ -52,6 +53,7 @@ GENERATE_EXAMPLES = """examples:
   synfer generate --au AU12=4 --au AUL2=1.5 --identity-seed 7 --out wry.png --report wry.json
   synfer generate --text "a man" --expression fear --enrich --out fear.png
   synfer generate --backbone sd15=models/sd15,face=models/ip-adapter --face photo.jpg --out f.png
+  synfer generate --backbone facekit --scene yaw=15 --scene background=#808080 --out turned.png
   synfer generate --recipe recipe.json --out face.png --no-watermark
   synfer generate --batch recipes.jsonl --out faces/"""
 
@@ -131,6 +133,14 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"how much --face counts beside the words, 0 to 2 ({USUAL_IDENTITY_SCALE:g})",
     )
+    group.add_argument(
+        "--scene",
+        action="append",
+        metavar="NAME=VALUE",
+        help="of exact renders (--backbone facekit): yaw=10, gaze_yaw=0, light=studio, "
+        "light_side=left, background=#808080 or transparent, framing=head, glasses=none, "
+        "hair=false and the like",
+    )
     group.add_argument("--steps", type=int, help="denoising steps")
     group.add_argument("--size", type=int, help="pixels on a side")
 
@@ -179,7 +189,7 @@ def _generate_batch(args: argparse.Namespace) -> int:
         # In a batch each line names its own backbone.
         args.backbone = None
     given = [name for field, name in OPTIONS.items() if getattr(args, field) is not None]
-    given += [f"--{name}" for name in ("au", "report", "enrich") if getattr(args, name)]
+    given += [f"--{name}" for name in ("au", "scene", "report", "enrich") if getattr(args, name)]
     if given:
         allowed = "--out, --models, --backbone NAME=WHERE, --no-watermark, --label"
         raise RequestError("does not go with --batch", field=given[0], allowed=allowed)
@@ -202,6 +212,8 @@ def _recipe_values(args: argparse.Namespace) -> dict[str, Any]:
     values |= {f: getattr(args, f) for f in OPTIONS if getattr(args, f) is not None}
     if args.au:
         values["aus"] = action_units(args.au)
+    if args.scene:
+        values["scene"] = {**(values.get("scene") or {}), **scene_values(args.scene)}
     if args.identity_image is not None:
         values["identity_image"] = _portrait(args.identity_image)
     return values

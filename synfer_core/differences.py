@@ -37,6 +37,18 @@ _NAMES = {
     "scheduler": "Sampler",
     "steps": "Steps",
     "size": "Size",
+    "scene.yaw": "Head turned",
+    "scene.pitch": "Head raised",
+    "scene.roll": "Head tilted",
+    "scene.gaze_yaw": "Gaze, to the side",
+    "scene.gaze_pitch": "Gaze, upwards",
+    "scene.light": "Light",
+    "scene.light_side": "Light from",
+    "scene.background": "Background",
+    "scene.framing": "Framing",
+    "scene.glasses": "Glasses",
+    "scene.hair": "Hair",
+    "scene.beard": "Beard",
     "backbone": "Made by",
     "reference": "Face it started from",
     "reference_aus": "What that face shows",
@@ -84,7 +96,7 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
     fields = recipe.model_dump(exclude_none=True, exclude={"version", "aus", "facs"})
     flat: dict[str, Any] = {}
     for name, value in fields.items():
-        if name in ("guidance", "semantic"):
+        if name in ("guidance", "semantic", "scene"):
             flat |= {f"{name}.{part}": inner for part, inner in value.items()}
         elif value != "":
             flat[name] = value

@@ -23,10 +23,12 @@ class Draft:
     Attributes:
         recipe: What made it.
         image: (H, W, 3) uint8.
+        alpha: See `report.Result`.
     """
 
     recipe: Recipe
     image: Pixels
+    alpha: Pixels | None = None
 
 
 def draft_of(recipe: Recipe) -> Recipe:

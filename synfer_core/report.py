@@ -263,7 +263,8 @@ class Result:
 
     Attributes:
         recipe: The recipe, with the weights' hash filled in.
-        image: (H, W, 3) uint8, as it was made: marks go onto what is exported.
+        image: (H, W, 3) uint8, as it was made: marks go onto what is exported. Where there is
+            alpha, as it looks on white.
         label: FERAnno's calibrated label, where the model has FERAnno.
         readings: AU readings, one a reader.
         attention: Maps of the denoising that made the image.
@@ -273,6 +274,8 @@ class Result:
         verdict: What the experts say of the expression that the recipe names.
         reconstruction_psnr: How well inversion brought the recipe's reference back, unedited, in
             dB; None without a reference.
+        alpha: (H, W) uint8, how much of each pixel the person covers; None where the picture has
+            its background.
     """
 
     recipe: Recipe
@@ -285,6 +288,7 @@ class Result:
     guidance_curve: tuple[GuidancePoint, ...] = ()
     verdict: Verdict | None = None
     reconstruction_psnr: float | None = None
+    alpha: Pixels | None = None
 
     @property
     def image_sha256(self) -> str:
@@ -309,7 +313,7 @@ class Result:
 
     def export(self, marking: Marking = _MARKED) -> Export:
         """The image as it leaves the program: marked, and with its origin."""
-        return Export.of(self.image, self.recipe, marking)
+        return Export.of(self.image, self.recipe, marking, self.alpha)
 
     def to_png(self, marking: Marking = _MARKED) -> bytes:
         """The marked image as PNG with recipe and origin in its metadata."""

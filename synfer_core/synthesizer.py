@@ -150,7 +150,7 @@ class Synthesizer:
             )
         recipe = backbone.check(draft_of(recipe))
         for item in backbone.draft(recipe):
-            yield item if isinstance(item, Progress) else Draft(recipe, item.image)
+            yield item if isinstance(item, Progress) else Draft(recipe, item.image, item.alpha)
 
     def annotate(self, image: Pixels, label: Expression | None = None) -> Annotation:
         """Read label, AUs and attention off an image (H, W, 3) uint8.
@@ -289,4 +289,5 @@ def _result(
         verdict=readings.verdict,
         guidance_curve=made.guidance_curve,
         reconstruction_psnr=made.reconstruction_psnr,
+        alpha=made.alpha,
     )

@@ -36,3 +36,12 @@ def test_facs_strings_and_units_are_one_and_codes_are_told_apart() -> None:
     found = differing({}, {"reference": "sample:ada", "keep": 0.5, "reference_aus": {"AU4": 1}})
     assert found["Face it started from"] == (ABSENT, "sample:ada")
     assert found["What that face shows"] == (ABSENT, "AU4 1")
+
+
+def test_scenes_are_compared_field_by_field() -> None:
+    found = differing({"scene": {"yaw": 10, "hair": False}}, {"scene": {"background": "#808080"}})
+    assert found == {
+        "Head turned": ("10", ABSENT),
+        "Background": (ABSENT, "#808080"),
+        "Hair": ("no", ABSENT),
+    }

@@ -17,8 +17,13 @@ WHOLE: tuple[Kind, ...] = ("identity_seed", "seed", "steps")
 NUMBERS: tuple[Kind, ...] = (
     *("intensity", "guidance.au", "guidance.text"),
     *("guidance.semantic", "au_scale"),
+    *("scene.yaw", "scene.pitch", "scene.roll", "scene.gaze_yaw", "scene.gaze_pitch"),
 )
 """Kinds whose values are typed as numbers."""
+
+
+_DEGREES = "Degrees, of exact 3D faces"
+_LEFT = f"{_DEGREES}, towards the subject's left"
 
 
 class Choice(NamedTuple):
@@ -47,6 +52,11 @@ CHOICES: Mapping[Kind, Choice] = MappingProxyType(
         ),
         "au_scale": Choice("AU scale", "0 is off; at most 2.", "0, 0.5, 1, 1.5, 2"),
         "steps": Choice("Steps", "1 to 100.", "5, 10, 20, 40"),
+        "scene.yaw": Choice("Head turned", f"{_LEFT}; at most 40.", "-30, -15, 0, 15, 30"),
+        "scene.pitch": Choice("Head raised", f"{_DEGREES}; at most 20.", "-15, 0, 15"),
+        "scene.roll": Choice("Head tilted", f"{_DEGREES}; at most 20.", "-15, 0, 15"),
+        "scene.gaze_yaw": Choice("Gaze to the side", f"{_LEFT}; at most 25.", "-20, 0, 20"),
+        "scene.gaze_pitch": Choice("Gaze upwards", f"{_DEGREES}; at most 20.", "-15, 0, 15"),
     }
 )
 

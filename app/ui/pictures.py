@@ -23,7 +23,7 @@ def data_url(data: bytes, kind: str) -> str:
 
 
 def preview_url(image: NDArray[np.uint8]) -> str:
-    """A (H, W, 3) picture as a small WebP."""
+    """A (H, W, 3) picture, or (H, W, 4) with alpha, as a small WebP."""
     return data_url(_encode(Image.fromarray(image), "WEBP", quality=82), "webp")
 
 

@@ -19,6 +19,7 @@ from app.ui.kept import kept_value
 from app.ui.label import label_html, vote_html
 from app.ui.pictures import data_url, heat_url, preview_url
 from app.ui.trust import trust_html
+from synfer_core.drafts import Draft
 from synfer_core.faces.blendshapes import ALONE
 from synfer_core.faces.second_opinion import PENDING, SecondOpinion
 from synfer_core.facs import (
@@ -26,6 +27,7 @@ from synfer_core.facs import (
     canonical_key,
     intensity_letter,
 )
+from synfer_core.provenance.export import see_through
 from synfer_core.provenance.marking import Marking
 from synfer_core.report import Annotation, AttentionMaps, AUReading, Result
 
@@ -141,10 +143,16 @@ def draft_value(snapshot: Snapshot, turn: int) -> dict[str, Any]:
     return {
         **value,
         "turn": made.turn,
-        "image": preview_url(made.draft.image),
+        "image": preview_url(_drafted(made.draft)),
+        "clear": made.draft.alpha is not None,
         "status": "Draft: letting go refines it",
         "alt": "Draft of a synthetic face",
     }
+
+
+def _drafted(draft: Draft) -> NDArray[np.uint8]:
+    """A draft's picture, with alpha where it has one."""
+    return draft.image if draft.alpha is None else see_through(draft.image, draft.alpha)
 
 
 def stopped_value(snapshot: Snapshot) -> dict[str, Any]:
@@ -162,6 +170,7 @@ def result_value(made: Made, marking: Marking = _MARKED) -> dict[str, Any]:
     return {
         "phase": "done",
         "image": data_url(result.to_png(marking), "png"),
+        "clear": result.alpha is not None,
         "file": file_name(result),
         "alt": _alt(result),
         "maps": overlay_choices(result.attention, result.recipe.action_units),

@@ -54,10 +54,11 @@ def read_bytes(path: Path) -> bytes:
         raise ImageError(f"cannot be read: {error.strerror}", field=str(path)) from error
 
 
-def decode_image(data: bytes, field: str = "image") -> NDArray[np.uint8]:
+def decode_image(data: bytes, field: str = "image", *, on_white: bool = True) -> NDArray[np.uint8]:
     """The image in the bytes of a PNG, JPEG or WebP file, upright, as (H, W, 3) RGB.
 
-    Transparent parts become white, 16-bit greys keep their upper eight bits, and the orientation
+    Transparent parts become white, or with `on_white` false keep the colours that are stored for
+    them; 16-bit greys keep their upper eight bits, and the orientation
     in the EXIF data is applied.
 
     Raises:
@@ -71,7 +72,7 @@ def decode_image(data: bytes, field: str = "image") -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             _check_shape(image, field)
             image.load()
-            return _upright(image)
+            return _upright(image, on_white)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(field, None) from error
     except _DAMAGE as error:
@@ -106,17 +107,28 @@ def _too_many_pixels(field: str, size: str | None) -> ImageError:
     )
 
 
-def _upright(image: Image.Image) -> NDArray[np.uint8]:
+def _upright(image: Image.Image, on_white: bool) -> NDArray[np.uint8]:
     turn = _TURNS.get(image.getexif().get(_ORIENTATION_TAG, 1))
-    rgb = _as_rgb(image)
+    rgb = _as_rgb(image, on_white)
     return np.array(rgb if turn is None else rgb.transpose(turn))
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def _as_rgb(image: Image.Image, on_white: bool) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow would clip 16-bit greys to white instead of scaling them.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
     layer = image.convert("RGBA")
+    if not on_white:
+        return layer.convert("RGB")
+    return _on_white(layer)
+
+
+def put_on_white(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture with alpha (H, W, 4) as `decode_image` reads it off a file (H, W, 3)."""
+    return np.array(_on_white(Image.fromarray(image)))
+
+
+def _on_white(layer: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, canonical_key
@@ -24,6 +24,18 @@ Kind = Literal[
     "guidance.semantic",
     "au_scale",
     "steps",
+    "scene.yaw",
+    "scene.pitch",
+    "scene.roll",
+    "scene.gaze_yaw",
+    "scene.gaze_pitch",
+    "scene.light",
+    "scene.light_side",
+    "scene.background",
+    "scene.framing",
+    "scene.glasses",
+    "scene.hair",
+    "scene.beard",
 ]
 KINDS: Mapping[Kind, str] = MappingProxyType(
     dict(
@@ -32,6 +44,9 @@ KINDS: Mapping[Kind, str] = MappingProxyType(
             (
                 *("intensity", "action unit", "expression", "person", "seed"),
                 *("AU guidance", "prompt guidance", "semantic guidance", "AU scale", "steps"),
+                *("head turned", "head raised", "head tilted", "gaze to the side"),
+                *("gaze upwards", "light", "light from", "background", "framing"),
+                *("glasses", "hair", "beard"),
             ),
             strict=True,
         )
@@ -45,7 +60,7 @@ MAX_VALUES = 50
 USUAL_INTENSITY = 4.0
 """Of single action units where neither their axis nor the other one says it: D, severe."""
 
-Value = StrictInt | StrictFloat | Annotated[str, Field(max_length=40)]
+Value = StrictBool | StrictInt | StrictFloat | Annotated[str, Field(max_length=40)]
 
 
 class Axis(BaseModel):
@@ -84,6 +99,8 @@ class Axis(BaseModel):
     def _name(self, value: Value) -> str:
         if self.kind == "units":
             return unit_name(str(value))
+        if isinstance(value, bool):
+            return "yes" if value else "no"
         return value if isinstance(value, str) else f"{value:.10g}"
 
     @property
@@ -148,6 +165,8 @@ def _check_value(axis: Axis, value: Value, field: str) -> None:
         raise RequestError(
             f"{value!r} is no expression", field=field, allowed=", ".join(EXPRESSIONS)
         )
+    if isinstance(value, bool) and axis.kind not in ("scene.hair", "scene.beard"):
+        raise RequestError("yes and no say nothing here", field=field, allowed="numbers or names")
     fields = {"aus": {"AU12": value}} if axis.kind == "intensity" else axis.fields(value)
     try:
         Recipe.parse({"expression": "happiness", **fields})

@@ -173,12 +173,16 @@ def _recipe(grid: Grid, row: int, column: int) -> Recipe:
         raise _of_base(error) from error
 
 
+_NESTED = ("guidance", "scene")
+"""Recipe fields with parts: an axis changes one of them and leaves the others."""
+
+
 def _merged(fields: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """The fields with a change; what says the same in another way goes."""
     for said in (("aus", "facs"), ("identity_seed", "identity_code")):
         if set(said) & set(change):
             fields = {name: value for name, value in fields.items() if name not in said}
-    parts = {n: {**fields[n], **v} for n, v in change.items() if n == "guidance"}
+    parts = {n: {**fields[n], **v} for n, v in change.items() if n in fields and n in _NESTED}
     return {**fields, **change, **parts}
 
 

@@ -17,7 +17,7 @@ from synfer_core.errors import RequestError
 from synfer_core.facs import AU_SLOTS, canonical_key, parse_facs, slots_of, validate_aus
 from synfer_core.morphs.curves import Course, Curve, Timing
 from synfer_core.request import Recipe
-from synfer_core.stimuli.spec import Specification, check_unique
+from synfer_core.stimuli.spec import Specification, check_opaque, check_unique
 
 MAX_FRAMES = 600
 MAX_FPS = 50.0
@@ -96,7 +96,7 @@ class Continuum(Specification):
                     allowed=", ".join(sorted(set(Recipe.model_fields) - set(SET_BY_FRAME))),
                 )
         with _within("recipe"):
-            Recipe.parse({**self.recipe, "facs": ""})
+            check_opaque(Recipe.parse({**self.recipe, "facs": ""}))
 
     @property
     def seconds(self) -> float:

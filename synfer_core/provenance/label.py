@@ -25,12 +25,30 @@ def draw(image: Pixels, words: str) -> Pixels:
     Returns:
         (H, W, 3) uint8.
     """
-    height, width = image.shape[:2]
+    plate = _plate(image.shape[:2], words)
+    picture = Image.fromarray(image).convert("RGBA")
+    picture.alpha_composite(plate, _corner(image.shape[:2], plate))
+    return np.array(picture.convert("RGB"))
+
+
+def covers(shape: tuple[int, ...], words: str) -> NDArray[np.bool_]:
+    """Where the plate of these words lies in an image of that height and width (H, W)."""
+    left, top = _corner(shape, _plate(shape, words))
+    inside = np.zeros(shape, bool)
+    inside[top:, left:] = True
+    return inside
+
+
+def _corner(shape: tuple[int, ...], plate: Image.Image) -> tuple[int, int]:
+    height, width = shape
+    return max(0, width - plate.width), max(0, height - plate.height)
+
+
+def _plate(shape: tuple[int, ...], words: str) -> Image.Image:
+    height, width = shape
     size = max(_LEAST, round(min(height, width) / _SHARE))
     font, pad = ImageFont.load_default(size), max(2, size // 4)
     _, top, right, bottom = font.getbbox(words)
     plate = Image.new("RGBA", (round(right) + 2 * pad, round(bottom - top) + 2 * pad), _PLATE)
     ImageDraw.Draw(plate).text((pad, pad - top), words, "white", font)
-    picture = Image.fromarray(image).convert("RGBA")
-    picture.alpha_composite(plate, (max(0, width - plate.width), max(0, height - plate.height)))
-    return np.array(picture.convert("RGB"))
+    return plate

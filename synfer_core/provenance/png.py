@@ -16,7 +16,7 @@ def to_png(image: NDArray[np.uint8], texts: Mapping[str, str]) -> bytes:
     """An image as PNG; equal input gives equal bytes.
 
     Args:
-        image: (H, W, 3) RGB or (H, W) grey, uint8.
+        image: (H, W, 3) RGB, (H, W, 4) RGB and alpha, or (H, W) grey, uint8.
         texts: Names of iTXt chunks (1 to 79 Latin-1 characters) to what stands in them, in order.
     """
     info = PngInfo()

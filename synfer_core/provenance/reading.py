@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from synfer_core.errors import RequestError
@@ -101,8 +103,17 @@ def read(data: bytes, field: str = "image") -> Provenance:
         recipe_error=error,
         recipe_sha256=None if text is None else metadata.text_sha256(text),
         pixels_sha256=pixels_sha256(pixels),
-        watermark=watermark.find(pixels),
+        watermark=_mark(data, pixels),
     )
+
+
+def _mark(data: bytes, pixels: NDArray[np.uint8]) -> Finding:
+    """The watermark: in the picture as it is seen, or in the colours that it stores."""
+    found = watermark.find(pixels)
+    if found.found:
+        return found
+    stored = decode_image(data, on_white=False)
+    return found if np.array_equal(stored, pixels) else watermark.find(stored)
 
 
 def _recipe(text: str | None) -> tuple[Recipe | None, str | None]:

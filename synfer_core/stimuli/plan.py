@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -93,7 +94,15 @@ def _rows(spec: StimulusSet) -> Iterator[dict[str, Any]]:
 def _recipe(spec: StimulusSet, person: Person, units: Mapping[str, Any]) -> Recipe:
     """No class phrase: its words would not grow with the intensity."""
     words = ", ".join(part for part in (spec.recipe.get("text", ""), person.text) if part)
-    return Recipe.parse({**spec.recipe, "text": words, "identity_seed": person.seed, **units})
+    own = {} if spec.same_scene else {"seed": scene_seed(spec.recipe.get("seed", 0), person.seed)}
+    who = {"text": words, "identity_seed": person.seed}
+    return Recipe.parse({**spec.recipe, **own, **who, **units})
+
+
+def scene_seed(shared: int, person: int) -> int:
+    """The seed of one person's own scene, from the set's seed and the person's."""
+    digest = hashlib.sha256(f"{shared} {person}".encode()).digest()
+    return int.from_bytes(digest[:4])
 
 
 def _fields(index: int, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from synfer_core.facekit.demographics import (
 )
 from synfer_core.facs import MAX_INTENSITY, PROTOTYPES, Expression, canonical_key, parse_facs
 from synfer_core.files import read_text_bytes
-from synfer_core.request import Recipe, Seed, Text
+from synfer_core.request import BACKGROUND_KINDS, TRANSPARENT, Recipe, Seed, Text
 
 MAX_IMAGES = 10_000
 TEMPLATE = "{subject:03d}_{expression}_{intensity:03d}_{view}.png"
@@ -273,6 +273,9 @@ class StimulusSet(Specification):
         step: Width of the intensity steps in per cent; they end at 100.
         intensities: The steps themselves, in place of `step`.
         recipe: Recipe fields that all images share; not `SET_BY_PLAN`.
+        same_scene: All people stand in the scene that the recipe's seed draws: pose, gaze, light,
+            camera, background and clothes. Without, each person has a scene of their own, the same
+            in all their images.
         treatment: What is done to the images.
         files: How they are called.
         about: For the data sheet.
@@ -288,6 +291,7 @@ class StimulusSet(Specification):
     step: int = 10
     intensities: tuple[Annotated[int, Field(ge=1, le=100, strict=True)], ...] | None = None
     recipe: Mapping[str, Any] = Field(default_factory=dict)
+    same_scene: bool = Field(True, strict=True)
     treatment: Treatment = Treatment()
     files: Files = Files()
     about: About = About()
@@ -424,10 +428,24 @@ def _check_shared(recipe: Mapping[str, Any]) -> None:
                 allowed=", ".join(sorted(set(Recipe.model_fields) - set(SET_BY_PLAN))),
             )
     try:
-        Recipe.parse(recipe)
+        check_opaque(Recipe.parse(recipe))
     except RequestError as error:
         field = f"recipe.{error.field}"
         raise RequestError(error.message, field=field, allowed=error.allowed) from error
+
+
+def check_opaque(recipe: Recipe) -> None:
+    """Refuse a see-through background for images that are treated or set in motion.
+
+    Raises:
+        RequestError: The recipe's scene has one.
+    """
+    if recipe.scene is not None and recipe.scene.background == TRANSPARENT:
+        raise RequestError(
+            "these images have no alpha",
+            field="scene.background",
+            allowed=f"{', '.join(BACKGROUND_KINDS)}, or a colour as #rrggbb",
+        )
 
 
 def refusal(error: ValidationError, model: type[BaseModel]) -> RequestError:

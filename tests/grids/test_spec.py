@@ -125,3 +125,30 @@ def test_the_limit_is_in_the_error_and_unknown_units_stay_unsupported() -> None:
         Grid.parse({"rows": {"kind": "units", "values": ["AU11"]}, "columns": SEEDS})
     with pytest.raises(RequestError):
         Grid.parse([])
+
+
+def test_axes_over_the_scene_change_one_field_of_it() -> None:
+    grid = Grid.parse(
+        {
+            "base": {"backbone": "facekit", "scene": {"background": "#808080"}},
+            "rows": {"kind": "scene.yaw", "values": [-20, 0, 20]},
+            "columns": {"kind": "scene.hair", "values": [True, False]},
+        }
+    )
+    scenes = [cell.recipe.scene for cell in grid.cells]
+    assert [(s.yaw, s.hair) for s in scenes if s] == [
+        *((-20, True), (-20, False), (0, True), (0, False), (20, True), (20, False))
+    ]
+    assert {s.background for s in scenes if s} == {"#808080"}
+    assert grid.name(grid.cells[1]) == "head turned -20, hair no"
+    assert Grid.parse_text(grid.to_json().encode()) == grid
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("scene.yaw", 41), ("scene.light", "sun"), ("steps", True), ("guidance.au", True)],
+)
+def test_values_of_the_scene_are_checked(kind: str, value: object) -> None:
+    with pytest.raises(RequestError) as caught:
+        Grid.parse({"rows": {"kind": kind, "values": [value]}, "columns": SEEDS})
+    assert caught.value.field == "rows.values"

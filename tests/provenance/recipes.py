@@ -35,6 +35,18 @@ SEMANTIC = some(
     fade=st.booleans(),
 )
 GUIDANCE = some(text=st.floats(1, 15), au=st.floats(1, 15), semantic=st.floats(0, 10))
+SCENE = some(
+    yaw=st.floats(-40, 40),
+    pitch=st.floats(-20, 20),
+    roll=st.floats(-20, 20),
+    light=st.sampled_from(["studio", "side light"]),
+    light_side=st.sampled_from(["left", "right"]),
+    background=st.sampled_from(["wall", "transparent", "#0a0b0c"]),
+    framing=st.sampled_from(["face", "head"]),
+    glasses=st.sampled_from(["none", "round"]),
+    hair=st.booleans(),
+    beard=st.booleans(),
+)
 USUAL = some(
     version=st.just(1),
     backbone=st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
@@ -45,6 +57,7 @@ USUAL = some(
     scheduler=st.sampled_from(["ddim", "dpm++"]),
     seed=SEEDS,
     size=st.integers(64, 1024),
+    scene=SCENE,
     weights_sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
 )
 FACS = st.lists(st.sampled_from(["6C", "L12D", "25B", "4E"]), unique=True).map("+".join)

@@ -4,6 +4,7 @@ import pytest
 
 from synfer_core.conditioning import sets_aus
 from synfer_core.errors import RequestError
+from synfer_core.request import SceneOptions
 from synfer_core.stimuli.plan import NEUTRAL, Plan, scaled
 from synfer_core.stimuli.spec import StimulusSet
 
@@ -53,3 +54,21 @@ def test_names_must_tell_images_apart() -> None:
     with pytest.raises(RequestError) as caught:
         plan(files={"template": "{subject}_{expression}.png"})
     assert caught.value.field == "files.template"
+
+
+def test_all_people_stand_in_one_scene_unless_each_has_their_own() -> None:
+    recipe = {"seed": 9, "scene": {"background": "#808080"}}
+    assert {s.recipe.seed for s in plan(recipe=recipe).stimuli} == {9}
+    own = plan(recipe=recipe, same_scene=False).stimuli
+    by_person = {s.recipe.identity_seed: {t.recipe.seed for t in own
+                 if t.subject == s.subject} for s in own}  # fmt: skip
+    assert all(len(seeds) == 1 for seeds in by_person.values())
+    assert by_person[5] != by_person[6]
+    assert {s.recipe.scene for s in own} == {SceneOptions(background="#808080")}
+
+
+def test_images_without_alpha_have_no_transparent_background() -> None:
+    with pytest.raises(RequestError) as caught:
+        plan(recipe={"scene": {"background": "transparent"}})
+    assert caught.value.field == "recipe.scene.background"
+    assert "#rrggbb" in (caught.value.allowed or "")
