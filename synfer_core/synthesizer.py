@@ -115,7 +115,8 @@ class Synthesizer:
         the built-in one is then asked only where it votes.
         """
         notes: tuple[str, ...] = ()
-        if not backbone.capabilities.aligned:
+        whole_head = recipe.scene is not None and recipe.scene.framing == "head"
+        if whole_head or not backbone.capabilities.aligned:
             size = self.backbones["builtin"].capabilities.image_size
             try:
                 face, notes = prepare(image, size)
