@@ -18,6 +18,7 @@ from synfer_core.facekit.action_units import by_side, label_lips_part, shape_wei
 from synfer_core.facekit.camera import Gaze, View
 from synfer_core.facekit.cutout import alpha_of, behind, is_cut_out, put_on, separated
 from synfer_core.facekit.derive import Array, load_derived
+from synfer_core.facekit.flow import Flow, Layers, flow_between
 from synfer_core.facekit.head import HeadModel
 from synfer_core.facekit.jit import jit
 from synfer_core.facekit.kept import Kept
@@ -153,16 +154,9 @@ class Renderer:
         Raises:
             RequestError: The size is out of range.
         """
-        if not SIZES[0] <= size <= SIZES[1]:
-            raise RequestError(
-                f"{size} is out of range", field="size", allowed=f"{SIZES[0]} to {SIZES[1]}"
-            )
+        check_size(size)
         large = size * _SUPERSAMPLE
-        person = self._people.get(scene.identity, _detail(large))
-        stage = self._stages.get(
-            key_of(scene, size),
-            lambda: Staging.build(self.head, person, scene, size, _SUPERSAMPLE),
-        )
+        person, stage = self._staged(scene, size)
         shape = self._geometry(scene, person, stage)
         surface, depth = self._rasterise(shape, large)
         shadows = ShadowMaps.cast(self.head, shape.points, stage.shadows)
@@ -181,6 +175,39 @@ class Renderer:
         own, cover = separated(picture, clear, size)
         image = develop(own, replace(scene.look, blur=0.0), tone, stage.grain)
         return put_on(image, cover, behind(scene.background)), alpha_of(cover)
+
+    def flow(self, scene: Scene, reference: Scene, size: int) -> Flow:
+        """Where each pixel of a scene's picture lies in the picture of a reference.
+
+        Args:
+            scene: What the picture shows.
+            reference: The same person in the same scene, with other action units.
+            size: Pixels on a side of both pictures, 32 to 1024.
+
+        Raises:
+            RequestError: The size is out of range, or the scenes differ in more than action units.
+        """
+        check_size(size)
+        if key_of(scene, size) != key_of(reference, size):
+            raise RequestError(
+                "shows another person or scene", field="reference", allowed="other AUs alone"
+            )
+        shown, behind_it = (self._layers(one, size) for one in (scene, reference))
+        return flow_between(shown, behind_it, _SUPERSAMPLE)
+
+    def _layers(self, scene: Scene, size: int) -> Layers:
+        """What the scene's picture shows where, drawn as large as `render` does."""
+        person, stage = self._staged(scene, size)
+        shape = self._geometry(scene, person, stage)
+        surface, depth = self._rasterise(shape, size * _SUPERSAMPLE)
+        clear = np.ones_like(depth)
+        image = np.zeros((*depth.shape, 3), np.float32)
+        canvas = Canvas(image, depth.copy(), shape.view, np.ones(3, np.float32), clear)
+        if scene.styling.glasses != "none":
+            draw_glasses(canvas, scene, self.head, person.points)
+        if stage.hair is not None:
+            draw_hair(canvas, scene, stage.hair, 1.0)
+        return Layers(surface, depth, shape.view.project(shape.points), clear < 0.5)
 
     def forget(self) -> None:
         """Drop the persons and scenes that are kept; the next pictures are made from nothing."""
@@ -233,6 +260,15 @@ class Renderer:
         for lids, shut in zip(person.lids, closed, strict=True):
             lids.close(points, shut)
         return points
+
+    def _staged(self, scene: Scene, size: int) -> tuple[Person, Staging]:
+        """The scene's person, and what its expressions share; kept from the last scenes."""
+        person = self._people.get(scene.identity, _detail(size * _SUPERSAMPLE))
+        stage = self._stages.get(
+            key_of(scene, size),
+            lambda: Staging.build(self.head, person, scene, size, _SUPERSAMPLE),
+        )
+        return person, stage
 
     def _geometry(self, scene: Scene, person: Person, stage: Staging) -> _Geometry:
         view = stage.view
@@ -320,6 +356,18 @@ class Renderer:
             draw_beard(canvas, scene, person.beard, roots + turned, shaded.irradiance)
         if scene.styling.glasses != "none":
             draw_glasses(canvas, scene, self.head, person.points)
+
+
+def check_size(size: int) -> None:
+    """Make sure that a picture of that size can be rendered.
+
+    Raises:
+        RequestError: It is out of range.
+    """
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise RequestError(
+            f"{size} is out of range", field="size", allowed=f"{SIZES[0]} to {SIZES[1]}"
+        )
 
 
 def _detail(size: int) -> float:
