@@ -6,9 +6,8 @@ made for it or kept from another expression.
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, is_dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -28,10 +27,31 @@ _OF_THE_FACE = ("aus", "expression")
 
 def key_of(scene: Scene, size: int) -> bytes:
     """What tells scenes apart but for the face's expression."""
-    shared: Mapping[str, object] = {
-        name: value for name, value in vars(scene).items() if name not in _OF_THE_FACE
-    }
-    return sha256(pickle.dumps((size, shared))).digest()
+    shared = [value for name, value in vars(scene).items() if name not in _OF_THE_FACE]
+    digest = sha256()
+    for part in _parts((size, *shared)):
+        digest.update(part)
+        digest.update(b"\0")
+    return digest.digest()
+
+
+def _parts(value: object) -> Iterator[bytes]:
+    """The numbers and words of nested values, as bytes in order."""
+    if is_dataclass(value):
+        yield type(value).__name__.encode()
+        for inner in vars(value).values():
+            yield from _parts(inner)
+    elif isinstance(value, tuple):
+        yield str(len(value)).encode()
+        for inner in value:
+            yield from _parts(inner)
+    elif isinstance(value, np.ndarray):
+        yield f"{value.dtype} {value.shape}".encode()
+        yield value.tobytes()
+    elif value is None or isinstance(value, bool | int | float | str | np.number):
+        yield repr(value).encode()
+    else:
+        raise TypeError(f"a scene holds no {type(value).__name__}")
 
 
 @dataclass(frozen=True, eq=False)
