@@ -16,10 +16,9 @@ Floats = NDArray[np.float32]
 _PIVOT = (0.0, -5.0, -1.0)
 _NECK_LOW, _NECK_SPAN = -15.5, 7.5  # below it the bust stays, above it the head turns
 _REST_PITCH = -6.5  # degrees by which the model's neutral head is tipped back
-_GAZE_REST = 0.12  # how far below the camera the iris is drawn: lids of the model lie low
-_DIVERGENCE = 0.035  # undoes the inward look of eyes turned about their geometric centre
-_AHEAD = np.array([0.0, -np.sin(np.deg2rad(_REST_PITCH)), np.cos(np.deg2rad(_REST_PITCH))])
-"""Where a person holding the head straight faces, in the model's coordinates."""
+_DIVERGENCE = 0.035  # the pupil's axis points outwards of the line of sight (angle kappa)
+REST_ELEVATION = 6.5
+"""Degrees by which eyes look up in the model's head when a head held straight looks ahead."""
 
 
 def rotation(pose: Pose) -> Floats:
@@ -124,28 +123,28 @@ def view_of(pose: Pose, camera: Camera, eyes: Floats, mouth: Floats, size: int) 
 
 @dataclass(frozen=True, eq=False)
 class Gaze:
-    """Unit look directions (left, right) in the world, and elevation in the model's head, degrees,
-    which the lids follow: above 0 for a head held straight."""
+    """Unit look directions (left, right) in the world, and elevation in the head, degrees, which
+    the lids follow: 0 for a head held straight that looks ahead."""
 
     directions: Floats
     elevation: float
 
 
 def gaze_of(scene: Scene, turn: Floats, eyes: Floats) -> Gaze:
-    """Eyes look at the gaze target, drawn towards where the head points, or as they are held.
+    """Eyes look at the gaze target, or as they are held, whichever way the head points.
+
+    At (0, 0) they look into the camera.
 
     Args:
         eyes: Middle between the person's eyes, unposed (3,).
     """
     x, y = np.sin(np.deg2rad(scene.gaze))
-    target = np.array([x, y, 1.0])
-    ahead = 0.6 * target / np.linalg.norm(target) + 0.4 * turn @ _AHEAD
+    ahead = np.array([x, y, 1.0])
     ahead /= np.linalg.norm(ahead)
     if scene.held_gaze != (None, None):
         ahead = _held(scene, ahead, pose_points(eyes, turn))
-    rest = _GAZE_REST if scene.held_gaze[1] is None else 0.0
-    elevation = float(np.rad2deg(np.arcsin((turn.T @ ahead)[1])))
-    both = np.stack([ahead, ahead]) - rest * (turn @ np.array([0, 1.0, 0]))
+    elevation = float(np.rad2deg(np.arcsin((turn.T @ ahead)[1]))) - REST_ELEVATION
+    both = np.stack([ahead, ahead])
     both[:, 0] += (_DIVERGENCE, -_DIVERGENCE)
     both /= np.linalg.norm(both, axis=1, keepdims=True)
     return Gaze(both.astype(np.float32), elevation)

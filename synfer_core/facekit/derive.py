@@ -50,6 +50,7 @@ WRINKLES = (
     "dimple",
     "marionette",
     "lid_crease",
+    "age",
 )
 """Layers of the wrinkle height maps, in order."""
 
@@ -240,7 +241,6 @@ def _masks(surface: Array, lips: Array, ear: Array, lash_line: Array) -> Array:
     x, y, z = surface[..., 0], surface[..., 1], surface[..., 2]
     ears = np.clip(ear * 3, 0, 1)
     height = y - hairline_height(x, z) - 9 * ears
-    nostril = _blob(np.abs(x), y, 0.62, -0.9, 0.42, 0.28) * np.clip(z - 9.5, 0, 1)
     channels = (
         lips,
         _blush(x, y, z, ear),
@@ -249,7 +249,7 @@ def _masks(surface: Array, lips: Array, ear: Array, lash_line: Array) -> Array:
         _upper_lid(np.abs(x), y) * (z > 5),
         height / 16 + 0.5,
         lash_line,
-        nostril,
+        _nostril(np.abs(x), y, z),
     )
     return np.asarray(np.clip(np.stack(channels, -1), 0, 1) * 255, np.uint8)
 
@@ -273,6 +273,12 @@ def _blush(x: Array, y: Array, z: Array, ear: Array) -> Array:
     chin = 0.35 * _blob(side, y, 0, -6.6, 1.5, 1.2) * front
     forehead = 0.25 * _blob(side, y, 0, 8, 3, 1) * front
     return cheeks + 0.9 * nose + chin + 0.8 * ear + forehead
+
+
+def _nostril(side: Array, y: Array, z: Array) -> Array:
+    """The hollow behind the rim of a nostril."""
+    across = np.exp(-(((side - 0.68) / 0.56) ** 4) - ((y - 0.05) / 0.6) ** 4)
+    return np.asarray(across * np.clip((10.95 - z) / 0.5, 0, 1))
 
 
 def _under_eye(side: Array, y: Array) -> Array:
@@ -334,8 +340,24 @@ def _wrinkles(surface: Array) -> Array:
         groove([(3.1, -2.6), (3.35, -3.4), (3.2, -4.3)], 0.2),
         groove([(2.7, -3.7), (3.0, -4.6), (3.1, -5.8)], 0.2),
         groove([(1.9, 4.35), (2.6, 4.75), (3.6, 4.75), (4.6, 4.0)], 0.12),
+        sum(a * groove(line, width) for a, line, width in _AGE_LINES),
     )
     return np.stack([np.asarray(layer) for layer in layers]).astype(np.float16)
+
+
+_AGE_LINES = (
+    (1.0, [(1.5, 2.35), (2.3, 1.75), (3.3, 1.55), (4.3, 1.85)], 0.2),  # under the bag of the eye
+    (0.5, [(2.0, 2.75), (2.9, 2.45), (3.9, 2.65)], 0.1),
+    (0.45, [(2.2, 2.45), (3.1, 2.1), (4.0, 2.3)], 0.1),
+    (0.35, [(5.0, 1.6), (5.3, 0.4), (5.1, -0.9)], 0.14),  # folds of the cheek
+    (0.3, [(4.3, -0.6), (4.5, -1.9), (4.3, -3.2)], 0.14),
+    (0.25, [(5.6, 0.6), (5.8, -0.7), (5.5, -2.0)], 0.14),
+    (0.6, [(3.3, -5.2), (3.9, -6.0), (4.6, -6.6)], 0.22),  # where the jowl hangs
+    *(
+        (0.4, [(k * 0.42, -1.9), (k * 0.46, -2.25), (k * 0.48, -2.6)], 0.07) for k in (1, 2, 3, 4)
+    ),  # above the lip
+    *((0.3, [(k * 0.45, -4.35), (k * 0.44, -4.6), (k * 0.42, -4.9)], 0.07) for k in (1, 2, 3)),
+)
 
 
 def _crow_foot(k: float) -> list[tuple[float, float]]:

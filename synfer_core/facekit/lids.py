@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synfer_core.facekit.camera import REST_ELEVATION
 from synfer_core.facekit.head import FACE, HeadModel
 from synfer_core.facekit.jit import jit
 from synfer_core.facekit.raster import rasterise
@@ -34,6 +35,10 @@ _AHEAD = 0.15  # cosine with straight ahead from which directions count, as a li
 _MAP = 64  # cells on a side of a map of radii
 _OVERLAP = 0.04  # cm by which the margins overlap when closed
 _MOST_SLIT = 0.3  # cm by which the upper margin is lowered at most for that
+_COVER = (0.10, 0.17)  # cm of the iris that an upper lid at rest covers, least and most
+_BELOW = (0.0, 0.06)  # cm of the iris that a lower lid at rest covers
+_SETTLING = 3  # steps in which lids come to rest
+_SETTLES = 0.7  # cm from the lower margin over which the skin of a lower lid goes with it
 _MARGIN = 2  # rings of vertices from the inner edge of the opening to the margin
 
 
@@ -49,7 +54,7 @@ class Lids:
         skin: Height above the eyeball that each keeps, cm (v,).
         upper, lower: Margins of the lids, corner to corner by increasing x.
         columns, across: x at rest of the upper margin (u,) and of the vertices (v,).
-        follows: How far each goes with the upper margin, 0-1 (v,).
+        follows, rises: How far each goes with the upper and with the lower margin, 0-1 (v,).
         lashes: Vertices of the lashes.
         hosts: For each of those, the place in `vertices` of the skin that bears it.
     """
@@ -64,6 +69,7 @@ class Lids:
     columns: Floats
     across: Floats
     follows: Floats
+    rises: Floats
     lashes: Ints
     hosts: Ints
 
@@ -95,6 +101,7 @@ class Lids:
             columns=rest[upper, 0],
             across=rest[vertices, 0],
             follows=_follows(rest, blink, vertices, upper),
+            rises=_rises(rest, vertices, upper, lower),
             lashes=mine.ravel(),
             hosts=np.repeat(away.argmin(1), mine.shape[1]).astype(np.int32),
         )
@@ -121,6 +128,46 @@ class FittedLids:
         """Fit lids to a person's neutral vertices (n, 3)."""
         centre = head.eyeballs(person)[0][lids.eye]
         return cls(lids, centre, _radii(person, lids.ball, centre), _opening(lids, person))
+
+    def settle(self, points: Floats, iris_sine: float) -> None:
+        """Lay the lids of a neutral head (n, 3) on the iris of an eye that looks ahead, in place.
+
+        At rest the upper lid covers 1 to 2 mm of the iris and the lower one touches it. Shapes of
+        identities move lids and eyeballs apart from that, which makes eyes stare or sleep.
+
+        Args:
+            points: Neutral vertices that these lids were fitted to.
+            iris_sine: Radius of the iris as the sine of its angle at the eye's centre.
+        """
+        lids, before = self.lids, points[self.lids.vertices]
+        x = (lids.across - self.centre[0]) / (np.ptp(lids.columns) / 2)
+        bow = np.clip(1 - x * x, 0, 1)
+        for _ in range(_SETTLING):  # the margins do not move by quite what is asked
+            upper, lower = self.iris_cover(points, iris_sine)
+            lift = upper - np.clip(upper, *_COVER)
+            rise = np.clip(lower, *_BELOW) - lower
+            points[lids.vertices, 1] += bow * (lift * lids.follows + rise * lids.rises)
+            _lift(points, lids.vertices, lids.skin, self.centre, self.radii, np.float32(1))
+        moved = points[lids.vertices] - before
+        points[lids.lashes] += moved[lids.hosts]
+
+    def iris_cover(self, points: Floats, iris_sine: float) -> tuple[float, float]:
+        """How much of the iris of an eye at rest the upper and the lower lid hide, cm.
+
+        Measured on the vertical through the eye's centre; negative where white shows between.
+        """
+        lids, x = self.lids, self.centre[0]
+        upper, lower = points[lids.upper], points[lids.lower]
+        top = float(np.interp(x, upper[:, 0], upper[:, 1]))
+        bottom = float(np.interp(x, np.maximum.accumulate(lower[:, 0]), lower[:, 1]))
+        half, middle = np.arcsin(iris_sine), np.deg2rad(REST_ELEVATION)
+        up, down = (self._height_at(middle + half), self._height_at(middle - half))
+        return up - top, bottom - down
+
+    def _height_at(self, angle: float) -> float:
+        """Height of the eyeball's surface at an angle above straight ahead, radians."""
+        y, z = np.float32(np.sin(angle)), np.float32(np.cos(angle))
+        return float(self.centre[1] + y * _radius_at(self.radii, np.float32(0), y, z))
 
     def close(self, points: Floats, blink: float) -> None:
         """Lay the lids of a deformed, unposed head (n, 3) on the eyeball and together, in place.
@@ -200,6 +247,17 @@ def _follows(rest: Floats, blink: Floats, vertices: Ints, upper: Ints) -> Floats
     margin = np.maximum(-blink[upper, 1], 0.05)
     share = -blink[vertices, 1] / np.interp(rest[vertices, 0], rest[upper, 0], margin)
     return np.asarray(np.clip(share, 0, 1), np.float32)
+
+
+def _rises(rest: Floats, vertices: Ints, upper: Ints, lower: Ints) -> Floats:
+    """How far each vertex goes up with the lower margin: less and less below it."""
+    at = rest[vertices]
+    along = np.maximum.accumulate(rest[lower, 0])
+    below = np.interp(at[:, 0], along, rest[lower, 1]) - at[:, 1]
+    above = at[:, 1] - np.interp(at[:, 0], rest[upper, 0], rest[upper, 1])
+    share = np.clip(1 - below / _SETTLES, 0, 1)
+    middle = np.clip(-above / 0.2, 0, 1)  # nothing at the upper margin
+    return np.asarray(share * share * (3 - 2 * share) * middle, np.float32)
 
 
 def _radii(points: Floats, ball: Ints, centre: Floats) -> Floats:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float32]
 Floats = NDArray[np.float64]
 AMBIENT = -1
+_WHITE_BALANCE = 0.75  # share of a colour cast that the camera's white balance takes out
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,7 @@ def draw_lighting(rng: np.random.Generator, kind: str, keys: int, ambient: int) 
         rows.append((*row, len(groups)))
         groups.append((row[0], row[1]))
     rows += [(d, c, 0.35, AMBIENT) for d, c in _dome(rng, ambient, spec.ambient)]
+    white = _camera_white([(row[0], row[1]) for row in rows])
     return Lighting(
         kind=kind,
         azimuth=float(azimuth),
@@ -95,11 +97,11 @@ def draw_lighting(rng: np.random.Generator, kind: str, keys: int, ambient: int) 
         warmth=warmth,
         softness=spec.softness,
         direction=np.array([r[0] for r in rows], np.float32),
-        colour=np.array([r[1] for r in rows], np.float32),
+        colour=np.array([r[1] / white for r in rows], np.float32),
         wrap=np.array([r[2] for r in rows], np.float32),
         group=np.array([r[3] for r in rows], np.int32),
         key_direction=np.array([g[0] for g in groups], np.float32),
-        key_colour=np.array([g[1] for g in groups], np.float32),
+        key_colour=np.array([g[1] / white for g in groups], np.float32),
     )
 
 
@@ -112,6 +114,13 @@ def mirrored(lighting: Lighting) -> Lighting:
         direction=lighting.direction * across,
         key_direction=lighting.key_direction * across,
     )
+
+
+def _camera_white(lights: list[tuple[Floats, Floats]]) -> Floats:
+    """The cast that a camera's white balance takes out: most of the light's on a face ahead."""
+    seen = sum(colour * max(float(direction[2]), 0.0) for direction, colour in lights)
+    cast = np.asarray(seen / np.mean(seen))
+    return cast**_WHITE_BALANCE
 
 
 def _direction(azimuth: float, elevation: float) -> Floats:

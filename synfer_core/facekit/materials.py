@@ -12,7 +12,12 @@ from synfer_core.facekit.action_units import by_side
 from synfer_core.facekit.camera import Gaze
 from synfer_core.facekit.facial_hair import beard_stubble
 from synfer_core.facekit.identity import RGB
-from synfer_core.facekit.palette import EYE_COLOURS
+from synfer_core.facekit.palette import (
+    EYE_COLOURS,
+    lab_to_linear,
+    linear_to_lab,
+    portrait_exposure,
+)
 from synfer_core.facekit.scene import Scene
 
 Floats = NDArray[np.float32]
@@ -43,7 +48,9 @@ class SkinMaterial(NamedTuple):
     liner: float
     eye_shadow: float
     lip_gloss: float
+    spots: float
     pores: float
+    grain: float
     offset_u: float
     offset_v: float
 
@@ -67,7 +74,10 @@ class MouthMaterial(NamedTuple):
 
 
 class EyeMaterial(NamedTuple):
-    """Eyeballs: `radius` is the iris's sine at the eye's centre, `catch` the catchlight."""
+    """Eyeballs: `radius` is the iris's sine at the eye's centre, `catch` the catchlight.
+
+    `home` holds the centres on the shared mesh at rest, from which the caruncle is found.
+    """
 
     sclera: RGB
     outer: RGB
@@ -75,6 +85,7 @@ class EyeMaterial(NamedTuple):
     radius: float
     pupil: float
     centre: Floats
+    home: Floats
     gaze: Floats
     texture: Floats
     reflection: float
@@ -124,25 +135,39 @@ def skin_material(scene: Scene, scale: float) -> SkinMaterial:
         liner=styling.liner,
         eye_shadow=styling.eye_shadow,
         lip_gloss=1.3 if styling.lipstick is not None else 0.5,
-        pores=skin.pores * min(1.0, scale / 20),
+        spots=0.55 * max(0.0, ageing(person.age) - 0.2),
+        pores=skin.pores * (1 + 0.8 * ageing(person.age)) * min(1.0, scale / 20),
+        grain=min(1.0, scale / 30),
         offset_u=skin.noise_offset[0],
         offset_v=skin.noise_offset[1],
     )
 
 
 def _lip_colour(scene: Scene) -> NDArray[np.float64]:
-    """Natural lips are redder than the skin, less so on men and dark skin; lipstick covers them."""
-    person, skin = scene.identity, scene.identity.skin.linear
-    d = depth_of_tone(scene)
-    tint = np.sqrt(person.lip_tint)
-    lip = skin * np.array([0.80, 0.56, 0.55]) * tint * (1 - 0.1 * d) + np.array([0.02, 0, 0.002])
-    if d > 0.55:
-        lip = lip * 0.75 + 0.25 * skin * np.array([0.95, 0.72, 0.72])
-    if person.sex == "man":
-        lip = lip * 0.6 + 0.4 * skin * np.array([0.88, 0.70, 0.70])
+    """Natural lips: the person's skin, darker and redder; lipstick covers them.
+
+    Vermilion is redder than the skin around it, about as saturated, and darker but on deep skin
+    (Baras et al., 914 women of three countries); less so on men, paler with age.
+    """
+    person, gain = scene.identity, portrait_exposure(depth_of_tone(scene))
+    lightness, red, yellow = linear_to_lab(person.skin.linear * gain)
+    light = float(np.clip((lightness - 32) / 40, 0, 1))
+    tint = np.log(person.lip_tint)
+    amount = (0.72 if person.sex == "man" else 1.0) * (1 - 0.3 * ageing(person.age))
+    lab = (
+        lightness - 20 * light * amount + 10 * tint.mean(),
+        red + (6.0 + 8.0 * light) * amount + 5 * (tint[0] - tint[1]),
+        yellow - (2.5 + 2.0 * light) * amount + 3 * (tint[1] - tint[2]),
+    )
+    lip = np.maximum(lab_to_linear(lab) / gain, 0.004)
     if scene.styling.lipstick is not None:
-        lip = np.array(scene.styling.lipstick) * 0.8 + lip * 0.2
+        lip = np.array(scene.styling.lipstick) * 0.75 + lip * 0.25
     return np.asarray(lip)
+
+
+def ageing(age: float) -> float:
+    """How old skin is, 0 (35 years and younger) to 1 (80)."""
+    return float(np.clip((age - 35) / 45, 0, 1))
 
 
 def cloth_material(scene: Scene) -> ClothMaterial:
@@ -152,24 +177,29 @@ def cloth_material(scene: Scene) -> ClothMaterial:
     return ClothMaterial(_rgb(np.array(styling.cloth)), neck, slope, styling.pattern)
 
 
-def mouth_material(lip_z: float, lip_gap: float) -> MouthMaterial:
+def mouth_material(scene: Scene, lip_z: float, lip_gap: float) -> MouthMaterial:
     """Teeth and gums behind lips that are `lip_gap` cm apart, with the lips' front at `lip_z`."""
-    light = float(np.clip((lip_gap - 0.12) / 0.30, 0.05, 1))
-    return MouthMaterial((0.68, 0.62, 0.52), (0.42, 0.16, 0.15), lip_z, light)
+    light = float(np.clip((lip_gap + 0.02) / 0.3, 0.25, 1))
+    old = ageing(scene.identity.age)
+    enamel = np.array([0.66, 0.60, 0.50]) * (1 - old * np.array([0.12, 0.2, 0.34]))
+    return MouthMaterial(_rgb(enamel), (0.42, 0.17, 0.15), lip_z, light)
 
 
-def eye_material(scene: Scene, centres: Floats, radius: float, gaze: Gaze) -> EyeMaterial:
+def eye_material(
+    scene: Scene, centres: Floats, home: Floats, radius: float, gaze: Gaze
+) -> EyeMaterial:
     """The eyes of a scene; sclera and iris are dimmed on dark skin, as adaptation does."""
     eyes, d = scene.identity.eyes, depth_of_tone(scene)
     outer, inner = (np.array(c) * 0.78 * (1 - 0.3 * d) for c in EYE_COLOURS[eyes.colour])
     noise = cv2.GaussianBlur(eyes.texture.astype(np.float32), (0, 0), sigmaX=1.5, sigmaY=6)
     return EyeMaterial(
-        sclera=_rgb(np.array([0.50, 0.465, 0.44]) * (1 - 0.33 * d)),
+        sclera=_rgb(np.array([0.50, 0.455, 0.425]) * (1 - 0.42 * d)),
         outer=_rgb(outer),
         inner=_rgb(inner),
         radius=radius,
         pupil=eyes.pupil,
         centre=_f32(centres),
+        home=_f32(home),
         gaze=gaze.directions,
         texture=_f32(np.exp(noise / noise.std() * 0.22)),
         reflection=float(np.cos(0.11 + 0.22 * scene.lighting.softness)),
@@ -192,12 +222,13 @@ def _side_wrinkles(au: dict[int, float], age: float) -> tuple[float, ...]:
     return (
         0.07 * depth * max(au[2], 0.5 * au[1]) + 0.035 * old,
         0.06 * depth * max(0.0, au[1] - 0.5 * au[2]),
-        0.22 * depth * (au[4] + 0.4 * au[9]) + 0.03 * old,
+        0.15 * depth * min(1.2, au[4] + 0.4 * au[9]) + 0.03 * old,
         0.065 * depth * max(au[6], 0.4 * au[7]) + 0.03 * age**1.3,
-        0.075 * (0.6 + 0.5 * age) * au[9],
-        0.06 * fold * max(au[12] * 0.8, au[10], au[9], au[6] * 0.5) + 0.05 * age,
+        0.12 * (0.7 + 0.4 * age) * au[9],
+        0.11 * fold * max(au[12] * 0.6, au[10], au[9], au[6] * 0.4) + 0.06 * age,
         0.035 * au[17],
         0.06 * max(au[14], 0.35 * au[12]),
         0.05 * fold * au[15] + 0.035 * old,
         0.06 * (1 - 0.5 * au[43]),
+        0.04 * old,
     )

@@ -18,7 +18,7 @@ from synfer_core.facekit.lids import SIDES, FittedLids, Lids
 from synfer_core.facekit.raster import vertex_normals
 
 Floats = NDArray[np.float32]
-_IRIS_RADIUS = 0.54  # cm
+_IRIS_RADIUS = 0.50  # cm on the eyeball; the cornea shows it as 1.16 cm wide (Rufer et al., 2005)
 _LID_OVERLAP = 0.02  # cm by which closed lids overlap
 
 
@@ -57,12 +57,15 @@ class Person:
     ) -> Person:
         """Deform the mesh to an identity and grow its hair."""
         points = head.identity_points(identity.shape)
+        centres, radius = head.eyeballs(points)
+        iris_sine = _IRIS_RADIUS / radius
+        for eye in lids:
+            FittedLids.build(head, eye, points).settle(points, iris_sine)
         normals = vertex_normals(points, head.triangles)
         face = head.triangles[head.part == FACE]
         hair = groom(identity.hair, derived, detail)
         if hair is not None:
             hair = replace(hair, points=fit_to_person(hair.points, head.rest, points, derived))
-        centres, radius = head.eyeballs(points)
         return cls(
             points=points,
             normals=normals,
@@ -70,7 +73,7 @@ class Person:
             lids=tuple(FittedLids.build(head, eye, points) for eye in lids),
             rest_gap=head.lip_gap(points),
             eye_centres=centres,
-            iris_sine=_IRIS_RADIUS / radius,
+            iris_sine=iris_sine,
             hair=hair,
             brows=grow_brows(identity, derived, face, detail),
             beard=grow_beard(identity, derived, face, (points, normals), detail),

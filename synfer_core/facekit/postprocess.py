@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.facekit.jit import jit
-from synfer_core.facekit.palette import linear_to_srgb, srgb_to_linear
+from synfer_core.facekit.palette import linear_to_srgb, portrait_exposure, srgb_to_linear
 from synfer_core.facekit.scene import CUT_OUT, Background, Look
 from synfer_core.facekit.shading import Shaded
 
 Floats = NDArray[np.float32]
 
-_SCATTER_CM = (0.22, 0.10, 0.06)  # how far red, green and blue light spreads in skin
+_SCATTER_CM = (0.12, 0.065, 0.045)  # how far red, green and blue light spreads in skin
 _LEAST_SCATTER = 0.45  # pixels
 _INSIDE = 0.6  # share of skin from which a pixel's light is scattered
+_TEARS_CM, _TEARS = 0.03, 0.13  # thickness of the line, share of light it mirrors
 _UNDER_LID_TINT = np.array([1.12, 1.086, 1.075], np.float32)
 _BACKGROUND_SIZE = 64
 _CURVE_STEPS = 4096
@@ -44,6 +45,17 @@ def shade_under_lids(shaded: Shaded, scale: float) -> None:
     inside = eye > 0
     shaded.irradiance[box][inside] *= (light[inside] * 0.9 + 0.1) * _UNDER_LID_TINT
     shaded.highlight[box][inside] *= np.clip(light[inside] * 1.6 - 0.25, 0.1, 1)
+    _wet_line(shaded, box, scale)
+
+
+def _wet_line(shaded: Shaded, box: tuple[slice, slice], scale: float) -> None:
+    """The film of tears along the lower lid mirrors light in a thin line."""
+    eye = shaded.eye[box]
+    thick = max(1, round(_TEARS_CM * scale))
+    below = np.zeros_like(eye)
+    below[:-thick] = eye[thick:]
+    line = (eye > 0) & (below <= 0)
+    shaded.highlight[box][line] += _TEARS * shaded.irradiance[box][line]
 
 
 def scatter(shaded: Shaded, scale: float) -> None:
@@ -194,7 +206,7 @@ def develop(picture: Floats, look: Look, tone: float, grain: Floats) -> NDArray[
         grain: Noise of the camera, of the size of the result (H, W, 3).
     """
     size = len(grain)
-    gain = (0.68 + 0.52 * tone) * look.exposure
+    gain = portrait_exposure(tone) * look.exposure
     out: Floats = np.empty((size, size, 3), np.float32)
     _expose(picture, gain, look.contrast, look.saturation, _CURVE, out)
     if look.blur > 0.2:

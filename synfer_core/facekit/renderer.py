@@ -74,7 +74,7 @@ SIZES = (32, 1024)
 _SUPERSAMPLE = 2
 _HALF_WIDTH = 10.65  # typical crop, for the level of detail
 _DETAIL_SCALE = 9.8
-_LOOK_UP_DEGREES, _LOOK_DOWN_DEGREES = 24.0, 30.0  # at which the lids' look shapes are full
+_LOOK_UP_DEGREES, _LOOK_DOWN_DEGREES = 15.0, 30.0  # at which the lids' look shapes are full
 _EXPOSURE_PERCENTILE = 62
 _FEW_VERTICES = 50
 _STAGES = 4  # scenes kept, some 20 MB each at 512 pixels
@@ -326,8 +326,9 @@ class Renderer:
         shade_skin(surface, light, textures, skin, cloth, relief, scale, out)
         shade_cloth(surface, light, textures, cloth, out)
         lip_z = float(self.head.rest[self.head.landmarks[62], 2])
-        shade_mouth(surface, light, mouth_material(lip_z, shape.lip_gap), out)
-        eye = eye_material(scene, shape.eye_centres, person.iris_sine, shape.gaze)
+        shade_mouth(surface, light, mouth_material(scene, lip_z, shape.lip_gap), out)
+        home, _ = self.head.eyeballs(self.head.rest)
+        eye = eye_material(scene, shape.eye_centres, home, person.iris_sine, shape.gaze)
         shade_eyes(surface, light, textures.noise, skin, eye, out)
         shade_under_lids(out, scale)
         scatter(out, scale)

@@ -22,6 +22,7 @@ _NOISE_WRAP = 511
 _FINE = 30.0  # pixels a cm from which a pixel no longer spans several mask texels
 _BLOCK_REACH = 8.0  # pixels that a block's samples may lie apart, measured along the skin
 _SEAM, _SMOOTH = 0.02, 0.8  # difference in UV, cosine of normals, that end a smooth piece of skin
+_FLESH = (0.34, 0.15, 0.13)  # albedo of the caruncle
 _LIPS, _BLUSH, _UNDER_EYE, _BEARD, _LID, _HAIRLINE, _LASH_LINE, _NOSTRIL = range(8)
 
 
@@ -286,7 +287,7 @@ def skin_relief(
             h = pores * (n[0] + 1.2 * n[1]) * (1 - lips)
             if lips > 0:
                 n = _noise_at(noise, u * 4500 + ou, v * 300 + ov)
-                h += lips * 0.02 * n[1]
+                h += lips * 0.010 * n[1]
             relief[y, x] = h - _wrinkle_at(heights, u, v)
 
 
@@ -329,9 +330,11 @@ def _bumped(slope: Any, nx: Any, ny: Any, nz: Any) -> Any:
 def _pigment(skin: Any, mask: Any, noise: Any, blood: Any, melanin: Any) -> Any:
     """Albedo from blood and melanin beyond the base tone (Jimenez et al., SIGGRAPH Asia 2010)."""
     if skin.freckles > 0:
-        where = mask[_BLUSH] * 1.2 + 0.15
-        melanin += skin.freckles * _clamp((noise[1] - 1.45) * 1.2, 0.0, 1.0) * where
-        melanin += skin.freckles * _clamp(noise[0] - 1.8, 0.0, 1.0) * 0.6
+        where = (mask[_BLUSH] * 1.1 + 0.12) * _clamp(0.7 + 0.5 * noise[2], 0.0, 1.3)
+        melanin += skin.freckles * _clamp((noise[0] - 1.1) * 0.9, 0.0, 0.7) * where
+        melanin += skin.freckles * _clamp(noise[1] - 2.3, 0.0, 0.5) * 0.5
+    if skin.spots > 0:
+        melanin += skin.spots * _clamp((noise[2] - 1.7) * 2, 0.0, 0.7) * (1 - mask[_LIPS])
     return (
         skin.albedo[0] * np.exp(-(blood * np.float32(0.10) + melanin * np.float32(0.42))),
         skin.albedo[1] * np.exp(-(blood * np.float32(0.62) + melanin * np.float32(0.72))),
@@ -366,10 +369,14 @@ def _scalp_cover(skin: Any, above: Any, x: Any, y: Any, z: Any, noise: Any) -> A
 @jit
 def _skin_colour(skin: Any, mask: Any, noise: Any, rest: Any, above: Any) -> Any:
     """Albedo of a point of skin with lips, stubble, scalp and make-up on it."""
-    mottle = 0.05 * noise[2] + 0.09 * noise[3]
-    blood = (skin.blush * mask[_BLUSH] + skin.blotches * mottle) * skin.redness + 0.012 * noise[1]
-    melanin = skin.under_eye * mask[_UNDER_EYE] + 0.022 * noise[1] + 0.012 * noise[0]
-    melanin += 0.05 * noise[3] * skin.blotches
+    mottle = 0.06 * noise[2] + 0.04 * noise[3] + 0.04 * skin.grain * noise[1]
+    blood = (
+        0.8 * skin.blush * mask[_BLUSH] + skin.blotches * mottle
+    ) * skin.redness
+    blood += 0.022 * skin.grain * noise[1]
+    melanin = skin.under_eye * mask[_UNDER_EYE]
+    melanin += skin.grain * (0.022 * noise[1] + 0.026 * noise[0])
+    melanin += (0.02 * noise[3] + 0.02 * noise[2]) * skin.blotches
     colour = _pigment(skin, mask, noise, blood, melanin)
     if mask[_LIPS] > 0:
         grain = 1 + 0.06 * noise[1]
@@ -426,12 +433,15 @@ def _tilted_light(light: Any, direction: Any, smooth: Any, normal: Any) -> Any:
 @jit
 def _shadowed(colour: Any, nostril: Any, relief: Any) -> Any:
     """Albedo darkened in the nostrils and, towards red, in folds."""
-    dark = 1 - np.float32(0.93) * nostril
-    ruddy = dark * (1 - np.float32(0.2) * nostril)
+    dark = 1 - np.float32(0.75) * nostril
+    ruddy = dark * (1 - np.float32(0.25) * nostril)
+    # Pores hold shadow that light under the skin does not blur away.
+    pore = _clamp(relief, np.float32(-0.012), np.float32(0.012))
+    dark, ruddy = dark * (1 + pore * 5), ruddy * (1 + pore * 7)
     red, green, blue = colour[0] * dark, colour[1] * ruddy, colour[2] * ruddy
     if relief < -0.01:
-        fold = max(1 + relief * np.float32(2.2), np.float32(0.55))
-        red, green, blue = red * np.sqrt(fold), green * fold, blue * fold
+        fold = max(1 + relief * np.float32(2.4), np.float32(0.55))
+        red, green, blue = red * (0.4 + 0.6 * fold), green * fold, blue * fold
     return red, green, blue
 
 
@@ -513,7 +523,7 @@ def _lit_skin(
     lit = _tilted_light(energy, direction, smooth, normal)
     colour = _skin_colour(skin, mask, noise, at, above)
     colour = _shadowed(colour, mask[_NOSTRIL], fold)
-    dark = 1 - np.float32(0.93) * mask[_NOSTRIL]
+    dark = 1 - np.float32(0.85) * mask[_NOSTRIL]
     red, green, blue = _bounced(lit[0] * dark, lit[1] * dark, lit[2] * dark, colour)
     gloss, strength = _sheen(skin, mask, noise)
     hr, hg, hb = _highlights(keys, key_colours, visible, corners, normal, gloss, strength)
@@ -523,7 +533,7 @@ def _lit_skin(
     return (
         *(red, green, blue),
         *(max(colour[0], least), max(colour[1], least), max(colour[2], least)),
-        *(hr + edge * red, hg + edge * green, hb + edge * blue),
+        *(hr * dark + edge * red, hg * dark + edge * green, hb * dark + edge * blue),
     )
 
 
@@ -679,16 +689,16 @@ def shade_mouth(surface: Surface, light: Light, mouth: MouthMaterial, out: Shade
             if part == TEETH:
                 # Front faces catch the light, the gaps between teeth turn away from it.
                 facing = max(nz, np.float32(0))
-                least = np.float32(0.26) + np.float32(0.12) * facing
+                least = np.float32(0.36) + np.float32(0.14) * facing
                 depth = _clamp((mouth.lip_z - 0.2 - qz) / 2.6, 0.0, 1.0)
-                shape = 0.70 + 0.30 * facing
+                shape = 0.78 + 0.22 * facing
                 _store_albedo(
                     *(out.albedo, y, x, mouth.teeth[0] * shape),
                     *(mouth.teeth[1] * shape * shape, mouth.teeth[2] * shape * shape),
                 )
             else:
                 least = np.float32(0.24)
-                depth = _clamp((mouth.lip_z - qz) / 3.2, 0.0, 1.0)
+                depth = _clamp((mouth.lip_z - qz) / 4.2, 0.0, 1.0)
                 wall = part == MOUTH
                 r, g, b_ = (0.45, 0.35, 0.35) if wall else (1.0, 1.0, 1.0)
                 _store_albedo(
@@ -748,12 +758,20 @@ def _eye_reflections(eye: Any, light: Any, corners: Any, normal: Any, tx: Any, t
             level = np.sqrt(lx * lx + ly * ly) + 0.15
             ux = tx / eye.radius - 0.40 * lx / level
             uy = ty / eye.radius - 0.40 * (abs(ly) + 0.2) / level
-            spot = _clamp((0.24 - np.sqrt(ux * ux + uy * uy)) / 0.12, 0.0, 1.0)
+            spot = _clamp((0.20 - np.sqrt(ux * ux + uy * uy)) / 0.07, 0.0, 1.0)
             amount = max(amount, spot * eye.catch * 0.42)
         red += amount * light.key_colour[k, 0]
         green += amount * light.key_colour[k, 1]
         blue += amount * light.key_colour[k, 2]
     return red, green, blue
+
+
+@jit
+def _caruncle(eye: Any, side: Any, at: Any) -> Any:
+    """How much of the pink flesh in the inner corner lies at a point of the eyeball at rest."""
+    x, y = at[0] - eye.home[side, 0], at[1] - eye.home[side, 1]
+    inwards = -x if side == 0 else x
+    return _clamp((inwards - np.float32(0.72) - abs(y + np.float32(0.2)) * 0.5) / 0.14, 0.0, 1.0)
 
 
 @jit
@@ -778,10 +796,12 @@ def shade_eyes(
             tx, ty, tz = ox - gx * cosine, oy - gy * cosine, oz - gz * cosine
             sine = np.sqrt(tx * tx + ty * ty + tz * tz) if cosine > 0 else np.float32(2)
             vein = _noise_at(noise, ox * 300 + skin.offset_u, oy * 300 + skin.offset_v)[2]
-            far = min(sine / 0.9, 1.0)
-            red = eye.sclera[0] * (1 - 0.05 * far)
-            green = eye.sclera[1] * (1 - 0.16 * far - 0.02 * vein * far)
-            blue = eye.sclera[2] * (1 - 0.18 * far - 0.02 * vein * far)
+            far = min(sine / 0.8, 1.0)
+            red = eye.sclera[0] * (1 - 0.06 * far)
+            green = eye.sclera[1] * (1 - 0.19 * far - 0.03 * vein * far)
+            blue = eye.sclera[2] * (1 - 0.21 * far - 0.03 * vein * far)
+            flesh = _caruncle(eye, e, _mix(surface.rest, a, b, c, w0, w1, w2))
+            red, green, blue = _painted((red, green, blue), _FLESH, flesh)
             ring = sine / eye.radius
             nx, ny, nz = ox, oy, oz
             if ring < 1.12:
@@ -794,7 +814,8 @@ def shade_eyes(
                 nx, ny, nz = _unit(ox + tx * bulge, oy + ty * bulge, oz + tz * bulge)
             er, eg, eb = _mix(light.irradiance, a, b, c, w0, w1, w2)
             sr, sg, sb = _eye_reflections(eye, light, (a, b, c, w0, w1, w2), (nx, ny, nz), tx, ty)
-            _store(out.highlight, y, x, sr + 0.035 * er, sg + 0.035 * eg, sb + 0.035 * eb)
+            sky = np.float32(0.012) * (1 + oy)
+            _store(out.highlight, y, x, sr + sky * er, sg + sky * eg, sb + sky * eb)
             _store(out.irradiance, y, x, er, eg, eb)
             _store_albedo(out.albedo, y, x, red, green, blue)
             out.eye[y, x] = 1

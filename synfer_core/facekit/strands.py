@@ -68,11 +68,18 @@ class Canvas:
 
 def draw_lashes(canvas: Canvas, scene: Scene, lashes: Floats, lower: NDArray[np.bool_]) -> None:
     """Lashes as posed points (n, 4, 3)."""
-    light_hair = np.mean(scene.identity.hair.rgb) >= 0.2
-    colour = np.array([0.012, 0.009, 0.008]) * (2.5 if light_hair else 1.0)
-    width = canvas.view.scale * 0.048 * (1.5 if scene.identity.sex == "woman" else 1.0)
-    widths = width * np.linspace(1, 0.35, 4) * np.where(lower[:, None], 0.35, 1.0)
-    canvas.draw(canvas.view.project(lashes), colour, widths, 0.75, 0.004)
+    person = scene.identity
+    dark = np.array([0.012, 0.009, 0.008])
+    colour = dark * (2.5 if np.mean(person.hair.rgb) >= 0.2 else 1.0)
+    full = 1.0 if person.sex == "woman" else 0.8
+    length = np.where(lower, 0.5, full)[:, None, None]
+    shown = lashes[:, :1] + (lashes - lashes[:, :1]) * length.astype(np.float32)
+    # Lower lashes are so fine that skin shows through them.
+    faint = np.array(person.skin.linear) * canvas.ambient * 0.45
+    colours = np.where(lower[:, None, None], 0.5 * faint + 0.5 * colour, colour)
+    width = canvas.view.scale * 0.042 * full
+    widths = width * np.array([1, 0.8, 0.55, 0.25]) * np.where(lower[:, None], 0.4, 1.0)
+    canvas.draw(canvas.view.project(shown), colours, widths, 0.7, 0.004)
 
 
 def draw_brows(canvas: Canvas, scene: Scene, brows: Brows, posed: Floats) -> None:
