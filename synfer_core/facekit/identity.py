@@ -262,7 +262,7 @@ def _draw_tone(r: np.random.Generator, want: Mapping[str, Any]) -> _Tone:
         warmth = (
             abs(warmth) % 0.5 + {"cool": -1.0, "neutral": -0.25, "warm": 0.51}[want["undertone"]]
         )
-    base = np.clip(base * np.array([1, 1 + 0.012 * warmth, 1 - 0.028 * warmth]), 5, 252)
+    base = np.clip(base * np.array([1, 1 + 0.006 * warmth, 1 - 0.026 * warmth]), 5, 252)
     return tone, float(warmth), _rgb(base / 255.0)
 
 

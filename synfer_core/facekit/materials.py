@@ -101,6 +101,7 @@ def _f32(values: Any) -> Floats:
 
 
 _UNDERCOAT = {"bald": 0.12, "buzz": 0.72, "afro": 0.95, "receding": 0.7}
+_PUPIL = 0.85  # pupils in a lit room are 3 to 4.7 mm wide
 _THIN_STYLES = ("bald", "buzz", "receding")
 
 
@@ -156,7 +157,7 @@ def _lip_colour(scene: Scene) -> NDArray[np.float64]:
     amount = (0.72 if person.sex == "man" else 1.0) * (1 - 0.3 * ageing(person.age))
     lab = (
         lightness - 20 * light * amount + 10 * tint.mean(),
-        red + (6.0 + 8.0 * light) * amount + 5 * (tint[0] - tint[1]),
+        red + (6.5 + 9.0 * light) * amount + 5 * (tint[0] - tint[1]),
         yellow - (2.5 + 2.0 * light) * amount + 3 * (tint[1] - tint[2]),
     )
     lip = np.maximum(lab_to_linear(lab) / gain, 0.004)
@@ -197,7 +198,7 @@ def eye_material(
         outer=_rgb(outer),
         inner=_rgb(inner),
         radius=radius,
-        pupil=eyes.pupil,
+        pupil=_PUPIL * eyes.pupil,
         centre=_f32(centres),
         home=_f32(home),
         gaze=gaze.directions,

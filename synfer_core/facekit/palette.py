@@ -89,20 +89,21 @@ Ten steps from the lightest to the deepest skin that has been measured: Xiao et 
 (https://doi.org/10.1111/srt.12295: cheek and forehead of Caucasian, Chinese, Kurdish and Thai
 people, L* 56 to 61 with deviations of 3 to 5.5, a* 10.5 to 11.8, b* 14.2 to 17.7), de Rigal et al.
 2010 (https://doi.org/10.1111/j.1600-0846.2009.00416.x: African American, L* 44 to 48, a* 14 to 15,
-b* 19 to 20) and the deepest of the five centres of Gozalo-Diaz's shade guide (L* 26.7, a* 14.6,
-b* 14.7). The number of steps is the Monk Skin Tone scale's; its swatches are no reflectances.
+b* 19 to 20) and the deepest of the five colours of a shade guide for faces (IADR 2009, abstract
+120461: L* 26.7, a* 14.6, b* 14.7). The number of steps is the Monk Skin Tone scale's; its swatches
+are no reflectances.
 """
 SKIN_TONES_SRGB8 = (
-    (219, 198, 182),
-    (203, 178, 160),
-    (190, 164, 146),
-    (177, 149, 129),
-    (162, 132, 111),
-    (148, 116, 94),
-    (128, 96, 76),
-    (109, 79, 62),
-    (89, 64, 51),
-    (68, 49, 40),
+    (219, 199, 182),
+    (204, 179, 161),
+    (190, 165, 147),
+    (178, 150, 130),
+    (163, 133, 112),
+    (148, 117, 96),
+    (129, 98, 78),
+    (110, 81, 64),
+    (91, 67, 54),
+    (70, 52, 44),
 )
 """Base albedo of the ten skin tones, light to dark: what gives `SKIN_LAB` in the picture."""
 SKIN_WORDS = (
@@ -175,10 +176,10 @@ FRAME_COLOURS = (
 )
 LIPSTICKS = MappingProxyType(
     {
-        "red lipstick": _srgb8(176, 24, 36),
-        "pink lipstick": _srgb8(205, 92, 112),
-        "berry lipstick": _srgb8(120, 30, 58),
-        "nude lipstick": _srgb8(186, 120, 102),
+        "red lipstick": _srgb8(156, 24, 34),
+        "pink lipstick": _srgb8(176, 78, 96),
+        "berry lipstick": _srgb8(108, 28, 52),
+        "nude lipstick": _srgb8(152, 92, 80),
     }
 )
 EYE_SHADOWS = (_srgb8(90, 60, 50), _srgb8(120, 80, 90), _srgb8(70, 60, 80), _srgb8(140, 100, 80))

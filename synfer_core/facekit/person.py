@@ -18,7 +18,7 @@ from synfer_core.facekit.lids import SIDES, FittedLids, Lids
 from synfer_core.facekit.raster import vertex_normals
 
 Floats = NDArray[np.float32]
-_IRIS_RADIUS = 0.50  # cm on the eyeball; the cornea shows it as 1.16 cm wide (Rufer et al., 2005)
+_IRIS_RADIUS = 0.53  # cm on the eyeball; the cornea shows it as 1.15 cm wide (Rufer et al., 2005)
 _LID_OVERLAP = 0.02  # cm by which closed lids overlap
 
 

@@ -336,7 +336,7 @@ def _pigment(skin: Any, mask: Any, noise: Any, blood: Any, melanin: Any) -> Any:
     if skin.spots > 0:
         melanin += skin.spots * _clamp((noise[2] - 1.7) * 2, 0.0, 0.7) * (1 - mask[_LIPS])
     return (
-        skin.albedo[0] * np.exp(-(blood * np.float32(0.10) + melanin * np.float32(0.42))),
+        skin.albedo[0] * np.exp(-(blood * np.float32(0.10) + melanin * np.float32(0.47))),
         skin.albedo[1] * np.exp(-(blood * np.float32(0.62) + melanin * np.float32(0.72))),
         skin.albedo[2] * np.exp(-(blood * np.float32(0.50) + melanin * np.float32(0.95))),
     )
@@ -370,9 +370,7 @@ def _scalp_cover(skin: Any, above: Any, x: Any, y: Any, z: Any, noise: Any) -> A
 def _skin_colour(skin: Any, mask: Any, noise: Any, rest: Any, above: Any) -> Any:
     """Albedo of a point of skin with lips, stubble, scalp and make-up on it."""
     mottle = 0.06 * noise[2] + 0.04 * noise[3] + 0.04 * skin.grain * noise[1]
-    blood = (
-        0.8 * skin.blush * mask[_BLUSH] + skin.blotches * mottle
-    ) * skin.redness
+    blood = (0.8 * skin.blush * mask[_BLUSH] + skin.blotches * mottle) * skin.redness
     blood += 0.022 * skin.grain * noise[1]
     melanin = skin.under_eye * mask[_UNDER_EYE]
     melanin += skin.grain * (0.022 * noise[1] + 0.026 * noise[0])
