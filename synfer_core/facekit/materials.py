@@ -162,7 +162,7 @@ def _lip_colour(scene: Scene) -> NDArray[np.float64]:
     )
     lip = np.maximum(lab_to_linear(lab) / gain, 0.004)
     if scene.styling.lipstick is not None:
-        lip = np.array(scene.styling.lipstick) * 0.75 + lip * 0.25
+        lip = np.array(scene.styling.lipstick) * 0.55 / gain + lip * 0.25
     return np.asarray(lip)
 
 
