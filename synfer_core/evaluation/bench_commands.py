@@ -20,6 +20,12 @@ EXAMPLES = """examples:
   synfer bench sd --json sd.json"""
 
 
+GROUP_SIZE, DRAG_SIZE = 128, 512
+"""Pixels on a side of the groups and drags of ``bench render``."""
+MOVES = 47
+"""Most moves of a slider: those of `live.Plan` for one person but the first."""
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Add ``bench``."""
     parser = subparsers.add_parser(
@@ -72,14 +78,23 @@ def _add_live(parts: Subparsers) -> None:
 def _add_render(parts: Subparsers) -> None:
     parser = parts.add_parser(
         "render",
-        help="renders a second and core",
-        description="Images that FaceKit renders a second on one core.",
+        help="renders a second and core, single, in groups, and as a slider moves",
+        description="What FaceKit renders on one core: single pictures, four expressions of a "
+        "scene in a row, and the answer to a slider's move.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[128, 256], metavar="N", help="pixels on a side"
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[128, 256, 512],
+        metavar="N",
+        help="of single pictures",
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="for each size (%(default)s)")
+    parser.add_argument(
+        "--moves", type=int, default=40, help="of a slider, at most 48 (%(default)s)"
+    )
     options.add_json(parser)
     parser.set_defaults(run=_render)
 
@@ -145,14 +160,27 @@ def _sd(args: argparse.Namespace) -> int:
 
 def _render(args: argparse.Namespace) -> int:
     options.require(args.seconds > 0, "--seconds", "above 0")
-    options.require(all(16 <= size <= 1024 for size in args.sizes), "--sizes", "16 to 1024")
+    options.require(all(32 <= size <= 1024 for size in args.sizes), "--sizes", "32 to 1024")
+    options.require(1 <= args.moves <= MOVES, "--moves", f"1 to {MOVES}")
     options.check_targets(args.json)
     from synfer_core.evaluation import render_speed
-    from synfer_core.facekit.renderer import Renderer
+    from synfer_core.evaluation.latency import machine
+    from synfer_core.models import exact
+    from synfer_core.training.run_record import source
 
-    renderer = Renderer.load()
+    render_speed.hold_to_one_core()
+    backbone, code = exact.find(DRAG_SIZE), source()
+    renderer = backbone.renderer
     speeds = [render_speed.measure(renderer, s, seconds=args.seconds) for s in args.sizes]
-    for speed in speeds:
-        print(f"{speed.size} px: {speed.rate:.1f} images a second and core")
-    options.write_json(args.json, {"sizes": [speed.to_dict() for speed in speeds]})
+    speeds.append(render_speed.measure_groups(renderer, GROUP_SIZE, seconds=args.seconds))
+    speeds.append(render_speed.measure_drags(backbone, DRAG_SIZE, moves=args.moves))
+    print("\n".join(speed.line() for speed in speeds))
+    figures = {
+        "commit": code.revision if code else None,
+        "changes_in_no_commit": code.dirty if code else None,
+        "pack_sha256": renderer.sha256,
+        "machine": machine(),
+        "speeds": [speed.to_dict() for speed in speeds],
+    }
+    options.write_json(args.json, figures)
     return 0
