@@ -10,10 +10,10 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from app.jobs import JobQueue, Snapshot, State
+from app.jobs import JobQueue, Snapshot, State, Work
 from app.turns import in_turn
 from synfer_core.errors import CancelledError, SynferError
 from synfer_core.report import Result
@@ -65,11 +65,26 @@ class Errand(Generic[T]):
             CancelledError: The errand was cancelled.
             SynferError: The image cannot be made.
         """
-        started = time.monotonic()
-        result = asyncio.run_coroutine_threadsafe(self._queued(recipe), self._loop).result()
-        self._inside += time.monotonic() - started
-        self._made, self._first = self._made + 1, self._first or recipe
+        result: Result = self._in_queue(lambda: self.synthesizer.stream(recipe), recipe)
         return result
+
+    def generate_several(self, recipes: Sequence[Recipe]) -> Sequence[Result | SynferError]:
+        """Called in the thread: several images that are made together, through the queue.
+
+        Raises:
+            CancelledError: The errand was cancelled.
+        """
+        results: Sequence[Result | SynferError] = self._in_queue(
+            lambda: self.synthesizer.stream_several(recipes), *recipes
+        )
+        return results
+
+    def _in_queue(self, work: Work, *recipes: Recipe) -> Any:
+        started = time.monotonic()
+        made = asyncio.run_coroutine_threadsafe(self._queued(work), self._loop).result()
+        self._inside += time.monotonic() - started
+        self._made, self._first = self._made + len(recipes), self._first or recipes[0]
+        return made
 
     def stop_if_cancelled(self) -> None:
         """Called in the thread.
@@ -102,8 +117,8 @@ class Errand(Generic[T]):
             rest = max(0.0, seconds - self._inside) / self._made
             self.queue.paces.learn_rest(self._first, self._name, rest)
 
-    async def _queued(self, recipe: Recipe) -> Result:
-        turn = in_turn(self.queue, lambda: self.synthesizer.stream(recipe), self.owner)
+    async def _queued(self, work: Work) -> Any:
+        turn = in_turn(self.queue, work, self.owner)
         last: Snapshot | None = None
         async with contextlib.aclosing(turn):
             async for snapshot in turn:
@@ -112,8 +127,7 @@ class Errand(Generic[T]):
         if last and last.error:
             raise last.error
         if last and last.state is State.DONE:
-            result: Result = last.result
-            return result
+            return last.result
         raise CancelledError("It was cancelled.")
 
 
@@ -149,6 +163,10 @@ class Errands(Generic[E]):
     def runs(self, page: str, errand: E) -> bool:
         """Whether this is the errand that the page still wants."""
         return self._running.get(page) is errand
+
+    def busy(self, page: str) -> bool:
+        """Whether a page has one under way."""
+        return page in self._running
 
     def cancel(self, page: str) -> None:
         """Stop what a page has under way."""

@@ -7,9 +7,11 @@ report
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +19,7 @@ from synfer_core import conditioning, editing
 from synfer_core.annotation import Annotator, Readings
 from synfer_core.drafts import Draft, draft_of
 from synfer_core.editing import Edit
-from synfer_core.errors import ImageError, UnsupportedError
+from synfer_core.errors import ImageError, SynferError, UnsupportedError
 from synfer_core.faces.align import prepare
 from synfer_core.facs import Expression
 from synfer_core.files import ASSETS
@@ -30,6 +32,7 @@ from synfer_core.models.backbone import (
     Generation,
     Guided,
     OwnReader,
+    Together,
 )
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.report import Annotation, AttentionMaps, Pixels, Progress, Result
@@ -37,6 +40,9 @@ from synfer_core.request import Recipe
 
 DEFAULT_FOLDER = ASSETS / "models"
 """The weights that ship."""
+
+THREADS = 2
+"""Images that are rendered at once, where a backbone can: two cores are the least that is usual."""
 
 NO_FACE = "No face was found in the picture, so nothing was read off it."
 
@@ -52,6 +58,7 @@ class Synthesizer:
 
     backbones: Mapping[str, Backbone]
     annotator: Annotator
+    _reading: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     @classmethod
     def load(cls, folder: Path | None = None, added: Sequence[Added] = ()) -> Self:
@@ -127,7 +134,8 @@ class Synthesizer:
         reader = backbone.feranno if isinstance(backbone, OwnReader) else None
         own = None if reader is None else reader.read(image)
         guide = _guide(backbone, recipe)
-        readings = self.annotator.read(face, recipe.expression, guide, own)
+        with self._reading:  # FERAnno hooks into the denoiser, one image at a time
+            readings = self.annotator.read(face, recipe.expression, guide, own)
         return replace(readings, notes=(*notes, *readings.notes))
 
     def generate(self, recipe: Recipe) -> Result:
@@ -135,6 +143,47 @@ class Synthesizer:
         *_, result = self.stream(recipe)
         assert isinstance(result, Result)
         return result
+
+    def together(self, recipe: Recipe) -> int:
+        """How many images the recipe's backbone makes at once.
+
+        Raises:
+            RequestError: It is unknown.
+        """
+        backbone = self._backbone(recipe)
+        return backbone.together if isinstance(backbone, Together) else 1
+
+    def stream_several(
+        self, recipes: Sequence[Recipe]
+    ) -> Iterator[Progress | tuple[Result | SynferError, ...]]:
+        """Make several images of a backbone that makes some `together`, in threads.
+
+        The last item has for each recipe its result, or why there is none; before it comes a
+        `Progress` for each. Every image is the one that `generate` makes.
+        """
+        done: list[Result | SynferError] = []
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="synfer-several") as pool:
+            waiting = [pool.submit(self._tried, recipe) for recipe in recipes]
+            try:
+                for future in waiting:
+                    yield Progress(len(done), len(recipes), "rendering")
+                    done.append(future.result())
+            finally:
+                for future in waiting:
+                    future.cancel()
+        yield tuple(done)
+
+    def generate_several(self, recipes: Sequence[Recipe]) -> tuple[Result | SynferError, ...]:
+        """Make several images (see `stream_several`)."""
+        *_, results = self.stream_several(recipes)
+        assert isinstance(results, tuple)
+        return results
+
+    def _tried(self, recipe: Recipe) -> Result | SynferError:
+        try:
+            return self.generate(recipe)
+        except SynferError as error:
+            return error
 
     def draft(self, recipe: Recipe) -> Iterator[Progress | Draft]:
         """Make one image in a few steps, unread; the last item is the `Draft`. Closing cancels.

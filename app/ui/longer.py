@@ -64,10 +64,16 @@ class LongerWork(Generic[E]):
                 yield progress(errand), gr.skip()
             yield self._ended(page, errand, done)
         finally:
+            mine = self.errands.runs(page, errand)
             self.errands.end(page, errand)
             outcome = errand.outcome
+            if mine:
+                self.ended(page, errand)
             if _good(outcome):
                 self.shelf.close_unkept(page, outcome.files)
+
+    def ended(self, page: str, errand: E) -> None:
+        """A page's work came to its end, whatever came of it, and the page wants no other yet."""
 
     def badly(self, errand: E | None, outcome: object) -> Ended:
         """What is shown where nothing came of it.

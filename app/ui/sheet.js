@@ -1,6 +1,7 @@
 // Progress, contact sheet and download of a stimulus set.
-// props.value: {phase, status, done, total, sheet, token, bytes, file, notes, good}; the last five
-// once it is done. The ZIP file comes in parts.
+// props.value: {phase, status, done, total, sheet, token, bytes, file, notes, good, more, ready}; those
+// from token on once it is done. A set that was stopped is paused: `ready` of its images make an
+// incomplete set, and `more` says that such a set can still go on. The ZIP file comes in parts.
 const $ = (selector) => element.querySelector(selector);
 const stage = element.firstElementChild, save = $(".save");
 
@@ -19,6 +20,8 @@ function paint(value) {
   else if (value.sheet) $(".sheet").hidden = false;
   $(".lone").hidden = value.phase !== "idle";
   save.hidden = value.phase !== "done";
+  $(".going-on").hidden = value.phase !== "paused" && !value.more;
+  $("[data-act=part]").hidden = value.phase !== "paused" || !value.ready;
   $(".notes").replaceChildren(...(value.notes || []).map(note));
   $(".notes").hidden = !value.notes?.length;
   $(".assured").textContent = value.good || "";
@@ -30,5 +33,10 @@ save.addEventListener("click", () => {
   const {token, file, bytes} = props.value;
   window.synfer.save(save, server.read_part, {token, name: file, bytes, type: "application/zip"});
 });
+for (const act of ["resume", "part"])
+  $(`[data-act=${act}]`).addEventListener("click", () => {
+    document.dispatchEvent(new CustomEvent("synfer:set", {detail: "running"}));
+    trigger(act);
+  });
 watch("value", () => paint(props.value));
 paint(props.value);

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -21,12 +22,19 @@ from app.jobs import JobQueue
 from app.settings import Settings
 from app.shelf import Files, size_of
 from app.ui import engines, people, typed
-from app.ui.longer import LongerWork
+from app.ui.longer import Ended, LongerWork
 from app.ui.pictures import data_url
 from app.ui.stimuli_form import form_html, stage_html
+from app.ui.stimuli_kept import Begun, BegunSets
 from app.ui.stimuli_skin import warning
 from app.ui.values import Value, page_name, stamped
-from synfer_core.errors import DependencyError, RequestError, SynferError, WeightsError
+from synfer_core.errors import (
+    CancelledError,
+    DependencyError,
+    RequestError,
+    SynferError,
+    WeightsError,
+)
 from synfer_core.faces.landmarks import explain, shared_landmarker
 from synfer_core.models.backbone import Located
 from synfer_core.stimuli.archive import zipped
@@ -35,7 +43,6 @@ from synfer_core.stimuli.making import Making, Step
 from synfer_core.stimuli.plan import Plan
 from synfer_core.stimuli.record import Record
 from synfer_core.stimuli.spec import StimulusSet
-from synfer_core.stimuli.store import MemoryStore
 from synfer_core.stimuli.tools import Tools
 from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
 
@@ -127,15 +134,24 @@ class Build(Errand[Built]):
     """One set in the making.
 
     Args:
-        plan: What to make.
+        begun: What to make, and the images that are there already.
         synthesizer: Makes the images.
         queue: The queue of its device.
         settings: Where the weights are.
+        partial: Write the images that are there, and make no others.
     """
 
-    def __init__(self, plan: Plan, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
+    def __init__(
+        self,
+        begun: Begun,
+        synthesizer: Synthesizer,
+        queue: JobQueue,
+        settings: Settings,
+        partial: bool = False,
+    ):
         super().__init__("stimuli", synthesizer, queue, self._export)
-        self.plan = plan
+        self.partial, self.store = partial, begun.store
+        self.plan = plan = begun.partial if partial else begun.plan
         self.folder = settings.models or DEFAULT_FOLDER
         self.step: Step | None = None
         self.sheet: bytes | None = None
@@ -143,14 +159,15 @@ class Build(Errand[Built]):
         self._places = {stimulus.file: stimulus for stimulus in plan.stimuli}
 
     def _export(self) -> Built:
-        making = Making(self.plan, self._tools(), MemoryStore())
+        making = Making(self.plan, self._tools(), self.store)
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(tempfile.TemporaryFile())
             with zipped(file) as sink:
                 record = export(making, sink, self._watch)
             self.stop_if_cancelled()
             stack.pop_all()  # it stays open until the page leaves
-        name = f"{_slug(record.plan.spec.about.title)}.zip"
+        slug = _slug(record.plan.spec.about.title)
+        name = f"{slug}-incomplete.zip" if self.partial else f"{slug}.zip"
         return Built(record, {name: file}, self._sheet.draw())
 
     def _tools(self) -> Tools:
@@ -158,7 +175,7 @@ class Build(Errand[Built]):
         backbone = self.synthesizer.backbones.get(self.plan.stimuli[0].recipe.backbone)
         if align == "eyes" and not isinstance(backbone, Located):
             _need_landmarker()
-        return Tools.of(self.synthesizer, self.folder, align, self.generate)
+        return Tools.of(self.synthesizer, self.folder, align, self.generate, self.generate_several)
 
     def _watch(self, step: Step) -> None:
         """Called in the thread after each image."""
@@ -195,6 +212,7 @@ class Stimuli(LongerWork[Build]):
 
     def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
         super().__init__(MAX_BUILDERS, "set", "sets")
+        self.begun = BegunSets(self.errands.busy)
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
 
     async def build(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
@@ -202,6 +220,42 @@ class Stimuli(LongerWork[Build]):
         page = page_name(request)
         async for update in self.show(page, lambda: self._start(page, form), _progress, _done):
             yield update
+
+    async def resume(self, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
+        """Go on with the page's set that was stopped."""
+        page = page_name(request)
+        async for update in self.show(page, lambda: self._again(page), _progress, _done):
+            yield update
+
+    async def part(self, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
+        """Write the finished images of the page's set that was stopped."""
+        page = page_name(request)
+        again = partial(self._again, page, partial=True)
+        async for update in self.show(page, again, _progress, _done):
+            yield update
+
+    def badly(self, errand: Build | None, outcome: object) -> Ended:
+        """A set that was stopped keeps its finished images and can go on.
+
+        Args:
+            errand: The set; None where it was not begun.
+            outcome: The error that ended it; None where nobody foresaw it.
+        """
+        value, notice = super().badly(errand, outcome)
+        begun = self.begun.of(errand.store) if errand else None
+        if begun is None or not len(begun.store) or not isinstance(outcome, CancelledError):
+            return value, notice
+        return _paused(begun), None
+
+    def ended(self, page: str, errand: Build) -> None:
+        """Delete the images of a set whose files are written, or that cannot be made."""
+        if not errand.partial and not isinstance(errand.outcome, CancelledError):
+            self.begun.drop(page)
+
+    def leave(self, request: gr.Request) -> None:
+        """The page was closed: stop its work and drop its images and files."""
+        super().leave(request)
+        self.begun.drop(page_name(request))
 
     async def warn_of_skin(self, form: object) -> dict[str, str]:
         """What the form's matching does to skin, for the page to show before anything is built."""
@@ -223,9 +277,25 @@ class Stimuli(LongerWork[Build]):
             allowed = f"at most {MAX_IMAGES:,} here; synfer stimuli takes more"
             raise RequestError(f"{len(plan.stimuli):,} images", field="identities", allowed=allowed)
         self.synthesizer.check(plan.stimuli[0].recipe)
-        build = self.errands.start(
-            page, lambda: Build(plan, self.synthesizer, self.queue, self.settings)
-        )
+        return self._launch(page, lambda: self.begun.begin(page, plan))
+
+    def _again(self, page: str, *, partial: bool = False) -> Build:
+        """The page's set that was stopped, going on.
+
+        Raises:
+            RequestError: It is not there any more.
+        """
+        begun = self.begun.get(page)
+        if begun is None:
+            raise RequestError("the set is not here any more; build it again", field="identities")
+        return self._launch(page, lambda: begun, partial=partial)
+
+    def _launch(self, page: str, begin: Callable[[], Begun], partial: bool = False) -> Build:
+        """Raises:
+        SynferError: Others are building sets.
+        """
+        kept = (self.synthesizer, self.queue, self.settings)
+        build = self.errands.start(page, lambda: Build(begin(), *kept, partial))
         self.shelf.drop(page)
         return build
 
@@ -242,6 +312,15 @@ def _progress(build: Build) -> Value:
     return stamped({**value, "status": status, "done": step.done, "total": step.total})
 
 
+def _paused(begun: Begun) -> Value:
+    """A set that was stopped and can go on."""
+    made, planned = len(begun.store), len(begun.plan.stimuli)
+    ready = len(begun.partial.stimuli)
+    kept = f"Stopped: {made:,} of {planned:,} images are kept until this page closes."
+    value: Value = {"phase": "paused", "status": kept, "done": made, "total": planned}
+    return stamped({**value, "ready": ready})
+
+
 def _done(token: str, built: Built) -> Value:
     record = built.record
     ((name, file),) = built.files.items()
@@ -250,6 +329,7 @@ def _done(token: str, built: Built) -> Value:
         {
             "phase": "done",
             "status": f"{len(record.rows):,} images, {size / 1e6:.1f} MB",
+            "more": record.plan.planned is not None,
             "sheet": data_url(built.sheet, "jpeg"),
             "token": token,
             "bytes": size,
@@ -320,4 +400,7 @@ def tab(page: gr.Blocks, stimuli: Stimuli, notice: gr.HTML, part: Callable[..., 
         stimuli.build, inputs=[form], outputs=[stage, notice], trigger_mode="multiple", **quiet
     )
     form.cancel(stimuli.cancel, queue=False, **quiet)
+    shown: dict[str, Any] = {"outputs": [stage, notice], "trigger_mode": "multiple", **quiet}
+    stage.resume(stimuli.resume, **shown)
+    stage.part(stimuli.part, **shown)
     page.unload(stimuli.leave)

@@ -94,6 +94,10 @@ def stage_html() -> str:
   <div class="bar-track"><i></i></div>
   <p class="status" role="status" aria-live="polite"></p>
   <button type="button" class="save" data-act="save" hidden>Download ZIP</button>
+  <div class="going-on" hidden><button type="button" class="primary" data-act="resume">Continue
+    </button><button type="button" data-act="part">Write what is there</button>
+    <p class="hint">What is there makes an incomplete set, and its documents say so. Closing or
+      reloading the page deletes the images.</p></div>
   <ul class="notes" hidden></ul><p class="assured" hidden></p>
   <div class="sheet" tabindex="0" hidden><img alt="Contact sheet: one row for each person and
     expression, intensity growing from left to right"></div>

@@ -200,6 +200,15 @@ class Drafting(Protocol):
 
 
 @runtime_checkable
+class Together(Protocol):
+    """A backbone that makes several images at once in threads, each as it would make it alone."""
+
+    @property
+    def together(self) -> int:
+        """How many images are handed to it at once."""
+
+
+@runtime_checkable
 class Guided(Protocol):
     """A backbone with classifiers that semantic guidance may follow."""
 

@@ -140,6 +140,11 @@ class ExactBackbone:
         person_of(recipe)
         return recipe
 
+    @property
+    def together(self) -> int:
+        """How many images are made at once, so that others get their turn each second or so."""
+        return 4
+
     def stream(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Render once.
 

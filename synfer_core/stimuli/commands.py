@@ -83,8 +83,8 @@ def _build(args: argparse.Namespace) -> int:
 
 def _remake(args: argparse.Namespace) -> int:
     from synfer_core.stimuli import archive, table
-    from synfer_core.stimuli.export import png_of
     from synfer_core.stimuli.exports import IMAGES
+    from synfer_core.stimuli.making import png_of
     from synfer_core.stimuli.remaking import remake
 
     wanted = table.read(args.from_csv)

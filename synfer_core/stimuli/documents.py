@@ -46,6 +46,7 @@ def methods(record: Record) -> str:
     paragraph = " ".join(
         part
         for part in (
+            _incomplete(record),
             _what(record),
             _origin(record),
             _people(record),
@@ -69,10 +70,22 @@ def _cited(record: Record) -> set[str]:
     return cited | ({"SHINE"} if treatment.match != "none" else set())
 
 
+def _incomplete(record: Record) -> str:
+    """That images are missing, where some are."""
+    planned = record.plan.planned or len(record.plan.stimuli)
+    if len(record.rows) == planned:
+        return ""
+    return (
+        f"**This set is incomplete: {len(record.rows):,} of {planned:,} images are in it; what is "
+        f"said below of expressions and intensities is what was planned. {FILE} lists the images "
+        "that are here.**"
+    )
+
+
 def _what(record: Record) -> str:
     spec, row = record.plan.spec, record.rows[0]
     colour = "greyscale" if spec.treatment.greyscale else "colour"
-    people = len(spec.identities)
+    people = len({row["subject"] for row in record.rows})
     digest = f", SHA-256 {row['model_sha256']}" if row["model_sha256"] else ""
     return (
         f"Stimuli were {len(record.rows):,} {colour} images ({row['size']} x {row['size']} pixels) "
@@ -255,10 +268,10 @@ def datasheet(record: Record) -> str:
 
 
 def _composition(record: Record) -> str:
-    spec = record.plan.spec
-    seeds = ", ".join(str(person.seed) for person in spec.identities)
+    seeds = list(dict.fromkeys(str(row["identity_seed"]) for row in record.rows))
     return (
-        f"{len(record.rows):,} images of {len(spec.identities)} identities (seeds {seeds}). "
+        f"{_incomplete(record)} {len(record.rows):,} images of {len(seeds)} identities "
+        f"(seeds {', '.join(seeds)}). "
         f"{_people(record)} {_shown(record)}"
     )
 

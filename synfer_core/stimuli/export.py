@@ -10,10 +10,7 @@ from PIL import Image
 
 from synfer_core.errors import ModelError
 from synfer_core.evaluation.sheets import contact_sheet
-from synfer_core.provenance.export import RECIPE_KEY
-from synfer_core.provenance.png import to_png
 from synfer_core.report import Pixels
-from synfer_core.request import Recipe
 from synfer_core.stimuli import documents, exports, table
 from synfer_core.stimuli.archive import Sink
 from synfer_core.stimuli.making import Clock, Making, Ready, Watch, Written
@@ -57,7 +54,7 @@ def _write_images(making: Making, ready: Ready, sink: Sink, sheet: Sheet, clock:
     failures = list(ready.failures)
     for item in making.write(ready):
         if isinstance(item, Written):
-            sink.add(exports.image_path(item.stimulus), _png(item))
+            sink.add(exports.image_path(item.stimulus), item.png)
             sheet.put(item.stimulus, item.treated.image)
             stimuli.append(item.stimulus)
             rows.append(table.row_of(item))
@@ -69,15 +66,6 @@ def _write_images(making: Making, ready: Ready, sink: Sink, sheet: Sheet, clock:
         raise ModelError(f"no image could be matched; the first: {failures[0].error}")
     origin = making.tools.origin(stimuli[0].recipe)
     return Record(making.plan, ready.goals, stimuli, rows, failures, origin, making.tools.note)
-
-
-def _png(written: Written) -> bytes:
-    return png_of(written.treated.image, written.applied.greyscale, written.made.recipe)
-
-
-def png_of(image: Pixels, greyscale: bool, recipe: Recipe) -> bytes:
-    """An image (S, S, 3) as PNG with the recipe of its face, before treatment, in its metadata."""
-    return to_png(image[..., 0] if greyscale else image, {RECIPE_KEY: recipe.to_json()})
 
 
 @dataclass

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
-from synfer_core.errors import CancelledError, ModelError, SynferError
+from synfer_core.errors import ModelError, SynferError
+from synfer_core.provenance.export import RECIPE_KEY
+from synfer_core.provenance.png import to_png
 from synfer_core.report import Pixels
+from synfer_core.request import Recipe
 from synfer_core.stimuli import histogram, luminance
 from synfer_core.stimuli.luminance import Luminance
 from synfer_core.stimuli.people import columns_of
@@ -26,6 +31,8 @@ from synfer_core.stimuli.store import Made, Store
 from synfer_core.stimuli.tools import Tools
 from synfer_core.stimuli.treat import Applied, Frame, Treated, prepare, treat
 
+T = TypeVar("T")
+U = TypeVar("U")
 Stage = Literal["making", "spacing", "writing"]
 _INSTANT = 0.1
 """Seconds below which an image was not made but kept from an earlier run."""
@@ -140,6 +147,7 @@ class Written:
         frame: How the person is framed.
         applied: All that was done to the image.
         treated: What came of it.
+        png: The same as a file, which carries the recipe of the face before treatment.
         similarity: To the person's neutral image, before treatment; None without a gauge.
         threshold: Similarity below which an image is flagged; None where there is none.
         model_sha256: Of what made it; empty where that has no hash.
@@ -151,6 +159,7 @@ class Written:
     frame: Frame
     applied: Applied
     treated: Treated
+    png: bytes
     similarity: float | None
     threshold: float | None
     model_sha256: str
@@ -174,9 +183,33 @@ class Written:
         return pixels_sha256(self.treated.image)
 
 
+def png_of(image: Pixels, greyscale: bool, recipe: Recipe) -> bytes:
+    """An image (S, S, 3) as PNG with the recipe of its face, before treatment, in its metadata."""
+    return to_png(image[..., 0] if greyscale else image, {RECIPE_KEY: recipe.to_json()})
+
+
 def pixels_sha256(image: Pixels) -> str:
     """SHA-256 of the red, green and blue bytes of an image (S, S, 3), row by row."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def in_order(
+    work: Callable[[T], U], items: Iterable[T], workers: int = 2, ahead: int = 6
+) -> Iterator[U]:
+    """What work makes of items, in their order, some of it done ahead in threads."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="synfer-set") as pool:
+        waiting: deque[Future[U]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Items in their order, so many at a time."""
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 @dataclass(frozen=True)
@@ -218,34 +251,49 @@ class Making:
         measuring = _Measuring(self.treatment, {s.subject: [] for s in self.plan.neutrals})
         good: list[Stimulus] = []
         failures: list[Failure] = []
-        for stimulus in self.plan.stimuli:
-            try:
-                image = self._make(stimulus).image
-            except CancelledError:
-                raise
-            except SynferError as error:
-                failures.append(Failure(stimulus, error))
+        for stimulus, made in self._made():
+            if isinstance(made, SynferError):
+                failures.append(Failure(stimulus, made))
                 clock.tick(stimulus.file, None)
             else:
                 good.append(stimulus)
-                measuring.add(image, stimulus.subject, frames[stimulus.subject].applied)
+                measuring.add(made.image, stimulus.subject, frames[stimulus.subject].applied)
                 if stimulus.expression != NEUTRAL:
-                    clock.tick(stimulus.file, image)
-        if len(good) == len(frames):
+                    clock.tick(stimulus.file, made.image)
+        if failures and len(good) == len(frames):
             raise ModelError(f"no image could be made; the first: {failures[0].error}")
         return Ready(frames, tuple(good), measuring.goals(), tuple(failures))
 
     def write(self, ready: Ready) -> Iterator[Written | Failure]:
         """Treat and hand out the images, in order; a failure is one that cannot be matched."""
         neutrals = {s.subject: s for s in self.plan.neutrals}
-        for stimulus in ready.stimuli:
+
+        def one(stimulus: Stimulus) -> Written | Failure:
             try:
-                yield self._written(stimulus, neutrals[stimulus.subject], ready)
+                return self._written(stimulus, neutrals[stimulus.subject], ready)
             except SynferError as error:
-                yield Failure(stimulus, error)
+                return Failure(stimulus, error)
+
+        return in_order(one, ready.stimuli)
 
     def _make(self, stimulus: Stimulus) -> Made:
         return self.store.make(stimulus.recipe, self.tools.generate)
+
+    def _made(self) -> Iterator[tuple[Stimulus, Made | SynferError]]:
+        """All images in order, as many at once as their backbone makes together."""
+        size = self.tools.together(self.plan.stimuli[0].recipe)
+        for group in batched(self.plan.stimuli, size):
+            missing = [s.recipe for s in group if self.store.get(s.recipe) is None]
+            answers = zip(missing, self.tools.several(missing), strict=True) if missing else ()
+            failed: dict[str, SynferError] = {}
+            for recipe, answer in answers:
+                if isinstance(answer, SynferError):
+                    failed[recipe.to_json()] = answer
+                else:
+                    self.store.keep(recipe, Made.of(answer))
+            for stimulus in group:
+                error = failed.get(stimulus.recipe.to_json())
+                yield stimulus, error or self._make(stimulus)
 
     def _framed(self, neutral: Stimulus, clock: Clock) -> Frame:
         """The frame of a person, whose neutral image is made."""
@@ -268,12 +316,14 @@ class Making:
         wanted = {"target": goal.target, "histogram": goal.histogram}
         applied = frame.applied.model_copy(update=wanted)
         gauge = self.tools.identity
+        treated = treat(made.image, applied)
         return Written(
             stimulus=stimulus,
             made=made,
             frame=frame,
             applied=applied,
-            treated=treat(made.image, applied),
+            treated=treated,
+            png=png_of(treated.image, applied.greyscale, made.recipe),
             similarity=gauge.similarity(made.image, self._make(neutral).image) if gauge else None,
             threshold=self.threshold,
             model_sha256=self.tools.model_sha256(made.recipe),

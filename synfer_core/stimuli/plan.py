@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from synfer_core.facs import format_facs
@@ -48,10 +48,12 @@ class Plan:
     Attributes:
         spec: What they follow from.
         stimuli: By person, the neutral image first.
+        planned: Of a part of a plan (`only`), how many images the whole has; else None.
     """
 
     spec: StimulusSet
     stimuli: tuple[Stimulus, ...]
+    planned: int | None = None
 
     @classmethod
     def of(cls, spec: StimulusSet) -> Self:
@@ -67,6 +69,13 @@ class Plan:
         return cls(
             spec, tuple(Stimulus(file, **row) for file, row in zip(files, rows, strict=True))
         )
+
+    def only(self, there: Callable[[Recipe], bool]) -> Plan:
+        """The part of the plan whose images are there, of people whose neutral image is."""
+        kept = [stimulus for stimulus in self.stimuli if there(stimulus.recipe)]
+        known = {one.subject for one in kept if one.expression == NEUTRAL}
+        some = tuple(stimulus for stimulus in kept if stimulus.subject in known)
+        return replace(self, stimuli=some, planned=len(self.stimuli))
 
     @property
     def neutrals(self) -> tuple[Stimulus, ...]:

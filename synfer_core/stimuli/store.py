@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 from PIL import Image
 
-from synfer_core.errors import RequestError
+from synfer_core.errors import CancelledError, RequestError
 from synfer_core.files import write_whole
 from synfer_core.provenance.png import to_png
 from synfer_core.report import Pixels, Result
@@ -66,30 +69,110 @@ class Made:
 class Store(Protocol):
     """Images made so far."""
 
+    def get(self, recipe: Recipe) -> Made | None:
+        """The image of a recipe; None where it is not kept."""
+
+    def keep(self, recipe: Recipe, made: Made) -> None:
+        """Keep the image of a recipe."""
+
     def make(self, recipe: Recipe, generate: Generate) -> Made:
         """The image of a recipe: the one that is kept, else made now and kept."""
 
 
-@dataclass(frozen=True)
-class MemoryStore:
-    """Images kept in memory, for as long as their set is being made."""
+class _Keeping:
+    """What all stores do alike."""
 
-    kept: dict[str, Made] = field(default_factory=dict)
-
-    def make(self, recipe: Recipe, generate: Generate) -> Made:
+    def make(self: Store, recipe: Recipe, generate: Generate) -> Made:
         """The image of a recipe.
 
         Raises:
             SynferError: From `generate`.
+            RequestError: It cannot be kept.
         """
-        key = recipe.to_json()
-        if key not in self.kept:
-            self.kept[key] = Made.of(generate(recipe))
-        return self.kept[key]
+        kept = self.get(recipe)
+        if kept is None:
+            kept = Made.of(generate(recipe))
+            self.keep(recipe, kept)
+        return kept
 
 
 @dataclass(frozen=True)
-class FolderStore:
+class MemoryStore(_Keeping):
+    """Images kept in memory, for as long as their set is being made."""
+
+    kept: dict[str, Made] = field(default_factory=dict)
+
+    def get(self, recipe: Recipe) -> Made | None:
+        """The image of a recipe."""
+        return self.kept.get(recipe.to_json())
+
+    def keep(self, recipe: Recipe, made: Made) -> None:
+        """Keep an image."""
+        self.kept[recipe.to_json()] = made
+
+
+class SpoolStore(_Keeping):
+    """Images kept as bare pixels in one file without a name, which goes when it is closed.
+
+    Args:
+        most_bytes: Bytes that the file may take.
+    """
+
+    def __init__(self, most_bytes: int):
+        self.most_bytes = most_bytes
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115, `close` ends it
+        self._places: dict[str, tuple[int, Made]] = {}
+        self._end = 0
+
+    def get(self, recipe: Recipe) -> Made | None:
+        """The image of a recipe; several threads may ask at once."""
+        found = self._places.get(recipe.to_json())
+        if found is None:
+            return None
+        start, bare = found
+        shape = bare.image.shape
+        data = os.pread(self._descriptor(), math.prod(shape), start)
+        return replace(bare, image=np.frombuffer(data, np.uint8).reshape(shape))
+
+    def keep(self, recipe: Recipe, made: Made) -> None:
+        """Keep an image.
+
+        Raises:
+            RequestError: The file would grow larger than allowed, or the disk is full.
+            CancelledError: It was closed.
+        """
+        place = self._descriptor()
+        if self._end + made.image.nbytes > self.most_bytes:
+            allowed = f"at most {self.most_bytes / 1e9:.1f} GB of images"
+            raise RequestError("the set is too large", field="identities", allowed=allowed)
+        try:
+            os.pwrite(place, np.ascontiguousarray(made.image).tobytes(), self._end)
+        except OSError as error:
+            raise RequestError(f"cannot be kept: {error}", field="identities") from error
+        # A view of one byte has the shape, and takes no memory.
+        bare = replace(made, image=np.broadcast_to(np.uint8(0), made.image.shape))
+        self._places[recipe.to_json()] = self._end, bare
+        self._end += made.image.nbytes
+
+    def _descriptor(self) -> int:
+        """Raises:
+        CancelledError: It was closed: nobody wants these images any more.
+        """
+        if self._file.closed:
+            raise CancelledError("the images were deleted")
+        return self._file.fileno()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def close(self) -> None:
+        """Delete all images."""
+        self._places.clear()
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class FolderStore(_Keeping):
     """Images kept in a folder, so that an interrupted run goes on where it was.
 
     Attributes:
@@ -105,19 +188,10 @@ class FolderStore:
         """The store of a set that is to be written to `target`."""
         return cls(target.with_name(f".{target.name}.made"), maker)
 
-    def make(self, recipe: Recipe, generate: Generate) -> Made:
-        """The image of a recipe.
-
-        Raises:
-            SynferError: From `generate`.
-            RequestError: The folder cannot be written to.
-        """
+    def get(self, recipe: Recipe) -> Made | None:
+        """The image of a recipe; None too where its file is damaged."""
         path = self._path(recipe)
-        kept = _read(path) if path.exists() else None
-        if kept is None:
-            kept = Made.of(generate(recipe))
-            self._keep(path, kept)
-        return kept
+        return _read(path) if path.exists() else None
 
     def count(self) -> int:
         """How many images are kept."""
@@ -132,7 +206,13 @@ class FolderStore:
         key = hashlib.sha256(f"{self.maker}\n{recipe.to_json()}".encode()).hexdigest()
         return self.folder / f"{key[:32]}.png"
 
-    def _keep(self, path: Path, made: Made) -> None:
+    def keep(self, recipe: Recipe, made: Made) -> None:
+        """Keep an image.
+
+        Raises:
+            RequestError: The folder cannot be written to.
+        """
+        path = self._path(recipe)
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from synfer_core.errors import PackError
+from synfer_core.errors import CancelledError, PackError, SynferError
 from synfer_core.stimuli import drift
 from synfer_core.stimuli.align import Points, eyes_seen
 from synfer_core.stimuli.drift import IdentityGauge
@@ -20,9 +20,11 @@ from synfer_core.stimuli.store import Generate
 
 if TYPE_CHECKING:
     from synfer_core.models.backbone import Capabilities
-    from synfer_core.report import Pixels
+    from synfer_core.report import Pixels, Result
     from synfer_core.request import Recipe
     from synfer_core.synthesizer import Synthesizer
+
+    Several = Callable[[Sequence[Recipe]], Sequence[Result | SynferError]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Tools:
             nothing.
         identity: Tells people apart; None leaves the similarity empty.
         note: What a user should know of the identity gauge; empty where all is there.
+        together: How many images a recipe's backbone makes at once.
+        make_several: Makes them: for each recipe its result, or why there is none. None makes one
+            after another.
     """
 
     generate: Generate
@@ -50,6 +55,18 @@ class Tools:
     eyes: Callable[[Recipe, Pixels], Points] | None = None
     identity: IdentityGauge | None = None
     note: str = ""
+    together: Callable[[Recipe], int] = lambda _: 1
+    make_several: Several | None = None
+
+    def several(self, recipes: Sequence[Recipe]) -> Sequence[Result | SynferError]:
+        """For each recipe its result, or why there is none.
+
+        Raises:
+            CancelledError: The work is to end.
+        """
+        if self.make_several is not None and len(recipes) > 1:
+            return self.make_several(recipes)
+        return [_tried(self.generate, recipe) for recipe in recipes]
 
     @classmethod
     def of(
@@ -58,6 +75,7 @@ class Tools:
         folder: Path,
         align: Align,
         generate: Generate | None = None,
+        several: Several | None = None,
     ) -> Self:
         """The tools of a synthesizer.
 
@@ -66,6 +84,7 @@ class Tools:
             folder: Its weights.
             align: As in `Treatment`.
             generate: Makes them in its place, such as by a queue.
+            several: Makes several at once in its place.
 
         Raises:
             WeightsError: A weight file is damaged.
@@ -80,6 +99,8 @@ class Tools:
             eyes=partial(_eyes, synthesizer) if align == "eyes" else None,
             identity=identity,
             note=note,
+            together=synthesizer.together,
+            make_several=several or (None if generate else synthesizer.generate_several),
         )
 
 
@@ -99,6 +120,15 @@ def _eyes(synthesizer: Synthesizer, recipe: Recipe, image: Pixels) -> Points:
     if isinstance(backbone, Located):
         return backbone.eyes(recipe)
     return eyes_seen(image, shared_landmarker().detect)
+
+
+def _tried(generate: Generate, recipe: Recipe) -> Result | SynferError:
+    try:
+        return generate(recipe)
+    except CancelledError:
+        raise
+    except SynferError as error:
+        return error
 
 
 def _maker(synthesizer: Synthesizer, folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import csv
 import io
 import re
 import threading
@@ -19,17 +20,19 @@ from app.jobs import JobQueue
 from app.settings import Settings
 from app.ui.stimuli import FIRST, Stimuli, spec_of
 from app.ui.stimuli_form import form_html, stage_html
+from app.ui.stimuli_kept import BegunSets
 from app.ui.stimuli_skin import ACROSS
-from synfer_core.errors import RequestError
+from synfer_core.errors import CancelledError, RequestError
 from synfer_core.models.backbone import Generation
 from synfer_core.report import AttentionMaps, Progress
 from synfer_core.request import Recipe
 from synfer_core.stimuli import skin
+from synfer_core.stimuli.plan import Plan
 from synfer_core.stimuli.spec import StimulusSet
 from synfer_core.synthesizer import Synthesizer
 from tests.app.test_ui import check_markup
 from tests.app.visiting import visitor, walk
-from tests.stimuli.drawn import ORIGIN, face
+from tests.stimuli.drawn import ORIGIN, draw, face
 
 SMALL: dict[str, Any] = {
     **FIRST,
@@ -182,6 +185,8 @@ def test_matching_across_people_is_warned_of_with_figures(tab: Stimuli) -> None:
 
 
 def test_without_the_exact_renderer_the_warning_has_no_figures(tab: Stimuli) -> None:
+    alone = {"builtin": tab.synthesizer.backbones["builtin"]}
+    tab.synthesizer = replace(tab.synthesizer, backbones=alone)
     treatment = {**FIRST["treatment"], "match": "mean_sd", "match_over": "set"}
     form = {**SMALL, "identities": "1, 2", "treatment": treatment}
     assert asyncio.run(tab.warn_of_skin(form))["text"] == ACROSS
@@ -211,6 +216,104 @@ def test_cancelling_stops_the_set(tab: Stimuli) -> None:
     value, notice = asyncio.run(run())[-1]
     assert (value["status"], notice) == ("Cancelled; nothing was kept.", None)
     assert tab.queue.jobs() == ()
+
+
+def stopped_after(tab: Stimuli, images: int, form: dict[str, Any]) -> dict[str, Any]:
+    """The stage of a set that is cancelled once so many images are made."""
+
+    async def run() -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        async for value, _ in tab.build(form, visitor()):
+            if value["phase"] == "running" and value["done"] >= images:
+                tab.cancel(visitor())
+        return value
+
+    return asyncio.run(run())
+
+
+LONGER = {**SMALL, "identities": "4, 5", "expressions": ["anger", "fear"], "step": 50}
+
+
+def counted(tab: Stimuli, monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
+    """The recipes that are made from here on."""
+    made: list[Recipe] = []
+    stream = type(tab.synthesizer).stream
+
+    def counting(one: Synthesizer, recipe: Recipe) -> Iterator[Any]:
+        made.append(recipe)
+        return stream(one, recipe)
+
+    monkeypatch.setattr(type(tab.synthesizer), "stream", counting)
+    return made
+
+
+def test_a_cancelled_set_goes_on_where_it_was(
+    tab: Stimuli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = counted(tab, monkeypatch)
+    value = stopped_after(tab, 4, LONGER)
+    kept = value["done"]
+    assert value["phase"] == "paused"
+    assert 4 <= kept < 10
+    assert f"{kept} of 10 images are kept" in value["status"]
+    before = len(made)
+    value, notice = asyncio.run(walk(tab.resume(visitor())))[-1]
+    assert (value["phase"], value["more"], notice) == ("done", False, None)
+    assert len(made) - before == 10 - kept, "nothing is made twice"
+    whole = table_of(zip_of(tab, value))
+    straight, _ = asyncio.run(walk(tab.build(LONGER, visitor())))[-1]
+    assert whole == table_of(zip_of(tab, straight))
+    assert tab.begun.get("page p") is None, "a whole set leaves nothing behind"
+
+
+def table_of(data: bytes) -> list[tuple[str, str]]:
+    """Files and the hashes of their pixels."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        rows = csv.DictReader(io.StringIO(file.read("stimuli.csv").decode()))
+        return [(row["file"], row["pixels_sha256"]) for row in rows]
+
+
+def test_what_is_there_makes_an_incomplete_set_that_says_so(tab: Stimuli) -> None:
+    stopped_after(tab, 4, LONGER)
+    value, _ = asyncio.run(walk(tab.part(visitor())))[-1]
+    assert (value["phase"], value["more"]) == ("done", True)
+    assert value["file"] == "angry-people-incomplete.zip"
+    data = zip_of(tab, value)
+    rows = table_of(data)
+    assert 4 <= len(rows) < 10
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        assert len([n for n in file.namelist() if n.endswith(".png")]) >= len(rows)
+        for name in ("methods.md", "datasheet.md"):
+            assert f"incomplete: {len(rows)} of 10 images" in file.read(name).decode()
+    value, _ = asyncio.run(walk(tab.resume(visitor())))[-1]
+    assert len(table_of(zip_of(tab, value))) == 10
+
+
+def test_a_cancelled_set_goes_with_its_page(tab: Stimuli) -> None:
+    stopped_after(tab, 4, LONGER)
+    begun = tab.begun.get("page p")
+    assert begun is not None
+    tab.leave(visitor())
+    assert len(begun.store) == 0
+    with pytest.raises(CancelledError):
+        begun.store.make(begun.plan.stimuli[0].recipe, draw)
+    [(value, notice)] = asyncio.run(walk(tab.resume(visitor())))
+    assert (value["phase"], notice["field"]) == ("stopped", "identities")
+
+
+def test_only_so_many_stopped_sets_wait() -> None:
+    plan = Plan.of(spec_of(SMALL))
+    sets = BegunSets(lambda page: page == "runs")
+    sets.begin("runs", plan)
+    for page in "abcd":
+        sets.begin(page, plan)
+    assert [page for page in ("runs", *"abcd") if sets.get(page)] == ["runs", *"bcd"]
+    mine = sets.begin("d", plan)
+    assert sets.begin("d", plan).store is mine.store, "equal plans take images over"
+    other = Plan.of(spec_of({**SMALL, "identities": "5"}))
+    assert sets.begin("d", other).store is not mine.store
+    for page in ("runs", *"bcd"):
+        sets.drop(page)
 
 
 def test_a_full_queue_is_waited_for(tab: Stimuli, monkeypatch: pytest.MonkeyPatch) -> None:
