@@ -18,6 +18,9 @@ function paint(value) {
   if (value.sheet) $(".sheet img").src = value.sheet;
   if (value.phase === "stopped") $(".sheet").hidden = true;
   else if (value.sheet) $(".sheet").hidden = false;
+  $(".confusion").hidden = !value.confusion;
+  if (value.confusion) $(".confusion img").src = value.confusion;
+  $(".confusion .hint").textContent = value.said || "";
   $(".lone").hidden = value.phase !== "idle";
   save.hidden = value.phase !== "done";
   $(".going-on").hidden = value.phase !== "paused" && !value.more;

@@ -37,6 +37,7 @@ from synfer_core.errors import (
 )
 from synfer_core.faces.landmarks import explain, shared_landmarker
 from synfer_core.models.backbone import Located
+from synfer_core.stimuli import confusion
 from synfer_core.stimuli.archive import zipped
 from synfer_core.stimuli.export import Sheet, export
 from synfer_core.stimuli.making import Making, Step
@@ -336,6 +337,8 @@ def _done(token: str, built: Built) -> Value:
             "file": name,
             "notes": _notes(record),
             "good": _good(record),
+            "confusion": data_url(record.confusion, "png") if record.confusion else None,
+            "said": " ".join(confusion.notes(record)),
         }
     )
 

@@ -101,6 +101,9 @@ def stage_html() -> str:
   <ul class="notes" hidden></ul><p class="assured" hidden></p>
   <div class="sheet" tabindex="0" hidden><img alt="Contact sheet: one row for each person and
     expression, intensity growing from left to right"></div>
+  <details class="confusion" open hidden><summary>What readers see</summary>
+    <img alt="Confusion table: expressions asked for against those read, by reader and intensity">
+    <p class="hint"></p></details>
   <p class="hint lone">A set is people by expressions by steps of intensity, matched and documented:
     images, a table of everything, files for PsychoPy and jsPsych, a methods paragraph and a data
     sheet, in one ZIP file.</p>

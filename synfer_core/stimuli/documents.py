@@ -13,8 +13,10 @@ from importlib.metadata import version
 from synfer_core.facekit import demographics
 from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X, EYES_Y
 from synfer_core.facs import format_facs
+from synfer_core.stimuli import confusion
 from synfer_core.stimuli.exports import CONDITIONS, IMAGES, PRELOAD
 from synfer_core.stimuli.luminance import TOLERANCE
+from synfer_core.stimuli.opinions import TITLES
 from synfer_core.stimuli.record import Record
 from synfer_core.stimuli.table import COLUMNS, FILE
 
@@ -225,6 +227,17 @@ def _read(record: Record) -> str:
     return (
         f"What each image shows was also read off it before treatment: {' and '.join(readers)}. "
         "Both were trained on renders; no human coder or rater has validated the images."
+        f"{_as_asked(record)}"
+    )
+
+
+def _as_asked(record: Record) -> str:
+    """How often readers read what was asked for, at the strongest intensity."""
+    told = ", ".join(
+        f"{TITLES[name]} {share:.0%}" for name, share in confusion.shares(record.rows).items()
+    )
+    return (
+        f" At the strongest intensity expressions were read as asked for by {told}." if told else ""
     )
 
 
@@ -249,6 +262,7 @@ def datasheet(record: Record) -> str:
         "Composition": _composition(record),
         "How the faces came about": f"{_origin(record)} {_likeness()}",
         "Labels": _labels(),
+        "What readers see": " ".join(confusion.notes(record)) or "Nobody read the images.",
         "Treatment": f"{_sizes(record)} {_framed(record)} {_matched(record)}",
         "Identity": " ".join(part for part in (_same_person(record), record.note) if part),
         "Images flagged for drift": _listed(record.flagged)
@@ -327,6 +341,8 @@ def _files() -> str:
         FILE: "one row an image, columns below",
         CONDITIONS: "conditions file for PsychoPy",
         PRELOAD: "parameters of a preload trial of jsPsych",
+        confusion.CSV: "what readers read against what was asked for, by intensity; counts",
+        confusion.PICTURE: "the same as a picture",
         METHODS: "a methods paragraph",
         "contact_sheet.jpg": "all images at a glance",
         "specification.json": "the specification; `synfer stimuli specification.json`",

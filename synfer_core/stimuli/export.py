@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,7 @@ from PIL import Image
 from synfer_core.errors import ModelError
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.report import Pixels
-from synfer_core.stimuli import documents, exports, table
+from synfer_core.stimuli import confusion, documents, exports, table
 from synfer_core.stimuli.archive import Sink
 from synfer_core.stimuli.making import Clock, Making, Ready, Watch, Written
 from synfer_core.stimuli.plan import NEUTRAL, Plan, Stimulus
@@ -38,6 +38,7 @@ def export(making: Making, sink: Sink, watch: Watch) -> Record:
     ready = making.prepare(watch)
     sheet = Sheet(making.plan)
     record = _write_images(making, ready, sink, sheet, Clock("writing", len(ready.stimuli), watch))
+    record = replace(record, confusion=_confusion(record, sink))
     sink.add(table.FILE, table.to_csv(record.rows))
     sink.add(exports.CONDITIONS, exports.conditions(record.stimuli, record.rows))
     sink.add(exports.PRELOAD, exports.preload(record.stimuli))
@@ -65,7 +66,19 @@ def _write_images(making: Making, ready: Ready, sink: Sink, sheet: Sheet, clock:
     if not rows:
         raise ModelError(f"no image could be matched; the first: {failures[0].error}")
     origin = making.tools.origin(stimuli[0].recipe)
-    return Record(making.plan, ready.goals, stimuli, rows, failures, origin, making.tools.note)
+    tools = making.tools
+    known = (origin, tools.note, tools.opinions.missing)
+    return Record(making.plan, ready.goals, stimuli, rows, failures, *known)
+
+
+def _confusion(record: Record, sink: Sink) -> bytes:
+    """Writes the confusion table; returns its picture, empty where nobody read."""
+    if not confusion.readers(record.rows):
+        return b""
+    picture = confusion.picture(record.rows)
+    sink.add(confusion.CSV, confusion.csv(record.rows))
+    sink.add(confusion.PICTURE, picture)
+    return picture
 
 
 @dataclass

@@ -18,6 +18,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from synfer_core.errors import ModelError, SynferError
+from synfer_core.faces.landmarks import Face
 from synfer_core.provenance.export import RECIPE_KEY
 from synfer_core.provenance.png import to_png
 from synfer_core.report import Pixels
@@ -152,6 +153,8 @@ class Written:
         threshold: Similarity below which an image is flagged; None where there is none.
         model_sha256: Of what made it; empty where that has no hash.
         person: Cells of `demographics.COLUMNS`, as far as they are known.
+        read: By reader of `opinions.TITLES`, the expression that it reads.
+        readers: By reader, which one it is.
     """
 
     stimulus: Stimulus
@@ -164,6 +167,8 @@ class Written:
     threshold: float | None
     model_sha256: str
     person: Mapping[str, str] = field(default_factory=dict)
+    read: Mapping[str, str] = field(default_factory=dict)
+    readers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def drifts(self) -> bool | None:
@@ -267,10 +272,12 @@ class Making:
     def write(self, ready: Ready) -> Iterator[Written | Failure]:
         """Treat and hand out the images, in order; a failure is one that cannot be matched."""
         neutrals = {s.subject: s for s in self.plan.neutrals}
+        opinions = self.tools.opinions
+        seen = {n: opinions.face(self._make(s)) for n, s in neutrals.items()}
 
         def one(stimulus: Stimulus) -> Written | Failure:
             try:
-                return self._written(stimulus, neutrals[stimulus.subject], ready)
+                return self._written(stimulus, neutrals[stimulus.subject], ready, seen)
             except SynferError as error:
                 return Failure(stimulus, error)
 
@@ -309,7 +316,9 @@ class Making:
         clock.tick(neutral.file, image)
         return frame
 
-    def _written(self, stimulus: Stimulus, neutral: Stimulus, ready: Ready) -> Written:
+    def _written(
+        self, stimulus: Stimulus, neutral: Stimulus, ready: Ready, seen: Mapping[int, Face | None]
+    ) -> Written:
         made = self._make(stimulus)
         frame = ready.frames[stimulus.subject]
         goal = ready.goals[stimulus.subject]
@@ -328,6 +337,8 @@ class Making:
             threshold=self.threshold,
             model_sha256=self.tools.model_sha256(made.recipe),
             person=columns_of(made.recipe, self.tools.origin(made.recipe)),
+            read=self.tools.opinions.read(made, seen.get(stimulus.subject)),
+            readers=self.tools.opinions.versions(made),
         )
 
 

@@ -1,10 +1,10 @@
-"""Who reads expressions off the images of a set, beside FERAnno: what each image looks like to them.
+"""Who reads expressions off the images of a set beside FERAnno, and what they read.
 
 - AU rules: the prototype nearest to the units that the AU reader measured (`au_rules`).
 - Vote: FERAnno and the experts of the weights' panel together (`synfer_core.panel`).
 - MediaPipe: the prototype nearest to the units that MediaPipe's blendshapes tell against the same
-  person's neutral image (`faces.blendshapes`, `au_rules`). Units that it cannot tell count as absent
-  from the prototypes too.
+  person's neutral image (`faces.blendshapes`, `au_rules`). Units that it cannot tell count as
+  absent from the prototypes too.
 
 Every image is read as it was made, before treatment, and by each reader once.
 """

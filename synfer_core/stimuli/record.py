@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from synfer_core.models.backbone import Capabilities
@@ -49,6 +49,8 @@ class Record:
         failures: The images that are not.
         origin: What made them, and where its images come from.
         note: What a user should know of the identity gauge; empty where all is there.
+        unread: By reader of expressions (`opinions.TITLES`) that is missing, why.
+        confusion: The picture of the confusion table, PNG; empty where nobody read.
     """
 
     plan: Plan
@@ -58,6 +60,8 @@ class Record:
     failures: Sequence[Failure]
     origin: Capabilities
     note: str
+    unread: Mapping[str, str] = field(default_factory=dict)
+    confusion: bytes = b""
 
     @property
     def flagged(self) -> tuple[str, ...]:

@@ -43,6 +43,11 @@ COLUMNS: Mapping[str, str] = {
     **{f"p_{name}": "FERAnno's calibrated probability, 0 to 1" for name in EXPRESSIONS},
     "label": "FERAnno's likeliest expression",
     "label_reader": "who read it",
+    "label_au_rules": "expression nearest to the action units measured",
+    "label_vote": "likeliest expression by the vote of FERAnno and the experts",
+    "vote_reader": "who voted",
+    "label_mediapipe": "expression nearest to the action units that MediaPipe tells",
+    "mediapipe_reader": "which MediaPipe, and its map from blendshapes to units",
     "identity_similarity": "cosine of the identity codes of this image and the neutral one",
     "identity_threshold": "similarity below which an image is flagged",
     "identity_drift": "1 flagged, 0 not; empty where that cannot be told",
@@ -64,6 +69,14 @@ COLUMNS: Mapping[str, str] = {
     "treatment": "all that was done to the image, as JSON",
 }
 """Columns and what they hold."""
+
+LABELS: Mapping[str, str] = {
+    "feranno": "label",
+    "au_rules": "label_au_rules",
+    "vote": "label_vote",
+    "mediapipe": "label_mediapipe",
+}
+"""By reader of expressions (`opinions.TITLES`), the column of what it reads."""
 
 NEEDED = ("file", "pixels_sha256", "model_sha256", "recipe", "treatment")
 """Columns that are enough to make the images again."""
@@ -110,6 +123,7 @@ def row_of(written: Written) -> Row:
         **{f"p_{name}": value for name, value in made.probabilities.items()},
         "label": likeliest,
         "label_reader": made.label_reader,
+        **_opinions(written),
         **_identity(written),
         **_treatment(written),
         "seed": made.recipe.seed,
@@ -118,6 +132,13 @@ def row_of(written: Written) -> Row:
         "synfer_version": version("synfer-studio"),
         "recipe": made.recipe.to_json(),
     }
+
+
+def _opinions(written: Written) -> Row:
+    """What others than FERAnno read, and who they are."""
+    named = {LABELS[name]: label for name, label in written.read.items() if name != "feranno"}
+    who = {f"{name}_reader": written.readers.get(name, "") for name in ("vote", "mediapipe")}
+    return named | {column: version for column, version in who.items() if version}
 
 
 def _identity(written: Written) -> Row:

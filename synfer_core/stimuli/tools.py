@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from synfer_core.errors import CancelledError, PackError, SynferError
+from synfer_core.errors import CancelledError, DependencyError, PackError, SynferError, WeightsError
 from synfer_core.stimuli import drift
-from synfer_core.stimuli.align import Points, eyes_seen
+from synfer_core.stimuli.align import Detect, Points, eyes_seen
 from synfer_core.stimuli.drift import IdentityGauge
+from synfer_core.stimuli.opinions import Opinions
 from synfer_core.stimuli.spec import Align
 from synfer_core.stimuli.store import Generate
 
@@ -42,6 +43,7 @@ class Tools:
             nothing.
         identity: Tells people apart; None leaves the similarity empty.
         note: What a user should know of the identity gauge; empty where all is there.
+        opinions: Who reads expressions beside FERAnno.
         together: How many images a recipe's backbone makes at once.
         make_several: Makes them: for each recipe its result, or why there is none. None makes one
             after another.
@@ -55,6 +57,7 @@ class Tools:
     eyes: Callable[[Recipe, Pixels], Points] | None = None
     identity: IdentityGauge | None = None
     note: str = ""
+    opinions: Opinions = field(default_factory=Opinions)
     together: Callable[[Recipe], int] = lambda _: 1
     make_several: Several | None = None
 
@@ -99,6 +102,7 @@ class Tools:
             eyes=partial(_eyes, synthesizer) if align == "eyes" else None,
             identity=identity,
             note=note,
+            opinions=_opinions(synthesizer),
             together=synthesizer.together,
             make_several=several or (None if generate else synthesizer.generate_several),
         )
@@ -120,6 +124,20 @@ def _eyes(synthesizer: Synthesizer, recipe: Recipe, image: Pixels) -> Points:
     if isinstance(backbone, Located):
         return backbone.eyes(recipe)
     return eyes_seen(image, shared_landmarker().detect)
+
+
+def _opinions(synthesizer: Synthesizer) -> Opinions:
+    """The panel of the weights and MediaPipe, as far as they are here."""
+    from synfer_core.faces.landmarks import explain, shared_landmarker
+
+    annotator, missing = synthesizer.annotator, {}
+    if annotator.panel is None:
+        missing["vote"] = annotator.no_panel
+    try:
+        detect: Detect | None = shared_landmarker().detect
+    except (DependencyError, WeightsError) as error:
+        detect, missing["mediapipe"] = None, explain(error)[0]
+    return Opinions(annotator.panel, detect, missing)
 
 
 def _tried(generate: Generate, recipe: Recipe) -> Result | SynferError:
