@@ -26,6 +26,8 @@ DOCUMENTS = {
     "datasheet.md",
     "specification.json",
     "contact_sheet.jpg",
+    "confusion.csv",
+    "confusion.png",
 }
 
 
