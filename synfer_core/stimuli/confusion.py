@@ -152,4 +152,5 @@ def _panel(axes: Any, rows: Sequence[Row], intensity: int) -> None:
         range(len(EXPRESSIONS)), [name[:4] for name in EXPRESSIONS], fontsize=6, rotation=60
     )
     axes.set_yticks(range(len(mine)), [str(row["asked"])[:9] for row in mine], fontsize=6)
-    axes.set_title(f"{intensity} %", fontsize=8)
+    axes.set_title(f"asked for at {intensity} %", fontsize=8)
+    axes.set_xlabel("read", fontsize=7)

@@ -72,7 +72,7 @@ class Set:
 
 
 def exact_tools(exact: ExactBackbone) -> Tools:
-    """Renders, and MediaPipe for the eyes; nobody reads."""
+    """Renders, and eyes from the geometry; nobody reads."""
 
     def generate(recipe: Recipe) -> Result:
         *_, made = exact.stream(exact.check(recipe))
@@ -85,7 +85,7 @@ def exact_tools(exact: ExactBackbone) -> Tools:
         check=exact.check,
         model_sha256=lambda _: exact.sha256,
         origin=lambda _: exact.capabilities,
-        detect=shared_landmarker().detect,
+        eyes=lambda recipe, _: exact.eyes(recipe),
     )
 
 
