@@ -117,9 +117,17 @@ def _origin(record: Record) -> str:
     return (
         "No person was photographed: each identity is drawn at random by a seed. On the model: "
         f"{record.origin.note} The renders are of ICT-FaceKit, a public 3D face model (Li et al., "
-        f"2020). All images share the noise seed {record.plan.stimuli[0].recipe.seed}, so that "
-        "each identity keeps its hair, light and background."
+        f"2020). {_seeds(record)}"
     )
+
+
+def _seeds(record: Record) -> str:
+    """Which images share a scene."""
+    seeds = {stimulus.recipe.seed for stimulus in record.plan.stimuli}
+    keeps = "so that each identity keeps its hair, light and background"
+    if len(seeds) == 1:
+        return f"All images share the noise seed {seeds.pop()}, {keeps}."
+    return f"The images of each identity share a noise seed of that identity's own, {keeps}."
 
 
 def _people(record: Record) -> str:

@@ -109,3 +109,9 @@ def test_the_data_sheet_names_licence_and_files() -> None:
     for words in ("CC0.", "ICT-FaceKit", "MIT licence", "To test.", "seeds 1, 8", "--from-csv"):
         assert words in datasheet
     assert "| `measured_AUL1` ... `measured_AUR43` | intensity measured, 0 to 5 |" in datasheet
+
+
+def test_a_scene_of_ones_own_is_told() -> None:
+    for text in documents(same_scene=False):
+        assert "share a noise seed of that identity's own" in text
+        assert "All images share" not in text
