@@ -38,19 +38,24 @@ class Planting:
 
 @dataclass(frozen=True, eq=False)
 class Brows:
-    """Brow strands as places of each of their points, and brightness factors."""
+    """Brow strands as places of each of their points; brightness and thickness factors of each;
+    thickness in cm."""
 
     planting: Planting
     tone: Floats
+    body: Floats
+    width: float
 
 
 @dataclass(frozen=True, eq=False)
 class Beard:
-    """Beard strands: roots, offsets of their points in the neutral pose, brightness factors."""
+    """Beard strands: roots, offsets of their points in the neutral pose, brightness factors;
+    thickness in cm."""
 
     planting: Planting
     offset: Floats
     tone: Floats
+    width: float
 
 
 def plant(uv: Array, derived: Mapping[str, Array], face_triangles: Array) -> Planting:
@@ -73,33 +78,44 @@ def grow_brows(
 ) -> Brows:
     """Eyebrows drawn on the frontal face and planted on its surface."""
     rng = np.random.default_rng(person.hair.seed + 5)
-    count = int(330 * person.brow.density * np.clip(detail, 0.8, 1.6))
-    sides = [_brow_curves(person.brow, count, rng) * [sign, 1] for sign in (1, -1)]
-    front = np.concatenate(sides)
+    fineness = float(np.clip(detail, 0.8, 2.0))
+    count = int(400 * person.brow.density * fineness)
+    drawn = [_brow_curves(person.brow, count, rng) for _ in range(2)]
+    front = np.concatenate([drawn[0][0], drawn[1][0] * [-1, 1]])
     column = ((front[..., 0] - FRONT_X[0]) / FRONT_STEP).astype(int)
     row = ((FRONT_Y[1] - front[..., 1]) / FRONT_STEP).astype(int)
     height, width = derived["front_uv"].shape[:2]
     uv = derived["front_uv"][np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-    tone = np.exp(rng.normal(0, 0.2, len(front))).astype(np.float32)
-    return Brows(plant(uv, derived, face_triangles), tone)
+    greying = person.hair.colour in ("grey", "white")
+    tone = np.exp(rng.normal(0, 0.5 if greying else 0.2, len(front))).astype(np.float32)
+    body = np.concatenate([drawn[0][1], drawn[1][1]]).astype(np.float32)
+    return Brows(plant(uv, derived, face_triangles), tone, body, 0.05 / fineness**0.65)
 
 
-def _brow_curves(brow: Brow, count: int, rng: np.random.Generator) -> Array:
-    """Strands (count, 4, 2) of the left brow in frontal coordinates."""
-    t = rng.beta(1.05, 1.15, count)
+def _brow_curves(brow: Brow, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Strands (count, 4, 2) of the left brow in frontal coordinates, and how thick each is.
+
+    The head of the brow is thin and stands up, its body lies along the arch with upper hairs
+    combed down and lower ones up, its tail runs out to a point.
+    """
+    t = rng.beta(1.15, 1.25, count)
     x = brow.start + (brow.end - brow.start) * t
     arch = brow.arch * np.sin(np.pi * np.clip(t * 1.1 - 0.1, 0, 1))
     middle = np.interp(x, _BROW_X, _BROW_Y) + brow.height + arch
-    spread = brow.thickness * np.interp(t, [0, 0.12, 0.4, 0.7, 1], [0.36, 0.52, 0.50, 0.38, 0.10])
-    off = (rng.random(count) * 2 - 1) * spread * 0.8
-    angle = np.deg2rad(np.interp(t, [0, 0.12, 0.35, 0.65, 1], [66, 48, 24, 2, -25]))
-    angle += rng.normal(0, 0.14, count) - np.sign(off) * np.abs(off) * 0.75
-    length = np.interp(t, [0, 0.3, 0.8, 1], [0.38, 0.62, 0.62, 0.42]) * rng.uniform(0.8, 1.2, count)
+    spread = brow.thickness * np.interp(t, [0, 0.12, 0.4, 0.7, 1], [0.36, 0.54, 0.56, 0.42, 0.10])
+    # Denser along the middle than at the rims.
+    place = np.clip(rng.normal(0, 0.55, count), -1, 1)
+    off = place * spread
+    angle = np.deg2rad(np.interp(t, [0, 0.12, 0.35, 0.65, 1], [74, 50, 24, 4, -24]))
+    angle += rng.normal(0, 0.12, count) - place * np.interp(t, [0, 0.2, 1], [0.1, 0.4, 0.5])
+    length = np.interp(t, [0, 0.3, 0.8, 1], [0.42, 0.66, 0.6, 0.4]) * rng.uniform(0.7, 1.15, count)
     q = np.linspace(0, 1, POINTS)[None]
     reach = length[:, None] * q
+    bend = np.where(place > 0, -0.16, -0.06)[:, None] * q * reach
     along = x[:, None] + np.cos(angle)[:, None] * reach
-    up = (middle + off)[:, None] + np.sin(angle)[:, None] * reach - 0.12 * q * reach
-    return np.stack([along, up], -1)
+    up = (middle + off)[:, None] + np.sin(angle)[:, None] * reach + bend
+    body = np.interp(t, [0, 0.15, 0.85, 1], [0.6, 1, 1, 0.75]) * (1 - 0.4 * np.abs(place))
+    return np.stack([along, up], -1), body
 
 
 # --- beard --------------------------------------------------------------------------------------
@@ -111,7 +127,7 @@ _BEARD_LENGTH = MappingProxyType(
     {"short beard": 0.55, "full beard": 1.9, "goatee": 1.2, "moustache": 0.8}
 )
 _BEARD_CHANNEL = 3
-_DENSE = 60  # texels with less density (0-255) grow nothing
+_DENSE = 25  # texels with less density (0-255) grow nothing
 
 
 def grow_beard(
@@ -129,15 +145,16 @@ def grow_beard(
     if person.beard not in _BEARD_COUNT:
         return None
     rng = np.random.default_rng(person.hair.seed + 6)
-    count = int(_BEARD_COUNT[person.beard] * np.clip(detail, 0.8, 1.5))
+    fineness = float(np.clip(detail, 0.8, 2.0))
+    count = int(_BEARD_COUNT[person.beard] * fineness)
     uv = _beard_roots(person.beard, derived, face_triangles, surface[0], count, rng)
     planting = plant(uv, derived, face_triangles)
     root, normal = planting.on(surface[0]), planting.on(surface[1])
     lip = _over_lip(root)
-    length = np.where(lip, 0.75, _BEARD_LENGTH[person.beard]) * rng.uniform(0.7, 1.25, len(lip))
+    length = np.where(lip, 0.75, _BEARD_LENGTH[person.beard]) * rng.uniform(0.5, 1.2, len(lip))
     offset = _beard_offsets(root, normal, lip, length, rng)
     tone = np.exp(rng.normal(0, 0.22, len(lip))).astype(np.float32)
-    return Beard(planting, offset.astype(np.float32), tone)
+    return Beard(planting, offset.astype(np.float32), tone, 0.048 / fineness**0.6)
 
 
 def _over_lip(points: Array) -> Array:

@@ -23,7 +23,8 @@ class Scalp:
     """The chosen roots (n, 3), their normals, and where on the head they lie.
 
     `side` is 1 low on the sides and 0 on top, `top` its complement, `front` 1 at the forehead,
-    `sign` the side of the head, `chance` a uniform draw for each root.
+    `sign` the side of the head, `chance` a uniform draw for each root, `depth` how far above the
+    person's hairline it lies, cm.
     """
 
     root: Array
@@ -33,14 +34,15 @@ class Scalp:
     front: Array
     sign: Array
     chance: Array
+    depth: Array
 
     @classmethod
-    def at(cls, root: Array, normal: Array, chance: Array) -> Scalp:
+    def at(cls, root: Array, normal: Array, chance: Array, depth: Array) -> Scalp:
         """Work out the fields of the roots."""
         side = np.clip((7.5 - root[:, 1]) / 4, 0, 1)
         front = np.clip((root[:, 2] - 1) / 5, 0, 1)
         sign = np.where(root[:, 0] >= 0, 1.0, -1.0)
-        return cls(root, normal, side, 1 - side, front, sign, chance)
+        return cls(root, normal, side, 1 - side, front, sign, chance, depth)
 
     def __len__(self) -> int:
         return len(self.root)
@@ -51,6 +53,11 @@ class Scalp:
         vectors = np.stack([x * ones, y * ones, z * ones], 1)
         vectors -= (vectors * self.normal).sum(1, keepdims=True) * self.normal
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+    @property
+    def crown(self) -> Array:
+        """As `top`, but less towards the edges of the top: where hair stands, it does so here."""
+        return np.asarray(self.top * np.clip((7.0 - np.abs(self.root[:, 0])) / 2.5, 0.25, 1))
 
     def up(self, amount: Array | float) -> Array:
         """The normals, scaled."""
@@ -69,6 +76,7 @@ class Growth:
         clear_face: Half-width kept free in front of the face, cm; 0 for short hair.
         cut: Height at which hair is cut off.
         curl, curl_rate: Radius (cm) and turns (radians a cm) of curls.
+        parted: Whether the hair falls to either side of the parting.
         bangs: Roots whose hair falls over the forehead.
     """
 
@@ -80,6 +88,7 @@ class Growth:
     cut: float = -99.0
     curl: float = 0.0
     curl_rate: float = 0.0
+    parted: bool = False
     bangs: Array = field(default_factory=lambda: np.zeros(0, bool))
 
 
@@ -94,12 +103,13 @@ def _buzz(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
 
 
 def _short(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
-    side, top, volume = scalp.side, scalp.top, hair.volume
-    lean = 0.35 * hair.direction + 0.25 * scalp.sign * side
-    direction = scalp.along(lean, -0.9 * side - 0.1, 0.9 * top + 0.15)
-    direction = direction + scalp.up((0.40 + 0.45 * volume) * top + 0.10)
-    length = (0.9 + 0.8 * volume) * side + (2.4 + 2.2 * volume) * top
-    return _fields(scalp, direction, length, 0.12, 0.15 + 0.5 * top * volume)
+    side, top, crown, volume = scalp.side, scalp.top, scalp.crown, hair.volume
+    direction = scalp.along(
+        0.35 * hair.direction * top, -0.9 * side - 0.1, 0.9 * crown - 0.3 * side
+    )
+    direction = direction + scalp.up((0.30 + 0.40 * volume) * crown + 0.06)
+    length = (0.9 + 0.6 * volume) * side + 1.2 * top + (1.2 + 2.0 * volume) * crown
+    return _fields(scalp, direction, length, 0.12, 0.12 + 0.5 * crown * volume)
 
 
 def _receding(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
@@ -117,9 +127,11 @@ def _parted(hair: Hair, scalp: Scalp) -> Array:
 
 def _side_parted(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
     side, top, volume = scalp.side, scalp.top, hair.volume
-    length = (1.2 + volume) * side + (5.5 + 1.5 * volume) * top
-    lift = 0.12 + (0.4 + 0.9 * volume) * top
-    return _fields(scalp, _parted(hair, scalp), length, 0.10, lift)
+    length = (1.2 + 0.8 * volume) * side + (3.0 + volume) * top + 1.8 * scalp.crown
+    lift = 0.12 + (0.3 + 0.7 * volume) * scalp.crown
+    growth = _fields(scalp, _parted(hair, scalp), length, 0.10, lift)
+    growth.parted = True
+    return growth
 
 
 def _hanging(hair: Hair, scalp: Scalp, length: float, cut: float) -> Growth:
@@ -127,7 +139,13 @@ def _hanging(hair: Hair, scalp: Scalp, length: float, cut: float) -> Growth:
     lift = 0.15 + (0.35 + 0.9 * volume) * chance * (0.35 + 0.65 * scalp.top)
     gravity = 0.38 + 0.15 * chance
     growth = _fields(scalp, _parted(hair, scalp), length * (0.92 + 0.16 * chance), gravity, lift)
-    growth.clear_face, growth.cut = 6.4 + 0.7 * volume, cut
+    growth.clear_face, growth.cut, growth.parted = 6.4 + 0.7 * volume, cut, True
+    # A short layer below, so that the skin does not show between long strands that part.
+    below = (chance * 97 % 1 < 0.3) & (scalp.depth < 5)
+    growth.length = np.where(below, 2.0 + 3.0 * chance, growth.length)
+    growth.lift = np.where(below, 0.06, growth.lift)
+    outward = (growth.direction * scalp.normal).sum(1, keepdims=True) * scalp.normal
+    growth.direction = growth.direction - below[:, None] * outward
     return growth
 
 
@@ -155,7 +173,7 @@ def _long_wavy(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
 
 def _long_curly(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
     growth = _long(hair, scalp, rng)
-    growth.curl, growth.curl_rate = 0.6, 1.7
+    growth.curl, growth.curl_rate = 0.6, 1.2
     growth.length = growth.length * 0.8
     growth.lift = growth.lift + 0.7
     return growth
@@ -168,23 +186,28 @@ def _back(hair: Hair, scalp: Scalp, rise: float) -> Array:
 
 def _slick(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
     direction = _back(hair, scalp, 0.45 * hair.volume)
-    length = 4 + 1.5 * scalp.front * scalp.top
-    return _fields(scalp, direction, length, 0.04, 0.15 + 0.5 * hair.volume * scalp.top)
+    length = 1.2 + (2.8 + 1.5 * scalp.front) * scalp.top
+    return _fields(scalp, direction, length, 0.04, 0.12 + 0.5 * hair.volume * scalp.crown)
 
 
 def _tied(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
+    # Pulled back and up, over the ears; what grows before them is too short to be tied.
+    direction = scalp.along(0.1 * scalp.sign * scalp.top, 0.1 + 0.5 * scalp.side, -1.0)
     length = 6 + 1.5 * scalp.front * scalp.top
-    return _fields(scalp, _back(hair, scalp, 0.05), length, 0.04, 0.15)
+    short = (scalp.root[:, 1] < 4.5) & (scalp.root[:, 2] > -0.5)
+    length = np.where(short, 1.2 + 0.8 * scalp.chance, length)
+    return _fields(scalp, direction + scalp.up(0.06), length, 0.0, 0.12)
 
 
 def _quiff(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
-    side, top, front = scalp.side, scalp.top, scalp.front
-    ones = np.ones(len(scalp))
-    vectors = np.stack([0.35 * hair.direction * ones, 0.5 * top - 0.8 * side, -0.5 * top], 1)
-    vectors -= (vectors * scalp.normal).sum(1, keepdims=True) * scalp.normal
-    direction = vectors + scalp.up(1.2 * top * (0.4 + front) + 0.15)
-    length = 1.1 * side + (2.6 + 3.2 * front * (0.5 + hair.volume)) * top
-    return _fields(scalp, direction, length, 0.04, 0.15 + 0.6 * top)
+    side, crown, front = scalp.side, scalp.crown, scalp.front
+    direction = scalp.along(
+        0.35 * hair.direction * crown + 0.01, 0.4 * crown - 0.9 * side, -0.5 * crown - 0.35 * side
+    )
+    rise = crown * (0.4 + front)
+    direction = direction + scalp.up(0.08 + 0.5 * rise) + rise[:, None] * np.array([0, 0.7, 0])
+    length = 1.0 + (1.6 + 2.6 * front * (0.5 + hair.volume)) * crown
+    return _fields(scalp, direction, length, 0.04, 0.12 + 0.5 * crown)
 
 
 def _curly_short(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
@@ -197,10 +220,12 @@ def _curly_short(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
 
 
 def _afro(hair: Hair, scalp: Scalp, rng: np.random.Generator) -> Growth:
-    direction = scalp.normal + 0.25 * rng.normal(size=(len(scalp), 3))
-    length = (3.4 + 2.6 * hair.volume) * (0.65 + 0.35 * scalp.chance)
-    growth = _fields(scalp, direction, length, 0.05, 0.4)
-    growth.curl, growth.curl_rate = 0.3, 3.6
+    direction = scalp.normal + 0.22 * rng.normal(size=(len(scalp), 3))
+    length = (3.0 + 2.6 * hair.volume) * (0.75 + 0.25 * scalp.chance)
+    # Cut round: short at the nape and before the ears, so that it does not hang down the sides.
+    length = length * np.clip(0.55 + (scalp.root[:, 1] - 1) / 12, 0.4, 1)
+    growth = _fields(scalp, direction, length, 0.015, 0.4)
+    growth.curl, growth.curl_rate = 0.26, 4.2
     return growth
 
 
@@ -250,7 +275,7 @@ STYLES: Mapping[str, Style] = MappingProxyType(
         "long_bangs": Style(6500, 22, 0.12, _long_bangs),
         "curly_short": Style(5000, 14, 0.0, _curly_short, full_front=False),
         "afro": Style(5500, 18, 0.0, _afro, full_front=False),
-        "curly_long": Style(5200, 22, 0.12, _long_curly),
+        "curly_long": Style(4400, 28, 0.12, _long_curly),
         "tied": Style(6500, 9, 1.2, _tied),
     }
 )

@@ -30,11 +30,13 @@ class Groom:
         points: (strands, points, 3), root first.
         normals: Away from the head (strands, points, 3).
         tone: Brightness factor of each strand.
+        body: Thickness of each strand, from `_FINEST` at the hairline to 1.
     """
 
     points: Floats
     normals: Floats
     tone: Floats
+    body: Floats
 
 
 def groom(hair: Hair, derived: Mapping[str, Array], detail: float) -> Groom | None:
@@ -52,12 +54,14 @@ def groom(hair: Hair, derived: Mapping[str, Array], detail: float) -> Groom | No
     scalp = _choose_roots(hair, style, derived, rng, int(style.strands * (0.55 + 0.45 * detail)))
     locks = _lock_noise(scalp.root, rng)
     growth = style.grow(hair, scalp, rng)
+    _shorten_at_hairline(scalp, growth)
     if not len(growth.bangs):
         growth.bangs = np.zeros(len(scalp), bool)
     direction = growth.direction + locks + rng.normal(0, 0.10, (len(scalp), 3))
     growth.direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)
     points, normals = _march(hair, style, scalp, growth, derived, rng)
-    return _finish(style, scalp, growth, points, normals, rng)
+    side = growth.parted * (scalp.root[:, 0] > hair.parting) + 2.0 * growth.bangs
+    return _finish(style, scalp, growth, side, points, normals, rng)
 
 
 def _choose_roots(
@@ -67,14 +71,41 @@ def _choose_roots(
     pick = rng.integers(0, len(pool), int(count * 1.3))
     if style.full_front:
         low, high = hair.hairline - 0.6, hair.hairline + 2.2
-        front = np.flatnonzero((pool[:, 2] > 3.5) & (height > low) & (height < high))
-        pick = np.concatenate([pick, rng.choice(front, int(count * 0.18))])
+        front = np.flatnonzero((pool[:, 2] > 0.5) & (height > low) & (height < high))
+        pick = np.concatenate([pick, rng.choice(front, int(count * 0.24))])
         rng.shuffle(pick)
     root = pool[pick]
-    limit = hairline(hair, root) + rng.normal(0, 0.25, len(pick))
-    grows = height[pick] > limit
+    depth = height[pick] - hairline(hair, root)
+    # Hair does not end at a line: it thins out over a finger's breadth.
+    grows = depth > rng.normal(0, 0.25, len(pick)) - rng.exponential(0.2, len(pick))
     root, normal = root[grows][:count], derived["root_normal"][pick][grows][:count]
-    return Scalp.at(root.astype(np.float64), normal.astype(np.float64), rng.random(len(root)))
+    return Scalp.at(
+        root.astype(np.float64),
+        normal.astype(np.float64),
+        rng.random(len(root)),
+        depth[grows][:count],
+    )
+
+
+_STUB = 1.0  # cm
+_SHORT = 0.35  # of the median length
+_FINEST = 0.35
+_FINE_ZONE = 1.3  # cm above the hairline in which hair grows to its full thickness
+
+
+def _body(depth: Array) -> Array:
+    share = np.clip(depth / _FINE_ZONE, 0, 1)
+    return np.asarray(_FINEST + (1 - _FINEST) * share)
+
+
+def _shorten_at_hairline(scalp: Scalp, growth: Growth) -> None:
+    """Hair at the very edge is short and fine, whatever the style."""
+    edge = np.clip(1 - scalp.depth / 0.8, 0, 1)
+    baby = scalp.chance < 0.5 * edge
+    most = np.where(baby, 0.5 + 2.4 * scalp.chance, np.inf)
+    growth.length = np.minimum(growth.length, most) * (1 - 0.25 * edge)
+    growth.gravity = np.where(baby, np.minimum(growth.gravity, 0.04), growth.gravity)
+    growth.lift = np.where(baby, 0.05, growth.lift)
 
 
 def hairline(hair: Hair, points: Array) -> Array:
@@ -125,20 +156,25 @@ def _finish(
     style: Style,
     scalp: Scalp,
     growth: Growth,
+    side: Array,
     points: Floats,
     normals: Floats,
     rng: np.random.Generator,
 ) -> Groom:
+    """Locks, curls and tones; `side` tells which strands make no locks together."""
     keep = np.ones(len(points), bool)
     hanging = growth.clear_face > 0
     if hanging:
-        keep = ~_crosses_face(points, 4.6, 8.8, 5.5) & ~_crosses_neck(points, 5.2, 2.5)
-        keep |= growth.bangs
-    points, normals = points[keep], normals[keep]
+        # Short stubs stay where a strand would fall over the face: its root is not left bare.
+        stub = _crosses_face(points, 4.6, 8.8, 5.5) & ~growth.bangs
+        points[stub, 2:] = points[stub, 1:2]
+        growth.length[stub] = _STUB
+        keep = ~_crosses_neck(points, 5.2, 2.5) | growth.bangs
+    points, normals, body = points[keep], normals[keep], _body(scalp.depth[keep])
     root, bangs, length = scalp.root[keep], growth.bangs[keep], growth.length[keep]
     leader = np.arange(len(points))
     if style.clumps:
-        leader = _leaders(root, bangs, len(points) // (9 if growth.curl else 14), rng)
+        leader = _leaders(root, side[keep], length, len(points) // (9 if growth.curl else 14), rng)
         points = _clump(points, root, leader, 0.75 if growth.curl else 0.5)
     if growth.curl:
         points = _curl(points, length, leader, growth, rng)
@@ -146,7 +182,8 @@ def _finish(
     if hanging:
         inside = _crosses_neck(points, 5.6, 1.5) | (_crosses_face(points, 4.2, 7.5, 6.0) & ~bangs)
         points, normals, tone = points[~inside], normals[~inside], tone[~inside]
-    return Groom(np.ascontiguousarray(points, np.float32), normals, tone)
+        body = body[~inside]
+    return Groom(np.ascontiguousarray(points, np.float32), normals, tone, body.astype(np.float32))
 
 
 def _crosses_face(points: Array, half_width: float, top: float, front: float) -> Array:
@@ -160,12 +197,19 @@ def _crosses_neck(points: Array, half_width: float, front: float) -> Array:
     return np.asarray(((np.abs(x) < half_width) & (y < -7) & (z > front)).any(1))
 
 
-def _leaders(root: Array, bangs: Array, count: int, rng: np.random.Generator) -> Array:
-    """For each strand the strand that leads its lock; bangs keep among themselves."""
-    leaders = rng.choice(len(root), max(30, count), replace=False)
-    where = np.concatenate([root, bangs[:, None] * 30.0], 1)
+def _leaders(
+    root: Array, side: Array, length: Array, count: int, rng: np.random.Generator
+) -> Array:
+    """For each strand the strand that leads its lock; those of a side keep among themselves.
+
+    Hair much shorter than the rest of the head's leads itself.
+    """
+    alone = length < _SHORT * np.median(length)
+    locks = np.flatnonzero(~alone)
+    leaders = rng.choice(locks, min(len(locks), max(30, count)), replace=False)
+    where = np.concatenate([root, side[:, None] * 30.0], 1)
     _, nearest = cKDTree(where[leaders]).query(where)
-    return np.asarray(leaders[nearest])
+    return np.where(alone, np.arange(len(root)), leaders[nearest])
 
 
 def _clump(points: Array, root: Array, leader: Array, strength: float) -> Array:
@@ -296,6 +340,8 @@ def _march_strands(
             scale = 1 / (np.sqrt(gradient[0] ** 2 + gradient[1] ** 2 + gradient[2] ** 2) + 1e-6)
             gx, gy, gz = gradient[0] * scale, gradient[1] * scale, gradient[2] * scale
             keep = 0.1 + lift * min(1.0, 4.0 * s / (steps - 1))
+            if clear > 0 and y > 2.5:  # hanging hair begins to spread above the ears, not on them
+                keep += min(max((8.5 - y) * 0.25, 0.0), 1.0) * min(max(abs(x) - 4.5, 0.0), 0.8)
             if distance > keep and hold > 0:
                 pull = min(hold * (distance - keep) * step, 0.6)
                 dx, dy, dz = dx - gx * pull, dy - gy * pull, dz - gz * pull

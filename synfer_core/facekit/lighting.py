@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ _EXTENT = 15.0  # half the width it covers, cm
 _CENTRE = np.array([0.0, 1.0, 1.0], np.float32)
 _HAIR_DENSITY = 14000.0  # shadow strength of a full head of hair, shared among its points
 _HAIR_STEP = 3  # strand points between lit ones
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 _FULL_HAIR = 12  # strands with at most so many points are lit at every second
 
 
@@ -100,14 +102,16 @@ class HairShadows:
 
     Attributes:
         frames: See `_frame` (lights, 3, 4).
-        nearest, count: Height of the uppermost hair along each light, and number of hairs
+        nearest, count: Height of the uppermost hair along each light, and number of hairs, smoothed
             (lights, cells, cells).
+        veil: As `nearest`, with the cells around each hair: it shades skin there.
         density: Shadow strength of one hair.
     """
 
     lighting: Lighting
     frames: Floats
     nearest: Floats
+    veil: Floats
     count: Floats
     density: np.float32
 
@@ -120,8 +124,11 @@ class HairShadows:
         casters = np.zeros((0, 3), np.float32) if hair is None else hair.casters
         for k, frame in enumerate(frames):
             _count_hair(casters, frame, nearest[k], count[k])
+            # Single strands would throw blotches: cells are coarse and hair is sampled thinly.
+            count[k] = cv2.GaussianBlur(count[k], (5, 5), 1.1)
+        veil = np.stack([cv2.dilate(one, _NEIGHBOURS) for one in nearest])
         density = np.float32(_HAIR_DENSITY / max(1, len(casters)))
-        return cls(lighting, frames, nearest, count, density)
+        return cls(lighting, frames, nearest, veil, count, density)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +168,7 @@ def light_vertices(
     for k, frame in enumerate(hair.frames):
         _light_vertices(
             points, normals, soft, shown, lighting.direction[k], lighting.colour[k],
-            lighting.wrap[k], lighting.group[k], share[k], frame, shadows.mesh[k], hair.nearest[k],
+            lighting.wrap[k], lighting.group[k], share[k], frame, shadows.mesh[k], hair.veil[k],
             hair.count[k], hair.density, light.irradiance, light.direction, light.visible,
         )  # fmt: skip
     return light
@@ -278,7 +285,7 @@ def _visibility(x: Any, y: Any, z: Any, mesh: Any, hair: Any, count: Any, densit
             if mesh[row + i, column + j] < z:
                 share += weight
             if hair[row + i, column + j] > z + np.float32(0.2):
-                strands += count[row + i, column + j]
+                strands += 4 * weight * count[row + i, column + j]
     if strands > 0:
         share *= np.exp(-min(strands * density, np.float32(1.1)))
     return share

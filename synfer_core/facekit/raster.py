@@ -210,7 +210,7 @@ def tile_segments(
         x0, y0, x1, y1 = points[i, s, 0], points[i, s, 1], points[i, s + 1, 0], points[i, s + 1, 1]
         if max(abs(x1 - x0), abs(y1 - y0)) > _LONGEST_SEGMENT:
             continue
-        margin = max(widths[s], widths[s + 1]) + 1
+        margin = max(widths[i, s], widths[i, s + 1]) + 1
         left, right = int(min(x0, x1) - margin), int(max(x0, x1) + margin)
         top, bottom = int(min(y0, y1) - margin), int(max(y0, y1) + margin)
         if right < 0 or bottom < 0 or left >= size or top >= size:
@@ -237,7 +237,7 @@ def draw_layers(
     Args:
         points: Screen points (strands, points, 3).
         colours: Linear RGB (strands, points, 3), times `gain` and plus `bounce` (3,) as drawn.
-        widths: Pixels at each point of a strand (points,).
+        widths: Pixels (strands, points).
         starts, members: Segments of each tile, the nearest first, see `tile_segments`.
         opacity: 0-1.
         bias: Share of nearness by which a strand may lie behind the depth buffer.
@@ -325,7 +325,7 @@ def _draw_segment(
     part = np.float32(1) / np.float32(steps)
     first, last = (box[1], box[3]) if flat else (box[0], box[2])
     least, most = (box[0], box[2]) if flat else (box[1], box[3])
-    reach = max(widths[s], widths[s + 1]) * slope * half + 1
+    reach = max(widths[i, s], widths[i, s + 1]) * slope * half + 1
     start, end = _steps_between(x0 if flat else y0, dx if flat else dy, steps, first, last)
     low, high = _steps_between(
         y0 if flat else x0, dy if flat else dx, steps, least - reach, most + reach
@@ -337,7 +337,7 @@ def _draw_segment(
         along = int(np.floor(x if flat else y))
         if along < first or along >= last:
             continue
-        w = (widths[s] + (widths[s + 1] - widths[s]) * t) * slope
+        w = (widths[i, s] + (widths[i, s + 1] - widths[i, s]) * t) * slope
         low = (y if flat else x) - w * half
         high = low + w
         for k in range(max(int(np.floor(low)), least), min(int(np.floor(high)) + 1, most)):

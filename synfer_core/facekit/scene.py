@@ -80,7 +80,7 @@ class Camera:
 
 
 FRAMINGS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"face": (1.0, 0.545), "head": (1.85, 0.61)}
+    {"face": (1.0, 0.545), "head": (1.78, 0.612)}
 )
 """What a picture holds: the face alone, as all trained networks know it, or the whole head with
 hair, chin and shoulders. How much wider than the face, and `Camera.face_y`."""

@@ -15,6 +15,7 @@ from synfer_core.facekit.derive import Array
 from synfer_core.facekit.facial_hair import Beard, Brows
 from synfer_core.facekit.hair import Groom
 from synfer_core.facekit.head import HeadModel
+from synfer_core.facekit.identity import Identity
 from synfer_core.facekit.jit import jit
 from synfer_core.facekit.lighting import HairPoints, lit_columns
 from synfer_core.facekit.raster import (
@@ -84,11 +85,22 @@ def draw_lashes(canvas: Canvas, scene: Scene, lashes: Floats, lower: NDArray[np.
 
 def draw_brows(canvas: Canvas, scene: Scene, brows: Brows, posed: Floats) -> None:
     """Brows planted on the posed mesh."""
-    hair, skin = np.array(scene.identity.hair.rgb), scene.identity.skin.linear
-    colour = np.minimum(hair * 0.75, skin * 0.5) if hair.mean() > 0.08 else hair * 0.9 + 0.002
-    colours = brows.tone[:, None, None] * (colour * canvas.ambient * 0.9)
-    widths = canvas.view.scale * 0.055 * np.array([0.9, 1, 0.8, 0.4])
-    canvas.draw(canvas.view.project(posed), colours, widths, 0.48, 0.003)
+    colours = brows.tone[:, None, None] * (brow_colour(scene.identity) * canvas.ambient * 0.9)
+    along = np.array([0.7, 1, 0.8, 0.3])
+    widths = canvas.view.scale * brows.width * along * brows.body[:, None]
+    canvas.draw(canvas.view.project(posed), colours, widths, 0.5, 0.003)
+
+
+def brow_colour(person: Identity) -> Array:
+    """Brows are of the hair's hue, darker than fair hair, and grey later than the head does."""
+    hair, skin = np.array(person.hair.rgb), person.skin.linear
+    if person.hair.colour in ("grey", "white"):
+        return np.asarray(0.45 * hair * [1, 0.98, 0.95] + 0.02)
+    fair = np.clip((hair.mean() - 0.05) / 0.25, 0, 1)
+    colour = hair * (0.9 - 0.35 * fair) + 0.002
+    # On skin of their own brightness brows could not be seen.
+    most = 0.42 * skin.mean()
+    return np.asarray(colour * min(1.0, most / colour.mean()))
 
 
 def draw_beard(
@@ -99,10 +111,12 @@ def draw_beard(
     size = len(canvas.image)
     column, row = (np.clip(screen[:, 0, k].astype(int), 0, size - 1) for k in (0, 1))
     light = irradiance[row, column]
-    light = np.where(light.any(1, keepdims=True), light, canvas.ambient)
+    # Light spreads among the hairs, so that the jaw's edge is no black line.
+    light = np.where(light.any(1, keepdims=True), 0.6 * light, 0.6 * canvas.ambient)
+    light = light + 0.4 * canvas.ambient
     colour = beard.tone[:, None] * np.array(scene.identity.hair.rgb) * 1.05 * light
-    colours = colour[:, None] * np.array([0.55, 0.8, 1.05, 1.25])[:, None]
-    widths = canvas.view.scale * 0.05 * np.array([1, 1, 0.85, 0.5])
+    colours = colour[:, None] * np.array([0.65, 0.85, 1.0, 1.1])[:, None]
+    widths = canvas.view.scale * beard.width * np.array([0.9, 1, 0.8, 0.3])
     canvas.draw(screen, colours, widths, 0.55, 0.0008)
 
 
@@ -125,7 +139,7 @@ class PosedHair:
         turn: Rotation of the head.
         screen: Screen points (n, m, 3).
         shown: Strands that can be seen.
-        tone: Brightness of each strand.
+        tone, body: Brightness and thickness of each strand.
     """
 
     points: Floats
@@ -134,6 +148,7 @@ class PosedHair:
     screen: Floats
     shown: NDArray[np.bool_]
     tone: Floats
+    body: Floats
 
     @classmethod
     def of(cls, groom: Groom, view: View, head: Floats) -> PosedHair:
@@ -146,7 +161,7 @@ class PosedHair:
         screen = view.project(points)
         shown = np.zeros(len(screen), bool)
         _find_seen(screen, head, np.float32(len(head) / view.size), shown)
-        return cls(points, groom.normals, view.turn, screen, shown, groom.tone)
+        return cls(points, groom.normals, view.turn, screen, shown, groom.tone, groom.body)
 
 
 def hiding_head(head: HeadModel, neutral: Floats, view: View) -> Floats:
@@ -188,7 +203,7 @@ class LitHair:
     Attributes:
         screen: Screen points of the shown strands (n, m, 3).
         colours: Linear RGB in unexposed light (n, m, 3).
-        widths: Pixels at each point of a strand (m,).
+        widths: Pixels at each point of each strand (n, m).
         starts, members: Segments of each tile, the nearest first, see `raster.tile_segments`.
         opacity: 0-1.
     """
@@ -210,19 +225,24 @@ class LitHair:
         """
         scale = view.scale
         shown = np.flatnonzero(hair.shown)
-        screen, tone = hair.screen[shown], hair.tone[shown]
+        screen, tone, body = hair.screen[shown], hair.tone[shown], hair.body[shown, None]
         count, steps = screen.shape[:2]
         columns = lit_columns(steps)
         at_columns = _hair_colour(scene, light.reshape(count, len(columns), 6), tone)
         along = np.linspace(0, 1, steps)
         style = scene.identity.hair.style
-        roots = np.array([0.8, 1.1]) if style == "buzz" else np.clip(0.45 + along * 1.6, 0, 1)
+        # Roots lie in the shade of the hair around them, but not where it is thin.
+        low = 0.45 + 0.45 * (1 - body)
+        roots = (
+            0.8 + 0.3 * along + 0 * body if style == "buzz" else np.minimum(low + along * 1.6, 1)
+        )
         colours = np.empty_like(screen)
         place = np.interp(np.arange(steps), columns, np.arange(len(columns)))
         _spread(at_columns, place.astype(np.float32), roots.astype(np.float32), colours)
         width = scale * _HAIR_WIDTH.get(style, 0.08)
         width /= np.sqrt(np.clip(scale / _FULL_DETAIL_SCALE, 0.8, 2.0))
-        widths = np.asarray(width * np.clip(1.15 - 0.75 * along**3, 0.3, 1), np.float32)
+        thinning = width * np.clip(1.15 - 0.75 * along**3, 0.3, 1)
+        widths = np.ascontiguousarray(body * thinning, np.float32)
         opacity = 0.5 if style == "buzz" else 0.72
         return cls(screen, colours, widths, *_tiled(screen, widths, view.size), opacity)
 
@@ -264,14 +284,21 @@ def _hair_colour(scene: Scene, light: Floats, tone: Floats) -> Floats:
     hair = np.array(scene.identity.hair.rgb)
     oily = 0.16 * (0.6 + 0.8 * scene.identity.skin.oil)
     shine = oily * (0.6 if scene.identity.hair.style in _CURLY else 1.0)
-    diffuse = light[..., :3] * (hair * 1.15).astype(np.float32)
+    diffuse = light[..., :3] * (hair * _warmth(hair) * 1.15).astype(np.float32)
     highlight = light[..., 3:] * (shine * (0.25 + 0.75 * np.sqrt(hair))).astype(np.float32)
     return np.asarray((diffuse + highlight) * tone[:, None, None], np.float32)
 
 
+def _warmth(hair: Array) -> Array:
+    """Light goes from strand to strand in fair hair and each time loses blue; grey has no hue."""
+    hue = 1 - hair.min() / hair.max()
+    fair = np.clip(hair.mean() / 0.15, 0, 1) * np.clip(2.5 * hue, 0, 1)
+    return np.asarray(1 + fair * np.array([0.10, -0.02, -0.08]))
+
+
 @jit
 def _spread(values: Any, place: Any, factor: Any, out: Any) -> None:
-    """Interpolate colours at some strand points (n, k, 3) to all (n, m, 3), times a factor (m,)."""
+    """Interpolate colours at some strand points (n, k, 3) to all (n, m, 3), times a factor (n, m)."""
     last = values.shape[1] - 2
     for i in range(out.shape[0]):
         for s in range(out.shape[1]):
@@ -279,7 +306,7 @@ def _spread(values: Any, place: Any, factor: Any, out: Any) -> None:
             share = place[s] - np.float32(low)
             for k in range(3):
                 colour = values[i, low, k] * (1 - share) + values[i, low + 1, k] * share
-                out[i, s, k] = colour * factor[s]
+                out[i, s, k] = colour * factor[i, s]
 
 
 # --- glasses --------------------------------------------------------------------------------------
