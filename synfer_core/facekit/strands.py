@@ -298,7 +298,7 @@ def _warmth(hair: Array) -> Array:
 
 @jit
 def _spread(values: Any, place: Any, factor: Any, out: Any) -> None:
-    """Interpolate colours at some strand points (n, k, 3) to all (n, m, 3), times a factor (n, m)."""
+    """Interpolate colours at some points (n, k, 3) to all (n, m, 3), times a factor (n, m)."""
     last = values.shape[1] - 2
     for i in range(out.shape[0]):
         for s in range(out.shape[1]):
