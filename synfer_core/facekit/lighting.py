@@ -120,13 +120,13 @@ class HairShadows:
         """Cast the shadows of posed hair, if any."""
         frames = np.stack([_frame(direction) for direction in lighting.direction])
         nearest = np.full((len(frames), _MAP, _MAP), -1e9, np.float32)
-        count = np.zeros_like(nearest)
+        count, veil = np.zeros_like(nearest), np.empty_like(nearest)
         casters = np.zeros((0, 3), np.float32) if hair is None else hair.casters
         for k, frame in enumerate(frames):
             _count_hair(casters, frame, nearest[k], count[k])
             # Single strands would throw blotches: cells are coarse and hair is sampled thinly.
             count[k] = cv2.GaussianBlur(count[k], (5, 5), 1.1)
-        veil = np.stack([cv2.dilate(one, _NEIGHBOURS) for one in nearest])
+            veil[k] = cv2.dilate(nearest[k], _NEIGHBOURS)
         density = np.float32(_HAIR_DENSITY / max(1, len(casters)))
         return cls(lighting, frames, nearest, veil, count, density)
 
