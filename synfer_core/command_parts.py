@@ -132,6 +132,8 @@ def load(folder: Path | None, added: Sequence[Added] = ()) -> Synthesizer:
     """The synthesizer; the weights that ship, where no folder is given."""
     from synfer_core.synthesizer import Synthesizer
 
+    for one in added:
+        one.check()
     return Synthesizer.load(folder, added)
 
 

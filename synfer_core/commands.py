@@ -26,7 +26,7 @@ from synfer_core.command_parts import (
 )
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.files import read_text_bytes, write_whole
-from synfer_core.models.added import Added, parse_all
+from synfer_core.models.added import Added, check_known, parse_all
 from synfer_core.request import USUAL_IDENTITY_SCALE, Recipe
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ def _generate(args: argparse.Namespace) -> int:
 def _generate_one(args: argparse.Namespace) -> int:
     added = _added(args)
     recipe = Recipe.parse(_recipe_values(args))
+    check_known(recipe.backbone, added)
     check_targets(args)
     if args.enrich:
         recipe = _enriched(recipe)

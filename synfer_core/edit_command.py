@@ -21,6 +21,7 @@ from synfer_core.command_parts import (
 )
 from synfer_core.errors import RequestError
 from synfer_core.files import write_whole
+from synfer_core.request import SAMPLE, Recipe
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -93,6 +94,9 @@ def _edit(args: argparse.Namespace) -> int:
     check_targets(args)
     source, made_by = source_of(args.image)
     fields = {f: getattr(args, f) for f in EDIT_OPTIONS if getattr(args, f) is not None}
+    # Whatever the face, the fields are right or wrong; the face itself takes the model's size.
+    any_face = f"{SAMPLE}ada"
+    Recipe.parse({"reference": any_face, "aus": {} if args.relative else aus, **fields})
     synthesizer = load(args.models)
     edit = synthesizer.edit(source, aus, relative=args.relative, made_by=made_by, **fields)
     result = follow(synthesizer, edit.recipe)

@@ -202,8 +202,10 @@ def _add_sheet(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _sheet(arguments: argparse.Namespace) -> int:
-    from synfer_core.facekit.sheets import draw_sheet, save_sheet
+    from synfer_core.facekit.sheets import check_suffix, draw_sheet, save_sheet
 
+    check_suffix(arguments.out)
+    check_writable(arguments.out, "out")
     picture = draw_sheet(
         arguments.kind,
         size=arguments.size,

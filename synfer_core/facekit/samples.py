@@ -61,9 +61,9 @@ def write(
         RequestError: The folder cannot be written.
         PackError: There is no data pack.
     """
-    renderer = Renderer.load(pack)
     if not folder.is_dir():
         raise RequestError("is no folder", field=str(folder), allowed="an existing folder")
+    renderer = Renderer.load(pack)
     samples = []
     for place in range(len(PEOPLE)):
         sample, scene = scene_of(place)

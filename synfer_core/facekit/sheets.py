@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import RequestError
-from synfer_core.facekit.renderer import Renderer
+from synfer_core.facekit.renderer import Renderer, check_size
 from synfer_core.facekit.scene import (
     DISTRIBUTIONS,
     Distribution,
@@ -45,6 +45,7 @@ def draw_sheet(
     """
     _check(kind, KINDS, "kind")
     _check(distribution, tuple(DISTRIBUTIONS), "distribution")
+    check_size(size)
     renderer = Renderer.load(pack)
     if kind == "expressions":
         return expression_sheet(renderer, [seed * 8 + i for i in range(8)], size)
@@ -59,7 +60,7 @@ def save_sheet(picture: Picture, path: Path) -> Path:
     Raises:
         RequestError: The suffix is not that of a picture known here.
     """
-    _check(path.suffix.lower(), SUFFIXES, "out")
+    check_suffix(path)
     ok, data = cv2.imencode(path.suffix, picture[..., ::-1])
     if not ok:
         raise RequestError("the picture could not be encoded", field="out")
@@ -67,6 +68,15 @@ def save_sheet(picture: Picture, path: Path) -> Path:
     aside.write_bytes(data.tobytes())
     aside.replace(path)
     return path
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a name that is not that of a picture known here.
+
+    Raises:
+        RequestError: Names the suffixes that are.
+    """
+    _check(path.suffix.lower(), SUFFIXES, "out")
 
 
 def _check(value: str, allowed: tuple[str, ...], field: str) -> None:

@@ -34,6 +34,10 @@ OPENGRAPHAU: tuple[str, ...] = (
 )
 """The 41 units of OpenGraphAU, in its order."""
 
+READER, MEDIAPIPE = "reader", "mediapipe"
+BUILT_IN = (READER, MEDIAPIPE)
+"""Sources of action units that are no file."""
+
 PRESENT = 0.5
 """Probability from which a unit of a file counts as there."""
 
@@ -210,6 +214,6 @@ def load(source: str, folder: Path) -> Labeller:
     Raises:
         WeightsError, DataError: It cannot be read.
     """
-    if source == "reader":
+    if source == READER:
         return ByReader.load(folder / "au-reader.safetensors")
-    return ByMediaPipe() if source == "mediapipe" else ByFile.load(Path(source))
+    return ByMediaPipe() if source == MEDIAPIPE else ByFile.load(Path(source))

@@ -172,14 +172,17 @@ class Tools:
             WeightsError: A model is missing or another one than it should be.
             DataError: A file of action units cannot be read.
         """
+        # What the user names comes first, so that a wrong name is told before a model is missing.
+        table = None if aus in labels.BUILT_IN else labels.load(aus, folder)
+        enlarge, writer = upscale.load(upscaler, device), caption.load(captioner, device)
         return cls(
+            captioner=writer,
             detect=shared_landmarker().detect,
             gate=gate,
             size=size,
-            upscaler=upscale.load(upscaler, device),
-            labeller=labels.load(aus, folder),
+            upscaler=enlarge,
+            labeller=table or labels.load(aus, folder),
             attributes=Attributes.load(folder / "attributes.safetensors"),
-            captioner=caption.load(captioner, device),
         )
 
     def make(self, index: int, item: Item) -> Record | Rejection:

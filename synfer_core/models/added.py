@@ -6,11 +6,12 @@ WHERE is a folder; an id on the hub must say so, as ``hub:ORG/MODEL``, because i
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
-from synfer_core.errors import RequestError
+from synfer_core.errors import RequestError, UnsupportedError
 
 HUB = "hub:"
 BUILT_IN = ("builtin", "facekit")
@@ -59,6 +60,18 @@ class Added:
             raise RequestError(f"{hub[:60]!r} is no id on the hub", field=field, allowed=FORM)
         return cls(name, where, **_files(rest, field))
 
+    def check(self, field: str = "--backbone") -> None:
+        """Refuse what is not on the disk, before anything is loaded.
+
+        Raises:
+            RequestError: Names the folder or file.
+        """
+        if not self.where.startswith(HUB) and not Path(self.where).is_dir():
+            raise RequestError(f"there is no folder {self.where}", field=field, allowed=FORM)
+        for path in (self.adapter, self.lora, self.feranno, self.face):
+            if path is not None and not path.exists():
+                raise RequestError(f"there is no {path}", field=field, allowed=FORM)
+
 
 def _files(terms: list[str], field: str) -> dict[str, Path]:
     known = {f.name for f in fields(Added)} - {"name", "where"}
@@ -69,6 +82,19 @@ def _files(terms: list[str], field: str) -> dict[str, Path]:
             raise RequestError(f"cannot read {term[:60]!r}", field=field, allowed=FORM)
         files[key] = Path(value)
     return files
+
+
+def check_known(name: str, added: Sequence[Added] = ()) -> None:
+    """Refuse a recipe's backbone that is neither built in nor added, before anything is loaded.
+
+    Raises:
+        UnsupportedError: Names those that are.
+    """
+    known = (*BUILT_IN, *(one.name for one in added))
+    if name not in known:
+        raise UnsupportedError(
+            f"{name!r} is not available here", field="backbone", allowed=", ".join(known)
+        )
 
 
 def parse_all(texts: list[str], field: str = "--backbone") -> tuple[Added, ...]:
