@@ -31,6 +31,7 @@ _NEEDS = {
     "semantic": ("guidance.semantic", "semantic"),
     "editing": ("reference", *EDITING),
     "holding": ("keep",),
+    "scene": ("scene",),
 }
 _WHEN = set(SemanticOptions.model_fields) - {"classifier", "acts_on"}
 """Options of semantic guidance that have no control on the page; carried like `CARRIED`."""
@@ -120,6 +121,8 @@ def forms_of(recipe: Recipe) -> Forms:
         "seed": str(recipe.seed),
         "identity_seed": "" if recipe.identity_seed is None else str(recipe.identity_seed),
     }
+    if recipe.scene is not None:
+        controls["scene"] = recipe.scene.model_dump(exclude_none=True)
     for picture, others in PICTURES.items():
         for name, usual in {picture: "", **others}.items():
             value = getattr(recipe, name)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from app.ui.history import undo_html
 from app.ui.references import thumbs
+from app.ui.scene import scene_html
 from app.ui.sections import details_html, edit_html, guide_html, portrait_html
 from synfer_core.models.backbone import Capabilities
 from synfer_core.provenance.marking import Marking
@@ -99,6 +100,7 @@ def controls_html(
   {portrait_html(_strength_html(LIKENESS), backbones)}
   <div class="carried" hidden></div>
   {guide_html(_strength_html(REACH), backbones)}
+  {scene_html("studio")}
   {edit_html("".join(_strength_html(s) for s in EDITS), thumbs())}
   <details class="fine"><summary>Fine control</summary>
     <p class="hint lead" data-declares></p>

@@ -40,6 +40,7 @@ _WHY = {
     "reference": "edits no faces",
     "inversion_depth": "edits no faces",
     "keep": "holds nothing in an edit",
+    "scene": "takes no scene",
 }
 
 

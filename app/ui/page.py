@@ -356,7 +356,7 @@ def _studio_tab(page: gr.Blocks, studio: Studio, notice: gr.HTML) -> tuple[gr.HT
             stage = _part("stage regions", markup, {"phase": "idle"})
             _part("history", history.history_html(), None)
             form = _part(
-                "controls enrich edit portrait live undo",
+                "controls enrich edit portrait staged live undo",
                 controls.controls_html(
                     studio.synthesizer.capabilities,
                     form_value,

@@ -14,6 +14,7 @@ function picture(value) {
   $(".empty").hidden = Boolean(value.image);
   if (value.image) face.src = $(".mini").src = value.image;
   face.alt = value.alt || "";
+  face.classList.toggle("clear", Boolean(value.clear));
 }
 
 function choose(key) {

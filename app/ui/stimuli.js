@@ -6,6 +6,7 @@ const ticks = [...element.querySelectorAll("[data-list]")];
 const NUMBERS = ["step", "treatment.size", "treatment.background"];
 const ALIGN = {true: "eyes", false: "none"};
 const {get, put} = window.synfer;
+const scene = window.synfer.scene(element);
 
 function of(control) {
   const field = control.dataset.set;
@@ -20,7 +21,7 @@ function read() {
   fields.forEach((control) => put(value, control.dataset.set, of(control)));
   ticks.filter((tick) => tick.checked && !tick.disabled)
     .forEach((tick) => value[tick.dataset.list].push(tick.value));
-  Object.assign(value.recipe, window.synfer.engines.set?.value);
+  Object.assign(value.recipe, window.synfer.engines.set?.value, {scene: scene.read()});
   return value;
 }
 
@@ -31,6 +32,7 @@ function paint(value) {
     else if (control.type === "checkbox") control.checked = Boolean(known);
     else if (known !== undefined || control.tagName !== "SELECT") control.value = known ?? "";
   }
+  scene.paint(value.recipe.scene);
   ticks.forEach((tick) => { tick.checked = value[tick.dataset.list].includes(tick.value); });
   count();
   warn();

@@ -60,6 +60,7 @@ FIRST: Mapping[str, Any] = {
     "mixes": "",
     "step": 50,
     "recipe": {"text": "plain background", "seed": "0"},
+    "same_scene": True,
     "treatment": {
         "align": "eyes",
         "crop": "none",

@@ -56,6 +56,7 @@ def head(upload_bytes: int) -> str:
     which upsets the order of its rules.
     """
     shared = _read("page.js").replace("__UPLOAD_BYTES__", str(upload_bytes))
+    shared += "\n" + _read("scene.js")
     styles = "\n".join(_read(f"{name}.css") for name in _STYLES)
     scheme = '<meta name="color-scheme" content="light dark">'
     return f"{scheme}<style>{styles}</style><script>{shared}</script>"
