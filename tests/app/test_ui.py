@@ -47,6 +47,7 @@ FULL = Capabilities(
     editing=True,
     identity_image=True,
     holding=True,
+    scene=True,
 )
 PLAIN = Capabilities("plain", "Plain", "", 64, ("AU12", "AUL4"), False, True, False, False, False)
 BACKBONES = {"builtin": FULL, "plain": PLAIN}
@@ -229,7 +230,7 @@ def test_backbone_facts_give_reasons() -> None:
     assert facts["cannot"]["text"] == "Plain reads no words."
     assert set(facts["cannot"]) == {
         *("text", "enriched_text", "negative_text", "guidance", "au_scale", "steps", "scheduler"),
-        *("guidance.semantic", "semantic", "reference", "inversion_depth", "keep"),
+        *("guidance.semantic", "semantic", "reference", "inversion_depth", "keep", "scene"),
         *("identity_image", "identity_scale"),
     }
     assert facts["units_why"].startswith("Plain moves 1 of the 22 action units")
