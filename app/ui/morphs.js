@@ -127,5 +127,10 @@ document.addEventListener("synfer:engine", ({detail: {place, backbone, size}}) =
 });
 document.addEventListener("synfer:film", (event) => busy(event.detail === "running"));
 common.setAttribute("aria-label", "All units");
-watch("value", () => paint(props.value));
+// What is typed here stays: an answer of the server may come after it.
+watch("value", () => {
+  const {frames, fps, curve, curves} = read();
+  paint({...props.value, frames, fps, curve, curves, course: course(),
+    even: $('[data-morph="even"]').checked});
+});
 paint(props.value);

@@ -399,7 +399,7 @@ def test_a_stimulus_set_is_built_cancelled_and_saved(light: Visit) -> None:
     open_tab(page, "Stimuli")
     choose(page, "builtin", "set")
     status = page.locator(".set-stage .status")
-    page.get_by_label("People").fill("3, 5")
+    page.locator("#set-identities").fill("3, 5")
     sync_api.expect(page.locator(".set .count")).to_contain_text("10 images: 2 ")
     page.get_by_label("Luminance").select_option("histogram")
     page.get_by_role("button", name="Build the set").click()
@@ -413,7 +413,7 @@ def test_a_stimulus_set_is_built_cancelled_and_saved(light: Visit) -> None:
     sync_api.expect(status).to_contain_text("Cancelled", timeout=20_000)
 
     page.get_by_label("Steps of intensity").select_option("100")
-    page.get_by_label("People").fill("3")
+    page.locator("#set-identities").fill("3")
     page.get_by_role("button", name="Build the set").click()
     sync_api.expect(status).to_contain_text("3 images", timeout=60_000)
     sync_api.expect(page.locator(".set-stage .sheet img")).to_be_visible()
