@@ -38,7 +38,7 @@ class Errand(Generic[T]):
         self.owner = f"{name} {secrets.token_urlsafe(8)}"
         self.outcome: T | SynferError | None = None
         self.cancelled = False
-        self._name, self._made, self._inside = name, 0, 0.0
+        self._name, self._made = name, 0
         self._first: Recipe | None = None
         self._work = work
         self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
@@ -80,9 +80,7 @@ class Errand(Generic[T]):
         return results
 
     def _in_queue(self, work: Work, *recipes: Recipe) -> Any:
-        started = time.monotonic()
         made = asyncio.run_coroutine_threadsafe(self._queued(work), self._loop).result()
-        self._inside += time.monotonic() - started
         self._made, self._first = self._made + len(recipes), self._first or recipes[0]
         return made
 
@@ -112,10 +110,9 @@ class Errand(Generic[T]):
             self.ring()
 
     def _learn(self, seconds: float) -> None:
-        """Note what an image took beside the queue: matching, measuring, files."""
+        """Note what an image of such work takes in all: making, measuring, matching, files."""
         if self._first is not None:
-            rest = max(0.0, seconds - self._inside) / self._made
-            self.queue.paces.learn_rest(self._first, self._name, rest)
+            self.queue.paces.learn_whole(self._first, self._name, seconds / self._made)
 
     async def _queued(self, work: Work) -> Any:
         turn = in_turn(self.queue, work, self.owner)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.compare import Made
 from synfer_core.models.backbone import Capabilities
@@ -36,7 +36,8 @@ class Pace:
     Attributes:
         step: Seconds of a denoising step; of the whole picture where there are none.
         read: Seconds of reading it.
-        rest: By kind of work, seconds of all else: files, matching, measuring.
+        rest: By kind of work, seconds of all else: files, matching, measuring; below 0 where images
+            that are made together save more than that.
         stepped: Whether it is made in steps.
         measured: Whether images of this size were timed; else it follows from other sizes.
     """
@@ -55,7 +56,7 @@ class Pace:
             kind: Of work, such as ``stimuli``; one that was never timed takes what a face does.
         """
         rest = self.rest.get(kind, self.rest.get(FACE, 0.0))
-        return self.step * (steps if self.stepped else 1) + self.read + rest
+        return max(0.0, self.step * (steps if self.stepped else 1) + self.read + rest)
 
 
 @dataclass
@@ -110,6 +111,20 @@ class Paces:
         """
         if engine := self.engines.get(recipe.backbone):
             self._add((engine.name, recipe.size or engine.image_size), kind, seconds)
+
+    def learn_whole(self, recipe: Recipe, kind: str, seconds: float) -> None:
+        """Take over what an image of longer work took in all; images that are made together save.
+
+        Args:
+            recipe: Of the image.
+            kind: Of work, such as ``stimuli``.
+            seconds: Of one image, from the work's start to its end.
+        """
+        engine = self.engines.get(recipe.backbone)
+        pace = engine and self.of(engine.name, recipe.size or engine.image_size)
+        if pace:
+            alone = replace(pace, rest={}).seconds(recipe.steps)
+            self.learn_rest(recipe, kind, seconds - alone)
 
     def of(self, name: str, size: int) -> Pace | None:
         """An engine's pace at a size; None while it has made no image, or cannot make that."""

@@ -23,7 +23,7 @@ function words(name) {
   if (!pace) return "time known after its first face";
   const rest = pace.rest[job.kind] ?? pace.rest.face ?? 0;
   const each = pace.step * (pace.stepped ? job.steps : 1) + pace.read + rest;
-  const lasts = window.synfer.lasts(each * job.images * job.passes);
+  const lasts = window.synfer.lasts(Math.max(0, each) * job.images * job.passes);
   const what = job.images === 1 ? "a face" : `for ${job.images.toLocaleString("en")} images`;
   return `${lasts} ${what}${pace.measured ? "" : ", estimated"}`;
 }

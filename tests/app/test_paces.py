@@ -119,6 +119,15 @@ def test_what_comes_beside_the_image_is_told_by_kind_of_work() -> None:
     assert seconds(paces, "facekit", 512) == pytest.approx(1.75)
 
 
+def test_images_made_together_may_take_less_than_alone() -> None:
+    paces = learned(finished("facekit", 512, 1.0))
+    paces.learn_whole(Recipe(backbone="facekit", size=512), "stimuli", 0.9)
+    assert seconds(paces, "facekit", 512, kind="stimuli") == pytest.approx(0.9)
+    assert seconds(paces, "facekit", 512) == pytest.approx(1.5)
+    paces.learn_whole(Recipe(backbone="builtin"), "stimuli", 0.9)
+    assert paces.of("builtin", 128) is None, "a share of it is not known"
+
+
 def test_a_queue_learns_from_its_jobs(synthesizer: Synthesizer) -> None:
     paces = Paces(synthesizer.capabilities)
     queue = JobQueue(paces=paces)
