@@ -147,6 +147,8 @@ element.addEventListener("click", (event) => {
   if (!button) return;
   if (button.dataset.act === "sheet") saveSheet(button);
   if (button.dataset.act === "recipes") saveRecipes();
+  if (button.dataset.act === "asked")
+    window.synfer.asked([...tiles].sort((a, b) => a.index - b.index));
   if (!button.matches(".face")) return;
   const tile = tiles.find((one) => one.index === Number(button.closest(".cell").dataset.index));
   if (tile?.recipe)

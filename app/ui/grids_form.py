@@ -181,6 +181,7 @@ def stage_html() -> str:
   <div class="bar-track"><i></i></div>
   <div class="grid-head"><p class="status" role="status" aria-live="polite"></p>
     <button type="button" data-act="sheet" hidden>Download sheet (PNG)</button>
+    <button type="button" data-act="asked" hidden>Asked and measured</button>
     <button type="button" data-act="recipes" hidden>Recipes (JSONL)</button></div>
   <div class="cells" hidden><table><thead></thead><tbody></tbody></table></div>
   <p class="hint tip" hidden>Click a face, or press Enter on it, to load its settings into the

@@ -1,5 +1,5 @@
 // The faces this page has made, kept in the browser (IndexedDB) and nowhere else.
-// A face: {id, time, image (a Blob), recipe, title, read, words, star}; ids grow with time.
+// A face: {id, time, image (a Blob), recipe, title, read, words, asked, star}; ids grow with time.
 const $ = (selector) => element.querySelector(selector);
 const section = element.firstElementChild, strip = $(".strip"), find = $(".find");
 const MOST = Number(section.dataset.most), BYTES = Number(section.dataset.bytes);
@@ -36,11 +36,11 @@ function trim() {
 
 async function add(made) {
   const image = await (await fetch(made.image)).blob();
-  const {recipe, title, read, words} = made;
+  const {recipe, title, read, words, asked} = made;
   const before = faces.find((face) => face.recipe === recipe);
   if (before) { faces = faces.filter((face) => face !== before); erase(before); forget(before); }
   lastId = Math.max(lastId + 1, Date.now());
-  const face = {id: lastId, image, recipe, title, read, words, star: Boolean(before?.star)};
+  const face = {id: lastId, image, recipe, title, read, words, asked, star: Boolean(before?.star)};
   faces.unshift(face);
   trim();
   show();
@@ -167,6 +167,7 @@ element.addEventListener("click", (event) => {
   if (button.matches(".star")) star(button);
   if (button.matches(".delete")) removeAt(button);
   if (button.matches(".stars")) { toggle(button); show(); }
+  if (button.matches(".table")) window.synfer.asked(wanted());
   if (button.matches(".wrap")) strip.classList.toggle("rows", toggle(button));
   if (button.matches(".clear")) { remove(wanted()); $(".gone .undo").focus(); }
   if (button.matches(".undo")) { restore(); strip.querySelector(".face")?.focus(); }

@@ -36,6 +36,7 @@ def history_html() -> str:
       aria-label="Search the history by words, action unit, expression or seed">
     <button type="button" class="icon stars" aria-pressed="false" title="Favourites only"
       aria-label="Favourites only">{_STAR}</button>
+    <button type="button" class="quiet table">Table</button>
     <button type="button" class="quiet wrap" aria-pressed="false">All rows</button>
     <button type="button" class="quiet clear">Delete all</button></div>
   <div id="history-body"><ol class="strip"></ol><p class="hint none" hidden></p></div>

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
+from synfer_core.asked import COLUMNS, rows_of, to_csv
 from synfer_core.differences import compare
 from synfer_core.errors import SynferError
 from synfer_core.facs import ACTION_UNITS, format_facs
@@ -21,6 +23,7 @@ def kept_value(result: Result) -> dict[str, Any]:
         "title": title(recipe),
         "read": result.label.expression if result.label else "",
         "words": " ".join(_words(result)),
+        "asked": rows_of(title(recipe), recipe, result.readings, result.label),
     }
 
 
@@ -65,3 +68,27 @@ def _pair(texts: object) -> list[object]:
     """Two items, whatever was sent; what is missing is no recipe."""
     items = texts if isinstance(texts, list) else []
     return [*items[:2], "", ""][:2]
+
+
+def asked_csv(rows: object) -> dict[str, str]:
+    """What the page calls with rows of the table of asked and measured; answers the CSV file."""
+    items = rows if isinstance(rows, list) else []
+    known = [{c: row.get(c, "") for c in COLUMNS} for row in items if isinstance(row, dict)]
+    return {"text": to_csv(known).decode()}
+
+
+def asked_html() -> str:
+    """The dialog that shows what was asked and measured; its script fills it."""
+    heads = "".join(
+        f'<th scope="col">{escape(name.replace("_", " ").capitalize())}</th>' for name in COLUMNS
+    )
+    return f"""
+<dialog class="controls compare asked" aria-labelledby="asked-title"
+  data-columns="{",".join(COLUMNS)}">
+  <div class="compare-head"><h2 id="asked-title">Asked and measured</h2>
+    <button type="button" data-act="csv">Download CSV</button>
+    <button type="button" data-act="close">Close</button></div>
+  <div class="rows" tabindex="0"><table class="readback"><thead><tr>{heads}</tr></thead>
+    <tbody></tbody></table></div>
+  <p class="hint">Intensities are 0 to 5. Units that nobody asked for are listed from 1 (A) on.</p>
+</dialog>"""

@@ -37,7 +37,7 @@ from app.ui import (
     stimuli,
     theme,
 )
-from app.ui.kept import compare_recipes
+from app.ui.kept import asked_csv, asked_html, compare_recipes
 from app.ui.values import page_name, stamped, told
 from app.uploads import uploaded
 from synfer_core.enrichment import enrich_recipe
@@ -311,6 +311,7 @@ def build(studio: Studio) -> gr.Blocks:
         _part("help", help.help_html(), None, server_functions=help.server_functions(backbones))
         _part("paces", "<span hidden></span>", None, server_functions=[pace_reader(studio.queue)])
         _part("compare", history.compare_html(), None, server_functions=[compare_recipes])
+        _part("asked", asked_html(), None, server_functions=[asked_csv])
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Studio"):
                 forms = _studio_tab(page, studio, notice)

@@ -234,6 +234,7 @@ def report_html(made: Made, figures: Figures, opinion: SecondOpinion = PENDING) 
         + _guidance(made)
         + reconstruction_html(result.reconstruction_psnr)
         + readback_html(result.readings, recipe.action_units, opinion)
+        + '<button type="button" class="quiet" data-asked>Asked and measured as a table</button>'
         + notes_html(result.notes)
         + trust_html(figures, recipe.weights_sha256, recipe.action_units)
         + seconds_html(result.seconds)

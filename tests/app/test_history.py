@@ -12,7 +12,7 @@ import pytest
 from playwright import sync_api
 
 from app.ui.history import compare_html, history_html, undo_html
-from app.ui.kept import compare_recipes, kept_value, title
+from app.ui.kept import asked_csv, asked_html, compare_recipes, kept_value, title
 from app.ui.page import recipe_reader
 from synfer_core.grids.sheet import Face, png_of
 from synfer_core.grids.spec import Grid
@@ -23,7 +23,7 @@ from tests.app.test_ui import check_markup, recipe, result
 
 
 def test_the_markup_is_whole() -> None:
-    for markup in (history_html(), undo_html(), compare_html()):
+    for markup in (history_html(), undo_html(), compare_html(), asked_html()):
         check_markup(markup)
 
 
@@ -35,6 +35,16 @@ def test_a_face_is_found_by_what_it_is() -> None:
     assert kept["read"] == "surprise"
     assert Recipe.parse_json(kept["recipe"]).identity_seed == 2**60
     assert title(Recipe()) == "no action unit, seed 0"
+
+
+def test_what_was_asked_and_measured_is_kept_and_comes_as_csv() -> None:
+    kept = kept_value(result(recipe=recipe(expression="fear", seed=2**60)))
+    assert {row["seed"] for row in kept["asked"]} == {str(2**60)}
+    lines = asked_csv([*kept["asked"], "no row"])["text"].splitlines()
+    assert lines[0].startswith("face,identity_seed,seed,backbone,what,asked,measured")
+    assert len(lines) == 1 + len(kept["asked"])
+    assert "expression,fear,surprise,other" in lines[-1]
+    assert asked_csv(None)["text"].count("\n") == 1
 
 
 def test_two_recipes_are_compared_for_the_page() -> None:
