@@ -154,7 +154,7 @@ def grow_beard(
     length = np.where(lip, 0.75, _BEARD_LENGTH[person.beard]) * rng.uniform(0.5, 1.2, len(lip))
     offset = _beard_offsets(root, normal, lip, length, rng)
     tone = np.exp(rng.normal(0, 0.22, len(lip))).astype(np.float32)
-    return Beard(planting, offset.astype(np.float32), tone, 0.048 / fineness**0.6)
+    return Beard(planting, offset.astype(np.float32), tone, 0.054 / fineness**0.6)
 
 
 def _over_lip(points: Array) -> Array:

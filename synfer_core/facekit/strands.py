@@ -95,7 +95,7 @@ def brow_colour(person: Identity) -> Array:
     """Brows are of the hair's hue, darker than fair hair, and grey later than the head does."""
     hair, skin = np.array(person.hair.rgb), person.skin.linear
     if person.hair.colour in ("grey", "white"):
-        return np.asarray(0.45 * hair * [1, 0.98, 0.95] + 0.02)
+        return np.asarray(0.45 * hair * [1, 0.94, 0.86] + 0.02)
     fair = np.clip((hair.mean() - 0.05) / 0.25, 0, 1)
     colour = hair * (0.9 - 0.35 * fair) + 0.002
     # On skin of their own brightness brows could not be seen.
