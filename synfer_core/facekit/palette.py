@@ -130,8 +130,8 @@ HAIR_COLOURS = MappingProxyType(
         "dark blonde": (0.26, 0.175, 0.09),
         "blonde": (0.44, 0.31, 0.16),
         "platinum blonde": (0.62, 0.52, 0.37),
-        "grey": (0.27, 0.27, 0.27),
-        "white": (0.62, 0.61, 0.59),
+        "grey": (0.284, 0.268, 0.246),
+        "white": (0.63, 0.605, 0.565),
     }
 )
 HAIR_STYLES = (
