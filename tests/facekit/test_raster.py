@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from synfer_core.facekit.raster import (
+    TILE,
+    draw_layers,
     draw_strands,
     rasterise,
     rasterise_depth,
     smooth_normals,
+    tile_segments,
     vertex_normals,
 )
 
@@ -116,3 +119,101 @@ def test_normals_are_unit_and_smoothing_evens_them() -> None:
     np.testing.assert_allclose(normals[0], [0, 0, 1], atol=1e-6)
     smooth = smooth_normals(normals, triangles, 3)
     assert smooth[0] @ smooth[3] > normals[0] @ normals[3]
+
+
+# --- hair -----------------------------------------------------------------------------------------
+
+
+def strands(count: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Wild strands over and around a square picture: screen points, colours, widths."""
+    rng = np.random.default_rng(count)
+    start = rng.uniform(-10, size + 10, (count, 1, 2))
+    steps = rng.normal(0, 6, (count, 3, 2)).cumsum(1)
+    near = 0.02 + 1e-3 * rng.random((count, 1, 1)) + np.zeros((count, 4, 1))
+    points = np.concatenate([np.concatenate([start, start + steps], 1), near], 2)
+    colours, widths = rng.random((count, 4, 3)), rng.uniform(0.3, 2, (count, 4))
+    return points.astype(np.float32), colours.astype(np.float32), widths.astype(np.float32)
+
+
+def in_order(points: np.ndarray) -> np.ndarray:
+    """Numbers of the segments, the nearest strand first."""
+    nearest = np.argsort(-points[:, 0, 2], kind="stable")
+    return (nearest[:, None] * 3 + np.arange(3)).ravel().astype(np.int32)
+
+
+def in_tiles(points: np.ndarray, widths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    starts = np.zeros((-(-size // TILE)) ** 2 + 1, np.int32)
+    tile_segments(points, widths, in_order(points), size, starts, np.empty(0, np.int32))
+    members = np.empty(starts[-1], np.int32)
+    tile_segments(points, widths, in_order(points), size, starts, members)
+    return starts, members
+
+
+def drawn_plainly(points: np.ndarray, colours: np.ndarray, widths: np.ndarray, size: int):  # type: ignore[no-untyped-def]
+    """Premultiplied colour and cover of the strands, segment by segment over the whole picture."""
+    colour, cover = np.zeros((size, size, 3)), np.zeros((size, size))
+    for number in in_order(points):
+        i, s = divmod(int(number), 3)
+        a, b = points[i, s, :2].astype(float), points[i, s + 1, :2].astype(float)
+        reach = np.abs(b - a)
+        along = 0 if reach[0] > reach[1] else 1
+        steps = int(np.ceil(reach.max()))
+        for t in (np.arange(steps) + 0.5) / steps:
+            at = a + (b - a) * t
+            width = (widths[i, s] * (1 - t) + widths[i, s + 1] * t) * np.hypot(*reach) / reach.max()
+            low, high = at[1 - along] - width / 2, at[1 - along] + width / 2
+            for k in range(int(np.floor(low)), int(np.floor(high)) + 1):
+                row, column = (k, int(np.floor(at[0]))) if along == 0 else (int(np.floor(at[1])), k)
+                part = min(high, k + 1) - max(low, k)
+                if part > 0.02 and 0 <= row < size and 0 <= column < size:
+                    share = 0.7 * part * (1 - cover[row, column])
+                    colour[row, column] += share * (colours[i, s] * (1 - t) + colours[i, s + 1] * t)
+                    cover[row, column] += share
+    return colour, cover
+
+
+@pytest.mark.parametrize(("count", "within"), [(12, 1e-3), (400, 0.05)])
+def test_hair_in_tiles_looks_as_without_them(count: int, within: float) -> None:
+    """Where strands cover all, what lies behind them is left out: at most that much is amiss."""
+    size = TILE + 11
+    points, colours, widths = strands(count, size)
+    image = np.full((size, size, 3), 0.25, np.float32)
+    clear = np.ones((size, size), np.float32)
+    draw_layers(
+        points, colours, widths, *in_tiles(points, widths, size), np.float32(1),
+        np.zeros(3, np.float32), np.float32(0.7), np.float32(0), np.zeros_like(clear), image, clear,
+    )  # fmt: skip
+    colour, cover = drawn_plainly(points, colours, widths, size)
+    wanted = colour + 0.25 * (1 - cover[..., None])
+    assert np.abs(image - wanted).max() < within
+    assert np.abs(clear - (1 - cover)).max() < within
+    assert cover.mean() > 0.02
+    assert np.abs(image - 0.25).max() > 0.2
+
+
+def test_hair_lies_only_over_what_is_behind_it() -> None:
+    size = TILE + 11
+    points, colours, widths = strands(400, size)
+    image = np.zeros((size, size, 3), np.float32)
+    depth = np.zeros((size, size), np.float32)
+    depth[:, 1::2] = 1  # nearer than any strand
+    draw_layers(
+        points, colours, widths, *in_tiles(points, widths, size), np.float32(1),
+        np.zeros(3, np.float32), np.float32(0.7), np.float32(0), depth, image,
+        np.empty((0, 0), np.float32),
+    )  # fmt: skip
+    assert not image[:, 1::2].any()
+    assert image[:, ::2].mean() > 0.2
+
+
+def test_tiles_list_every_segment_that_touches_them() -> None:
+    size = 2 * TILE + 5
+    points, _, widths = strands(50, size)
+    starts, members = in_tiles(points, widths, size)
+    for number in in_order(points):
+        i, s = divmod(int(number), 3)
+        for t in np.linspace(0, 1, 30):
+            x, y = points[i, s, :2] * (1 - t) + points[i, s + 1, :2] * t
+            if 0 <= x < size and 0 <= y < size:
+                tile = int(y) // TILE * 3 + int(x) // TILE
+                assert number in members[starts[tile] : starts[tile + 1]]

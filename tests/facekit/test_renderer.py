@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from synfer_core.errors import RequestError
+from synfer_core.facekit import compact
 from synfer_core.facekit.action_units import scored_slots
 from synfer_core.facekit.derive import masculinity_direction
 from synfer_core.facekit.identity import draw_identity
@@ -146,4 +147,10 @@ def test_sizes_out_of_range_are_refused(renderer: Renderer, size: int) -> None:
 
 
 def test_kept_direction_is_that_of_the_pack(pack_path) -> None:  # type: ignore[no-untyped-def]
-    np.testing.assert_allclose(masculinity_direction(load(pack_path)), MASCULINITY, atol=1e-5)
+    """It was derived before the pack's shapes were rounded: no vertex tells by a tenth as much as
+    the rounding may move it."""
+    pack = load(pack_path)
+    apart = masculinity_direction(pack) - MASCULINITY
+    moved = np.tensordot(apart, pack["identity"].astype(np.float32), 1)
+    assert np.linalg.norm(moved, axis=1).max() < compact.LIMIT / 10
+    assert np.linalg.norm(apart) < 2e-3
