@@ -16,6 +16,7 @@ from app.jobs import JobQueue, State
 from app.turns import in_turn
 from app.ui import typed
 from app.ui.pictures import preview_url
+from app.ui.scene import FRONTAL
 from app.ui.typed import MAX_SEEDS
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.facekit.demographics import FACTORS, Factor, matching, traits_of
@@ -171,7 +172,7 @@ class Gallery:
         yield drawn
 
     def _neutral(self, seed: int) -> Generation:
-        fields = {"identity_seed": seed, "facs": "", "text": "plain background", "size": THUMB}
+        fields = {"identity_seed": seed, "facs": "", "size": THUMB, "scene": dict(FRONTAL)}
         backbone = self.synthesizer.backbones[RENDERER]
         assert isinstance(backbone, Drafting)
         (made,) = (

@@ -6,7 +6,7 @@ One markup and one script (``scene.js``) serve every tab that has them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args
+from typing import Any, get_args
 
 from synfer_core.request import (
     BACKGROUND_KINDS,
@@ -26,6 +26,12 @@ ANGLES = {
     "gaze_pitch": ("Gaze upwards", "0 looks into the camera."),
 }
 """Titles and hints of the numbers, degrees."""
+FRONTAL: Mapping[str, Any] = {
+    **dict.fromkeys(("yaw", "pitch", "roll", "gaze_yaw", "gaze_pitch"), 0.0),
+    "light": "overcast",
+    "background": "#c4c4c4",
+}
+"""What stimulus sets start with: face and gaze to the camera, soft even light, grey behind."""
 COLOUR = "colour"
 """What the choice of background calls a plain colour; the colour itself stands beside it."""
 _DRAWN = "As drawn"

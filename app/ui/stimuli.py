@@ -24,6 +24,7 @@ from app.shelf import Files, size_of
 from app.ui import engines, people, typed
 from app.ui.longer import Ended, LongerWork
 from app.ui.pictures import data_url
+from app.ui.scene import FRONTAL
 from app.ui.stimuli_form import form_html, stage_html
 from app.ui.stimuli_kept import Begun, BegunSets
 from app.ui.stimuli_skin import warning
@@ -59,7 +60,7 @@ FIRST: Mapping[str, Any] = {
     "action_units": [],
     "mixes": "",
     "step": 50,
-    "recipe": {"text": "plain background", "seed": "0"},
+    "recipe": {"text": "plain background", "seed": "0", "scene": dict(FRONTAL)},
     "same_scene": True,
     "treatment": {
         "align": "eyes",
@@ -71,8 +72,9 @@ FIRST: Mapping[str, Any] = {
     "files": {"template": StimulusSet.model_fields["files"].default.template, "view": "front"},
     "about": {"title": "", "authors": "", "purpose": "", "licence": "Apache-2.0"},
 }
-"""What a freshly opened form is set to: whole faces in colour as they were made, but for the eyes,
-which lie at the same places. A crop, grey or matched luminance is the experimenter's own choice.
+"""What a freshly opened form is set to: whole faces from the front in colour as they were made, but
+for the eyes, which lie at the same places. A crop, grey or matched luminance is the experimenter's
+own choice.
 """
 
 _SHEET_SECONDS = 3.0
