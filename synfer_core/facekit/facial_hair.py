@@ -78,7 +78,7 @@ def grow_brows(
 ) -> Brows:
     """Eyebrows drawn on the frontal face and planted on its surface."""
     rng = np.random.default_rng(person.hair.seed + 5)
-    fineness = float(np.clip(detail, 0.8, 2.0))
+    fineness = float(np.clip(2 * detail, 0.8, 2.0))
     count = int(400 * person.brow.density * fineness)
     drawn = [_brow_curves(person.brow, count, rng) for _ in range(2)]
     front = np.concatenate([drawn[0][0], drawn[1][0] * [-1, 1]])
@@ -145,7 +145,7 @@ def grow_beard(
     if person.beard not in _BEARD_COUNT:
         return None
     rng = np.random.default_rng(person.hair.seed + 6)
-    fineness = float(np.clip(detail, 0.8, 2.0))
+    fineness = float(np.clip(2 * detail, 0.8, 2.0))
     count = int(_BEARD_COUNT[person.beard] * fineness)
     uv = _beard_roots(person.beard, derived, face_triangles, surface[0], count, rng)
     planting = plant(uv, derived, face_triangles)

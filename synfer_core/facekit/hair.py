@@ -7,7 +7,7 @@ groom serves every expression of that person.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,14 @@ class Groom:
         normals: Away from the head (strands, points, 3).
         tone: Brightness factor of each strand.
         body: Thickness of each strand, from `_FINEST` at the hairline to 1.
+        share: Strands in place of one at a detail of 1; each is thinner in turn.
     """
 
     points: Floats
     normals: Floats
     tone: Floats
     body: Floats
+    share: float
 
 
 def groom(hair: Hair, derived: Mapping[str, Array], detail: float) -> Groom | None:
@@ -45,13 +47,14 @@ def groom(hair: Hair, derived: Mapping[str, Array], detail: float) -> Groom | No
     Args:
         hair: Style and its parameters; ``hair.seed`` decides every strand.
         derived: See `derive`.
-        detail: Factor on the number of strands, 0.8 (small pictures) to 2.
+        detail: 0.2 (small pictures: fewer and wider strands, of fewer points) to 2.
     """
     if hair.style == "bald":
         return None
     style = STYLES[hair.style]
     rng = np.random.default_rng(hair.seed)
-    scalp = _choose_roots(hair, style, derived, rng, int(style.strands * (0.55 + 0.45 * detail)))
+    share = 0.55 + 0.45 * detail
+    scalp = _choose_roots(hair, style, derived, rng, int(style.strands * share))
     locks = _lock_noise(scalp.root, rng)
     growth = style.grow(hair, scalp, rng)
     _shorten_at_hairline(scalp, growth)
@@ -61,7 +64,23 @@ def groom(hair: Hair, derived: Mapping[str, Array], detail: float) -> Groom | No
     growth.direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)
     points, normals = _march(hair, style, scalp, growth, derived, rng)
     side = growth.parted * (scalp.root[:, 0] > hair.parting) + 2.0 * growth.bangs
-    return _finish(style, scalp, growth, side, points, normals, rng)
+    grown = _finish(style, scalp, growth, side, points, normals, rng)
+    return replace(_coarse(grown) if detail < _COARSE else grown, share=share)
+
+
+_COARSE = 0.6
+"""Detail below which long strands have every other point alone."""
+_LONG = 8
+
+
+def _coarse(grown: Groom) -> Groom:
+    """Every other point of long strands, and their tips."""
+    count = grown.points.shape[1]
+    if count < _LONG:
+        return grown
+    kept = np.append(np.arange(0, count - 1, 2), count - 1)
+    points, normals = (np.ascontiguousarray(a[:, kept]) for a in (grown.points, grown.normals))
+    return replace(grown, points=points, normals=normals)
 
 
 def _choose_roots(
@@ -183,7 +202,8 @@ def _finish(
         inside = _crosses_neck(points, 5.6, 1.5) | (_crosses_face(points, 4.2, 7.5, 6.0) & ~bangs)
         points, normals, tone = points[~inside], normals[~inside], tone[~inside]
         body = body[~inside]
-    return Groom(np.ascontiguousarray(points, np.float32), normals, tone, body.astype(np.float32))
+    points = np.ascontiguousarray(points, np.float32)
+    return Groom(points, normals, tone, body.astype(np.float32), 1.0)
 
 
 def _crosses_face(points: Array, half_width: float, top: float, front: float) -> Array:

@@ -373,7 +373,8 @@ def check_size(size: int) -> None:
 
 def _detail(size: int) -> float:
     """Level of detail of hair, by the typical pixels a cm of a buffer."""
-    return float(np.clip(size / 2 / _HALF_WIDTH / _DETAIL_SCALE, 0.8, 2.0))
+    scale = size / 2 / _HALF_WIDTH / _DETAIL_SCALE
+    return float(np.clip(0.4 * scale - 0.1, 0.2, 2.0))
 
 
 def _sparse(layer: Array) -> tuple[NDArray[np.int32], Floats]:

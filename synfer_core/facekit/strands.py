@@ -29,7 +29,7 @@ from synfer_core.facekit.scene import Scene
 
 Floats = NDArray[np.float32]
 
-_FULL_DETAIL_SCALE = 9.8  # pixels a cm for which strand widths are meant
+_COVER = 1.0  # width of a strand of which there is one: fewer are wider, and cover as much
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +140,7 @@ class PosedHair:
         screen: Screen points (n, m, 3).
         shown: Strands that can be seen.
         tone, body: Brightness and thickness of each strand.
+        share: See `hair.Groom`.
     """
 
     points: Floats
@@ -149,6 +150,7 @@ class PosedHair:
     shown: NDArray[np.bool_]
     tone: Floats
     body: Floats
+    share: float
 
     @classmethod
     def of(cls, groom: Groom, view: View, head: Floats) -> PosedHair:
@@ -161,7 +163,8 @@ class PosedHair:
         screen = view.project(points)
         shown = np.zeros(len(screen), bool)
         _find_seen(screen, head, np.float32(len(head) / view.size), shown)
-        return cls(points, groom.normals, view.turn, screen, shown, groom.tone, groom.body)
+        look = (groom.tone, groom.body, groom.share)
+        return cls(points, groom.normals, view.turn, screen, shown, *look)
 
 
 def hiding_head(head: HeadModel, neutral: Floats, view: View) -> Floats:
@@ -240,7 +243,7 @@ class LitHair:
         place = np.interp(np.arange(steps), columns, np.arange(len(columns)))
         _spread(at_columns, place.astype(np.float32), roots.astype(np.float32), colours)
         width = scale * _HAIR_WIDTH.get(style, 0.08)
-        width /= np.sqrt(np.clip(scale / _FULL_DETAIL_SCALE, 0.8, 2.0))
+        width *= _COVER / hair.share
         thinning = width * np.clip(1.15 - 0.75 * along**3, 0.3, 1)
         widths = np.ascontiguousarray(body * thinning, np.float32)
         opacity = 0.5 if style == "buzz" else 0.72
