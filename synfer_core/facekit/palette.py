@@ -131,7 +131,7 @@ HAIR_COLOURS = MappingProxyType(
         "blonde": (0.44, 0.31, 0.16),
         "platinum blonde": (0.62, 0.52, 0.37),
         "grey": (0.284, 0.268, 0.246),
-        "white": (0.63, 0.605, 0.565),
+        "white": (0.622, 0.608, 0.583),
     }
 )
 HAIR_STYLES = (
