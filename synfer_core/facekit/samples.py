@@ -29,7 +29,7 @@ PEOPLE: tuple[tuple[str, str], ...] = (
     ("chen", "Middle-aged man with light skin and short black hair, overcast light"),
     ("dina", "Middle-aged woman with tan skin and long wavy dark brown hair, studio lighting"),
     ("emeka", "Older man with very deep skin, receding grey hair and a short beard, side light"),
-    ("freya", "Older woman with very fair skin and a white bob, soft window light"),
+    ("freya", "Older woman with very fair skin and a white bob, overcast light"),
     ("goran", "Middle-aged man with medium skin, short brown hair and glasses, warm indoor light"),
     ("hana", "Young woman with brown skin and a black bob with bangs, overcast light"),
 )

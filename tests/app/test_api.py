@@ -129,7 +129,11 @@ def test_the_description_is_a_page_too(client: httpx.Client) -> None:
 
 def test_health_version_and_limits(client: httpx.Client, blocker: Steps) -> None:
     create(client)
-    assert client.get("/health").json() == {"status": "ok", "backbones": ["builtin"], "waiting": 1}
+    assert client.get("/health").json() == {
+        "status": "ok",
+        "backbones": ["builtin", "facekit"],
+        "waiting": 1,
+    }
     assert client.get("/version").json()["api"] == 1
     limits = client.get("/limits").json()
     assert (limits["waiting"], limits["per_client"], limits["image_bytes"]) == (4, 3, 2_000_000)
@@ -149,9 +153,11 @@ def test_the_vocabulary_says_all_that_a_recipe_may(
             Recipe.parse({"aus": {key: unit["most"]}})
     assert words["aliases"]["45"] == 43
     assert [step["letter"] for step in words["intensities"]] == list("ABCDE")
-    (backbone,) = words["backbones"]
-    assert tuple(backbone["aus"]) == synthesizer.capabilities["builtin"].aus
-    assert set(backbone) == set(vars(synthesizer.capabilities["builtin"]))
+    assert [backbone["name"] for backbone in words["backbones"]] == ["builtin", "facekit"]
+    for backbone in words["backbones"]:
+        known = synthesizer.capabilities[backbone["name"]]
+        assert tuple(backbone["aus"]) == known.aus
+        assert set(backbone) == set(vars(known))
 
 
 def test_a_recipe_is_completed_without_making_anything(

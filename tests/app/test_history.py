@@ -14,6 +14,7 @@ from playwright import sync_api
 from app.ui.history import compare_html, history_html, undo_html
 from app.ui.kept import asked_csv, asked_html, compare_recipes, kept_value, title
 from app.ui.page import recipe_reader
+from synfer_core.facs import PROTOTYPES, format_facs
 from synfer_core.grids.sheet import Face, png_of
 from synfer_core.grids.spec import Grid
 from synfer_core.provenance.marking import PLAIN
@@ -185,7 +186,7 @@ class TestInABrowser:
         for _ in range(2):
             page.keyboard.press("Control+Shift+z")
         sync_api.expect(page.locator("#text")).to_have_value("a man")
-        light.facs("1C+2C+4B+5C+7B+20C+25B")
+        light.facs(format_facs(PROTOTYPES["fear"]))
         page.get_by_role("button", name="Redo").click()
         sync_api.expect(page.locator("#steps")).to_have_value("7")
         page.locator("#text").focus()

@@ -80,7 +80,7 @@ def run(updates: AsyncIterator[page.Update]) -> list[page.Update]:
 
 
 def test_health_version_and_vocabulary(app: FastAPI) -> None:
-    assert ask(app, "GET", "/api/v1/health").json()["backbones"] == ["builtin"]
+    assert ask(app, "GET", "/api/v1/health").json()["backbones"] == ["builtin", "facekit"]
     assert ask(app, "GET", "/api/v1/version").json()["recipe"] == 1
     words = ask(app, "GET", "/api/v1/vocabulary").json()
     assert words["expressions"][1] == "happiness"

@@ -7,6 +7,7 @@ import pytest
 
 from synfer_core.errors import DataError
 from synfer_core.stimuli import masks
+from synfer_core.stimuli.align import eyes_seen
 from synfer_core.stimuli.spec import Target, Treatment
 from synfer_core.stimuli.treat import Applied, Frame, treat
 from tests.stimuli.drawn import SIZE, face, find_eyes
@@ -15,7 +16,8 @@ BOX = ((0.2, 0.1), (0.8, 0.1), (0.8, 0.9), (0.2, 0.9))
 
 
 def frame(**fields: Any) -> Applied:
-    return Frame.of(face(1, 0), Treatment(**fields), find_eyes).applied
+    image = face(1, 0)
+    return Frame.of(image, Treatment(**fields), eyes_seen(image, find_eyes)).applied
 
 
 @pytest.mark.parametrize(
