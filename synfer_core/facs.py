@@ -152,6 +152,14 @@ AU_SLOTS: tuple[str, ...] = tuple(
 )
 """One model input for each AU and side, in table order."""
 
+
+def _mirrored(slot: str) -> str:
+    return slot.replace("AUL", "AUr").replace("AUR", "AUL").replace("AUr", "AUR")
+
+
+MIRRORED_SLOTS: tuple[int, ...] = tuple(AU_SLOTS.index(_mirrored(slot)) for slot in AU_SLOTS)
+"""For each AU slot, the index of the same unit on the other side (itself where it has none)."""
+
 PROTOTYPES: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "neutral": MappingProxyType({}),

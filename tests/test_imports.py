@@ -17,7 +17,9 @@ LIGHT = ["synfer_core", "synfer_core.facs", "synfer_core.request", "synfer_core.
          "synfer_core.annotations.commands", "synfer_core.data.commands", "synfer_core.data.plan",
          "synfer_core.data.engines", "synfer_core.models.added", "synfer_core.models.commands",
          "synfer_core.models.memory", "synfer_core.fetext.commands",
-         "synfer_core.lab.commands"]  # fmt: skip
+         "synfer_core.lab.commands",
+         "synfer_core.stimuli.making", "synfer_core.morphs.making",
+         "synfer_core.data.making"]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LIGHT)

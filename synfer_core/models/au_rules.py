@@ -22,8 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from synfer_core.facs import AU_SLOTS, EXPRESSIONS, MAX_INTENSITY, PROTOTYPES, slots_of, to_slots
-from synfer_core.models.classifier import MIRRORED_SLOTS
+from synfer_core.facs import (
+    AU_SLOTS,
+    EXPRESSIONS,
+    MAX_INTENSITY,
+    MIRRORED_SLOTS,
+    PROTOTYPES,
+    slots_of,
+    to_slots,
+)
 
 STRENGTHS = (0.3, 2.0)
 """How much weaker or stronger than its start values a prototype may be."""

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from transformers import ConvNextV2Config, ConvNextV2Model, ResNetConfig, ResNetModel
 
 from synfer_core.decoding import to_tensor
-from synfer_core.facs import AU_SLOTS, EXPRESSIONS, MAX_INTENSITY
+from synfer_core.facs import AU_SLOTS, EXPRESSIONS, MAX_INTENSITY, MIRRORED_SLOTS
 from synfer_core.models import checkpoints
 from synfer_core.models.codec import ResidualBlock
 
@@ -197,14 +197,6 @@ def _with_mirror(net: Classifier, images: NDArray[np.uint8], batch: int) -> Iter
     for part in rows:
         scaled = to_tensor(part, next(net.parameters()).device)
         yield torch.cat([scaled, scaled.flip(-1)])
-
-
-def _mirrored(slot: str) -> str:
-    return slot.replace("AUL", "AUr").replace("AUR", "AUL").replace("AUr", "AUR")
-
-
-MIRRORED_SLOTS: tuple[int, ...] = tuple(AU_SLOTS.index(_mirrored(slot)) for slot in AU_SLOTS)
-"""For each AU slot, the index of the same unit on the other side (itself where it has none)."""
 
 
 def save(net: Classifier, path: Path, kind: Kind) -> None:

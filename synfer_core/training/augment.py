@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from synfer_core.facs import EXPRESSIONS
-from synfer_core.models.classifier import MIRRORED_SLOTS
+from synfer_core.facs import EXPRESSIONS, MIRRORED_SLOTS
 from synfer_core.models.codec import Codec
 
 _CONTEMPT = EXPRESSIONS.index("contempt")

@@ -21,11 +21,10 @@ from torch.nn import functional as F
 
 from synfer_core.decoding import to_tensor
 from synfer_core.errors import DataError
-from synfer_core.facs import AU_SLOTS, MAX_INTENSITY
+from synfer_core.facs import AU_SLOTS, MAX_INTENSITY, MIRRORED_SLOTS
 from synfer_core.models import classifier as classifiers
 from synfer_core.models import codec as codecs
 from synfer_core.models.classifier import (
-    MIRRORED_SLOTS,
     Classifier,
     ClassifierConfig,
     Kind,

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from synfer_core.errors import WeightsError
-from synfer_core.facs import AU_SLOTS
+from synfer_core.facs import AU_SLOTS, MIRRORED_SLOTS
 from synfer_core.models import classifier
-from synfer_core.models.classifier import MIRRORED_SLOTS, Classifier, ClassifierConfig
+from synfer_core.models.classifier import Classifier, ClassifierConfig
 
 CONFIGS = {
     "cnn": ClassifierConfig("cnn", 32, widths=(8, 16), depths=(1, 1)),
