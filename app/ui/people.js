@@ -78,7 +78,7 @@ async function show(anew) {
   more.disabled = false;
   status.textContent = "";
   if (answer.error) return window.synfer.complain(answer.error);
-  if (answer.people.length < 12)
+  if (!answer.whole)
     status.textContent = `${answer.people.length || "Nobody"} more among the numbers ` +
       `${next.toLocaleString("en")} to ${(answer.next - 1).toLocaleString("en")}.`;
   next = answer.next;

@@ -130,8 +130,8 @@ class Gallery:
         filters, first = _asked(wanted)
         seeds = range(first, first + SPAN)
         found = await asyncio.to_thread(_first_page, filters, seeds)
-        people = await self._shown(found)
-        return {"people": people, "next": found[-1] + 1 if len(found) == PAGE else seeds.stop}
+        people, whole = await self._shown(found), len(found) == PAGE
+        return {"people": people, "whole": whole, "next": found[-1] + 1 if whole else seeds.stop}
 
     async def _chosen(self, wanted: object) -> dict[str, Any]:
         """People by their seeds, which are text.

@@ -66,7 +66,7 @@ def test_people_come_with_their_faces_once_drawn_and_then_kept(
     first = asked(gallery, 0, {"first": 40})
     seeds = [int(person["seed"]) for person in first["people"]]
     assert seeds == list(range(40, 40 + PAGE))
-    assert first["next"] == 40 + PAGE
+    assert (first["whole"], first["next"]) == (True, 40 + PAGE)
     for person in first["people"]:
         assert abs(level(person["picture"]) - int(person["seed"])) <= 2
         assert traits_of(int(person["seed"]))["sex"] in person["told"]
@@ -81,6 +81,7 @@ def test_filters_leave_those_who_fit_and_say_where_the_search_ended(
     wanted = {"sex": "man", "age": "older", "skin_tone": "very deep", "hair": "long"}
     found = asked(Gallery(synthesizer, queue), 0, {"first": 1, "filters": wanted})
     assert len(found["people"]) < PAGE
+    assert not found["whole"]
     assert found["next"] == 1 + SPAN
     for person in found["people"]:
         traits = traits_of(int(person["seed"]))
