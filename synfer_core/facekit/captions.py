@@ -86,12 +86,17 @@ _TURNED = 8.0  # degrees of yaw worth a word
 _LONGEST_TEXT = 2000  # characters read for attributes, the limit of a recipe's text
 
 
-def caption(scene: Scene, rng: np.random.Generator) -> str:
-    """Describe a scene in one sentence; what is left out and the wording vary with `rng`."""
+def caption(scene: Scene, rng: np.random.Generator, *, named: Sequence[int] | None = None) -> str:
+    """Describe a scene in one sentence; what is left out and the wording vary with `rng`.
+
+    Args:
+        named: Numbers of units that are spoken of where they are noticeable; the expression is then
+            never left out. None leaves all of it to `rng`.
+    """
     traits = _join(_traits(scene, rng))
     parts = [f"{_pick(rng, _OPENINGS)}{_who(scene, rng)} with {traits}"]
-    if rng.random() >= _SILENT:
-        parts.append(_expression(scene, rng))
+    if named is not None or rng.random() >= _SILENT:
+        parts.append(_expression(scene, rng, named or ()))
     if rng.random() < 0.5:
         parts.append(_pick(rng, _LIT[scene.lighting.kind]))
     if rng.random() < 0.35:
@@ -157,14 +162,15 @@ def _traits(scene: Scene, rng: np.random.Generator) -> list[str]:
     return traits
 
 
-def _expression(scene: Scene, rng: np.random.Generator) -> str:
+def _expression(scene: Scene, rng: np.random.Generator, named: Sequence[int]) -> str:
     sides = by_side(scene.aus)
     strongest = max(max(both) for both in sides.values())
     words = _feeling(scene.expression, strongest, rng)
     noticed = [n for n, both in sides.items() if max(both) > _NOTICEABLE]
     rng.shuffle(noticed)
     if noticed and (scene.expression not in _ADJECTIVES or rng.random() < 0.5):
-        chosen = noticed[: rng.integers(1, 4)]
+        drawn = [n for n in noticed[: rng.integers(1, 4)] if n not in named]
+        chosen = [*(n for n in named if n in noticed), *drawn]
         movements = ", ".join(_movement(n, sides[n], rng) for n in chosen)
         return f"{words}, {movements}" if words else f"with {movements}"
     return words

@@ -6,7 +6,9 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synfer_core.errors import RequestError
 from synfer_core.facekit.compact import Departure
@@ -19,6 +21,10 @@ from synfer_core.facekit.pack import (
     pack_compact,
 )
 from synfer_core.files import check_writable
+
+if TYPE_CHECKING:
+    from synfer_core.facekit.dataset import DatasetConfig
+    from synfer_core.facekit.groups import GroupConfig
 
 _FORMATTER = argparse.RawDescriptionHelpFormatter
 PACK_HELP = "data pack (default: $SYNFER_FACEKIT, else a fetched one, else the one that ships)"
@@ -142,21 +148,34 @@ def _cm(departure: Departure) -> str:
 
 def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "render a labelled data set as Parquet shards; run again, it goes on where it stopped"
-    example = "synfer facekit render data/calm --count 1000 --size 128 --workers 2"
+    example = (
+        "synfer facekit render data/calm --count 1000 --size 128 --workers 2\n"
+        "  synfer facekit render data/groups --groups 500 --flow --split train"
+    )
     parser = _command(commands, "render", text, example)
     parser.add_argument("out", type=Path, help="folder for the shards")
-    parser.add_argument("--count", type=int, default=1000, help="images (%(default)s)")
+    parser.add_argument("--count", type=int, help="images (default: 1000)")
+    parser.add_argument(
+        "--groups",
+        type=int,
+        metavar="N",
+        help="groups of eight pictures of one person in one scene, the first neutral",
+    )
+    parser.add_argument(
+        "--flow", action="store_true", help="with groups: where pixels lie in others of the group"
+    )
+    parser.add_argument(
+        "--plan", help="of groups: mixed (all kinds of AUs) or expressions (default: mixed)"
+    )
     parser.add_argument("--size", type=int, default=128, help="pixels on a side (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the set (%(default)s)")
     parser.add_argument(
         "--distribution",
-        default="calm",
-        help="calm (stimuli), wide, free (AUs) or labelled (%(default)s)",
+        help="calm (stimuli), wide, free (AUs), half (each AU in half of the images), labelled or "
+        "portrait (default: calm, of groups portrait)",
     )
     parser.add_argument("--split", help="only identities of train, val or test (default: all)")
-    parser.add_argument(
-        "--per-identity", type=int, default=8, help="images of a person (%(default)s)"
-    )
+    parser.add_argument("--per-identity", type=int, help="images of a person (default: 8)")
     parser.add_argument(
         "--per-shard", type=int, default=512, help="images in a shard (%(default)s)"
     )
@@ -168,17 +187,9 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _render(arguments: argparse.Namespace) -> int:
-    from synfer_core.facekit.dataset import DatasetConfig, render_dataset
+    from synfer_core.facekit.dataset import render_dataset
 
-    config = DatasetConfig(
-        count=arguments.count,
-        size=arguments.size,
-        seed=arguments.seed,
-        distribution=arguments.distribution,
-        split=arguments.split,
-        per_identity=arguments.per_identity,
-        per_shard=arguments.per_shard,
-    )
+    config = _plain_set(arguments) if arguments.groups is None else _groups(arguments)
     start = time.monotonic()
 
     def show(done: int, total: int) -> None:
@@ -187,6 +198,51 @@ def _render(arguments: argparse.Namespace) -> int:
     workers, pack = arguments.workers, arguments.pack
     print(render_dataset(config, arguments.out, workers=workers, pack=pack, progress=show))
     return 0
+
+
+def _plain_set(arguments: argparse.Namespace) -> DatasetConfig:
+    from synfer_core.facekit.dataset import DatasetConfig
+
+    _refuse(arguments, ("flow", "plan"), "with --groups")
+    return DatasetConfig(
+        count=1000 if arguments.count is None else arguments.count,
+        size=arguments.size,
+        seed=arguments.seed,
+        distribution=arguments.distribution or "calm",
+        split=arguments.split,
+        per_identity=8 if arguments.per_identity is None else arguments.per_identity,
+        per_shard=arguments.per_shard,
+    )
+
+
+def _groups(arguments: argparse.Namespace) -> GroupConfig:
+    from synfer_core.facekit.groups import PER_GROUP, GroupConfig
+
+    _refuse(arguments, ("count", "per_identity"), "without --groups")
+    if arguments.per_shard % PER_GROUP:
+        raise RequestError(
+            f"{arguments.per_shard} splits a group",
+            field="--per-shard",
+            allowed=f"a multiple of {PER_GROUP}",
+        )
+    return GroupConfig(
+        groups=arguments.groups,
+        size=arguments.size,
+        seed=arguments.seed,
+        distribution=arguments.distribution or "portrait",
+        plan=arguments.plan or "mixed",
+        split=arguments.split,
+        flow=arguments.flow,
+        groups_per_shard=arguments.per_shard // PER_GROUP,
+    )
+
+
+def _refuse(arguments: argparse.Namespace, names: Sequence[str], allowed: str) -> None:
+    """Refuse options that mean nothing beside the others."""
+    for name in names:
+        if getattr(arguments, name) not in (None, False):
+            option = f"--{name.replace('_', '-')}"
+            raise RequestError("does not go with the rest", field=option, allowed=allowed)
 
 
 def _add_sheet(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

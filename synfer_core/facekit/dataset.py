@@ -11,15 +11,16 @@ import json
 import math
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from synfer_core.errors import DataError, RequestError
 from synfer_core.facekit.captions import caption
@@ -62,6 +63,33 @@ SCHEMA = pa.schema(
 """Columns of a shard. `aus` are 0-5 in `facs.AU_SLOTS` order, angles degrees, `image` WebP."""
 
 
+class ShardedSet(Protocol):
+    """A set of rendered images that `render_dataset` writes: what each shard holds is a pure
+    function of this and the shard's number."""
+
+    @property
+    def count(self) -> int:
+        """Images in all."""
+
+    @property
+    def per_shard(self) -> int:
+        """Images in a shard."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of a shard."""
+
+    @property
+    def layout(self) -> Mapping[str, Any]:
+        """How Parquet lays a shard out, in the words of `pyarrow.parquet.write_table`."""
+
+    def to_json(self) -> str:
+        """What shards of one set have in common, as it is kept in every shard."""
+
+    def rows(self, renderer: Renderer, indices: range) -> list[dict[str, Any]]:
+        """The rows of some images."""
+
+
 @dataclass(frozen=True)
 class DatasetConfig:
     """What to render.
@@ -70,7 +98,7 @@ class DatasetConfig:
         count: Number of images.
         size: Pixels on a side.
         seed: Seed of the whole set.
-        distribution: ``calm``, ``wide``, ``free`` or ``labelled``, see `scene.DISTRIBUTIONS`.
+        distribution: One of `scene.DISTRIBUTIONS`.
         split: Only identities of this split; None for all.
         per_identity: Images in a row that show one person.
         per_shard: Images in a shard, a multiple of `per_identity`.
@@ -87,20 +115,29 @@ class DatasetConfig:
     quality: int = 92
 
     def __post_init__(self) -> None:
-        _check(self.count >= 1, "count", "1 or more")
-        _check(SIZES[0] <= self.size <= SIZES[1], "size", f"{SIZES[0]} to {SIZES[1]}")
-        _check(self.seed >= 0, "seed", "0 or more")
-        _check(self.distribution in DISTRIBUTIONS, "distribution", ", ".join(DISTRIBUTIONS))
-        _check(self.split is None or self.split in SPLITS, "split", ", ".join(SPLITS))
-        _check(self.per_identity >= 1, "per_identity", "1 or more")
+        check(self.count >= 1, "count", "1 or more")
+        check(SIZES[0] <= self.size <= SIZES[1], "size", f"{SIZES[0]} to {SIZES[1]}")
+        check(self.seed >= 0, "seed", "0 or more")
+        check(self.distribution in DISTRIBUTIONS, "distribution", ", ".join(DISTRIBUTIONS))
+        check(self.split is None or self.split in SPLITS, "split", ", ".join(SPLITS))
+        check(self.per_identity >= 1, "per_identity", "1 or more")
         whole = self.per_shard >= 1 and self.per_shard % self.per_identity == 0
-        _check(whole, "per_shard", f"a multiple of {self.per_identity}")
-        _check(1 <= self.quality <= 100, "quality", "1 to 100")
+        check(whole, "per_shard", f"a multiple of {self.per_identity}")
+        check(1 <= self.quality <= 100, "quality", "1 to 100")
 
     @property
-    def shards(self) -> int:
-        """Number of shards."""
-        return math.ceil(self.count / self.per_shard)
+    def schema(self) -> pa.Schema:
+        """Columns of a shard."""
+        return SCHEMA
+
+    @property
+    def layout(self) -> Mapping[str, Any]:
+        """Parquet's own."""
+        return {}
+
+    def rows(self, renderer: Renderer, indices: range) -> list[dict[str, Any]]:
+        """The rows of some images."""
+        return [row_of(renderer, self, index) for index in indices]
 
     def to_json(self) -> str:
         """The configuration as JSON, as it is kept in every shard (without the count)."""
@@ -109,7 +146,12 @@ class DatasetConfig:
         return json.dumps(values, sort_keys=True)
 
 
-def _check(ok: bool, field: str, allowed: str) -> None:
+def check(ok: bool, field: str, allowed: str) -> None:
+    """Refuse a setting that is out of range.
+
+    Raises:
+        RequestError: It is.
+    """
     if not ok:
         raise RequestError("is out of range", field=field, allowed=allowed)
 
@@ -135,12 +177,37 @@ def row_of(renderer: Renderer, config: DatasetConfig, index: int) -> dict[str, A
     """One row of the data set: the image and everything known about it."""
     scene, words = scene_of(config, index)
     picture = renderer.render(scene, config.size)
-    ok, webp = cv2.imencode(".webp", picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, config.quality])
+    quality = (cv2.IMWRITE_WEBP_QUALITY, config.quality)
+    return {
+        "image": encoded(picture, ".webp", quality, index),
+        **labels_of(renderer, scene, words, index),
+    }
+
+
+def encoded(
+    picture: NDArray[np.uint8], suffix: str, quality: tuple[int, int], index: int
+) -> dict[str, Any]:
+    """A picture as a shard holds it.
+
+    Args:
+        picture: sRGB (S, S, 3).
+        suffix: ``.webp`` or ``.png``.
+        quality: OpenCV's flag for it and its value.
+        index: Number of the image, which names it.
+
+    Raises:
+        DataError: It cannot be encoded.
+    """
+    ok, data = cv2.imencode(suffix, picture[..., ::-1], quality)
     if not ok:
         raise DataError("an image could not be encoded", field=str(index))
+    return {"bytes": data.tobytes(), "path": f"{index:08d}{suffix}"}
+
+
+def labels_of(renderer: Renderer, scene: Scene, words: str, index: int) -> dict[str, Any]:
+    """All columns of a scene but its image."""
     return {
         "index": index,
-        "image": {"bytes": webp.tobytes(), "path": f"{index:08d}.webp"},
         "expression": scene.expression,
         "aus": [v * MAX_INTENSITY for v in renderer.labels(scene)],
         "caption": words,
@@ -183,7 +250,7 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def render_dataset(
-    config: DatasetConfig,
+    config: ShardedSet,
     folder: Path,
     *,
     workers: int = 1,
@@ -213,20 +280,20 @@ def render_dataset(
     return folder
 
 
-def _rows_in(config: DatasetConfig, number: int) -> int:
+def _rows_in(config: ShardedSet, number: int) -> int:
     return min(config.per_shard, config.count - number * config.per_shard)
 
 
-def _missing_shards(config: DatasetConfig, folder: Path) -> list[int]:
+def _missing_shards(config: ShardedSet, folder: Path) -> list[int]:
     missing = []
-    for number in range(config.shards):
+    for number in range(math.ceil(config.count / config.per_shard)):
         path = shard_path(folder, number)
         if not path.exists() or _is_short(config, path, number):
             missing.append(number)
     return missing
 
 
-def _is_short(config: DatasetConfig, path: Path, number: int) -> bool:
+def _is_short(config: ShardedSet, path: Path, number: int) -> bool:
     """Whether an existing shard must be made anew, because more images are wanted in it.
 
     Raises:
@@ -244,7 +311,7 @@ def _is_short(config: DatasetConfig, path: Path, number: int) -> bool:
 
 
 def _render_shards(
-    config: DatasetConfig, folder: Path, numbers: list[int], workers: int, pack: Path | None
+    config: ShardedSet, folder: Path, numbers: list[int], workers: int, pack: Path | None
 ) -> Iterator[int]:
     jobs = [(config, folder, number) for number in numbers]
     if workers <= 1 or len(jobs) <= 1:
@@ -265,21 +332,21 @@ def _start_worker(pack: Path | None) -> None:
     _worker["renderer"] = Renderer.load(pack)
 
 
-def _render_shard(job: tuple[DatasetConfig, Path, int]) -> int:
+def _render_shard(job: tuple[ShardedSet, Path, int]) -> int:
     config, folder, number = job
     first = number * config.per_shard
     indices = range(first, first + _rows_in(config, number))
-    rows = [row_of(_worker["renderer"], config, index) for index in indices]
+    rows = config.rows(_worker["renderer"], indices)
     _write_shard(config, rows, shard_path(folder, number))
     return number
 
 
-def _write_shard(config: DatasetConfig, rows: list[dict[str, Any]], path: Path) -> None:
-    schema = SCHEMA.with_metadata({METADATA_KEY: config.to_json().encode()})
+def _write_shard(config: ShardedSet, rows: list[dict[str, Any]], path: Path) -> None:
+    schema = config.schema.with_metadata({METADATA_KEY: config.to_json().encode()})
     table = pa.Table.from_pylist(rows, schema=schema)
     aside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        pq.write_table(table, aside, compression="zstd")
+        pq.write_table(table, aside, compression="zstd", **config.layout)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)

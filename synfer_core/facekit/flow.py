@@ -8,10 +8,12 @@ reference, as image warping takes it (`cv2.remap`, `torch.nn.functional.grid_sam
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synfer_core.facekit.jit import jit
 from synfer_core.facekit.shading import Surface
 
 Floats = NDArray[np.float32]
@@ -61,55 +63,81 @@ def flow_between(shown: Layers, reference: Layers, block: int) -> Flow:
         shown, reference: Both drawn `block` times as large as the flow is to be.
         block: Pixels on a side that are drawn for one.
     """
-    owner = shown.surface.owner
-    moving = (owner >= 0) & ~shown.still
-    places = _places(shown.surface, reference.screen)
-    rows, columns = np.mgrid[0 : len(owner), 0 : len(owner)].astype(np.float32)
-    offset = places[..., :2] - np.stack([columns, rows], -1) - np.float32(0.5)
-    seen = np.where(moving, _seen(places, reference), _alike(shown, reference))
-    held = _share(shown.still, block) > _HELD
-    mean = _mean(offset, moving, block) / np.float32(block)
-    return Flow(np.where(held[..., None], np.float32(0), mean), _share(seen, block) >= 0.5)
+    side = len(shown.depth) // block
+    surface = shown.surface
+    offset = np.zeros((side, side, 2), np.float32)
+    visible = np.zeros((side, side), np.bool_)
+    _trace(
+        *(surface.owner, surface.bary, surface.triangles, shown.still),
+        *(reference.screen, reference.depth, reference.surface.owner, reference.still),
+        *(block, offset, visible),
+    )
+    return Flow(offset, visible)
 
 
-def _places(surface: Surface, screen: Floats) -> Floats:
-    """Where the mesh at each pixel lies on another screen (H, H, 3); no meaning off the mesh."""
-    corners = surface.triangles[np.maximum(surface.owner, 0)]
-    second, third = surface.bary[..., 0:1], surface.bary[..., 1:2]
+@jit
+def _trace(
+    owner: Any,
+    bary: Any,
+    triangles: Any,
+    still: Any,
+    screen: Any,
+    depth: Any,
+    owner_there: Any,
+    still_there: Any,
+    block: int,
+    offset: Any,
+    visible: Any,
+) -> None:
+    """Fill `offset` and `visible` block by block."""
+    area = np.float32(block * block)
+    for row in range(len(offset)):
+        for column in range(len(offset)):
+            held = moving = seen = 0
+            dx = dy = np.float32(0)
+            for y in range(row * block, (row + 1) * block):
+                for x in range(column * block, (column + 1) * block):
+                    if still[y, x] or owner[y, x] < 0:
+                        held += still[y, x]
+                        seen += _alike(y, x, still[y, x], owner_there, still_there)
+                        continue
+                    u, v, nearness = _place(triangles[owner[y, x]], bary[y, x], screen)
+                    dx += u - x - np.float32(0.5)
+                    dy += v - y - np.float32(0.5)
+                    moving += 1
+                    seen += _in_front(u, v, nearness, depth, still_there)
+            visible[row, column] = seen >= 0.5 * area
+            if moving > 0 and held <= _HELD * area:
+                offset[row, column, 0] = dx / (moving * block)
+                offset[row, column, 1] = dy / (moving * block)
+
+
+@jit
+def _place(corners: Any, bary: Any, screen: Any) -> Any:
+    """Where a point of a triangle lies on another screen, and its nearness there."""
+    a, b, c = screen[corners[0]], screen[corners[1]], screen[corners[2]]
+    second, third = bary[0], bary[1]
     first = 1 - second - third
-    parts = (screen[corners[..., k]] * w for k, w in enumerate((first, second, third)))
-    return np.asarray(sum(parts), np.float32)
+    return (
+        a[0] * first + b[0] * second + c[0] * third,
+        a[1] * first + b[1] * second + c[1] * third,
+        a[2] * first + b[2] * second + c[2] * third,
+    )
 
 
-def _seen(places: Floats, reference: Layers) -> Mask:
-    """Whether points are in front in the reference and inside its picture."""
-    last = len(reference.depth) - 1
-    x, y = (np.floor(places[..., k]).astype(np.int64) for k in (0, 1))
-    inside = (x >= 0) & (y >= 0) & (x <= last) & (y <= last)
-    x, y = np.clip(x, 0, last), np.clip(y, 0, last)
-    nearness = reference.depth[y, x]
-    front = places[..., 2] >= nearness - _BEHIND_CM * nearness**2
-    return np.asarray(inside & front & ~reference.still[y, x])
+@jit
+def _in_front(u: float, v: float, nearness: float, depth: Any, still: Any) -> bool:
+    """Whether a point is in front in the reference and inside its picture."""
+    x, y = int(np.floor(u)), int(np.floor(v))
+    if x < 0 or y < 0 or x >= len(depth) or y >= len(depth):
+        return False
+    front = depth[y, x]
+    return nearness >= front - _BEHIND_CM * front * front and not still[y, x]
 
 
-def _alike(shown: Layers, reference: Layers) -> Mask:
-    """Whether hair or background is there in both pictures."""
-    empty = (shown.surface.owner < 0) & (reference.surface.owner < 0)
-    return np.asarray((shown.still & reference.still) | (empty & ~reference.still))
-
-
-def _mean(offset: Floats, moving: Mask, block: int) -> Floats:
-    """Means (S, S, 2) over what moves in each block; zero where nothing does."""
-    summed = _blocks(offset * moving[..., None], block).mean((1, 3))
-    return np.asarray(summed / np.maximum(_share(moving, block), 1e-6)[..., None], np.float32)
-
-
-def _share(mask: Mask, block: int) -> Floats:
-    """Share of each block (S, S) that a mask covers."""
-    return np.asarray(_blocks(mask.astype(np.float32), block).mean((1, 3)), np.float32)
-
-
-def _blocks(values: Floats, block: int) -> Floats:
-    """(H, H, ...) as (S, block, S, block, ...)."""
-    side = len(values) // block
-    return values.reshape(side, block, side, block, *values.shape[2:])
+@jit
+def _alike(y: int, x: int, still: bool, owner_there: Any, still_there: Any) -> bool:
+    """Whether hair, or background, is there in both pictures."""
+    if still:
+        return bool(still_there[y, x])
+    return owner_there[y, x] < 0 and not still_there[y, x]

@@ -5,7 +5,7 @@ Pictures are drawn at twice their size and reduced. Equal scenes give equal byte
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -187,13 +187,28 @@ class Renderer:
         Raises:
             RequestError: The size is out of range, or the scenes differ in more than action units.
         """
+        return self.flows((scene, reference), [(0, 1)], size)[0]
+
+    def flows(
+        self, scenes: Sequence[Scene], pairs: Sequence[tuple[int, int]], size: int
+    ) -> list[Flow]:
+        """As `flow`, for many pairs of pictures of one person in one scene.
+
+        Args:
+            scenes: They differ in action units alone.
+            pairs: Which picture's flow, and to which; numbers of scenes.
+            size: Pixels on a side of all pictures, 32 to 1024.
+
+        Raises:
+            RequestError: The size is out of range, or the scenes differ in more than action units.
+        """
         check_size(size)
-        if key_of(scene, size) != key_of(reference, size):
+        if len({key_of(one, size) for one in scenes}) > 1:
             raise RequestError(
                 "shows another person or scene", field="reference", allowed="other AUs alone"
             )
-        shown, behind_it = (self._layers(one, size) for one in (scene, reference))
-        return flow_between(shown, behind_it, _SUPERSAMPLE)
+        layers = [self._layers(one, size) for one in scenes]
+        return [flow_between(layers[a], layers[b], _SUPERSAMPLE) for a, b in pairs]
 
     def _layers(self, scene: Scene, size: int) -> Layers:
         """What the scene's picture shows where, drawn as large as `render` does."""

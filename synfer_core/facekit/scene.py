@@ -28,6 +28,7 @@ from synfer_core.facs import (
     ACTION_UNITS,
     AU_SLOTS,
     EXPRESSIONS,
+    MAX_INTENSITY,
     PROTOTYPES,
     to_slots,
     validate_aus,
@@ -263,8 +264,41 @@ LABELLED = replace(
 )
 """As calm, but every image carries an expression: what readers of labels learn from."""
 
+HALF = replace(CALM, name="half", modes=MappingProxyType({"half": 1.0}))
+"""As free, but every AU is there in half of the pictures: a test of units that nothing else gives
+away."""
+
+PORTRAIT = replace(
+    CALM,
+    name="portrait",
+    yaw=(4.5, 12),
+    pitch=(2.4, 7),
+    roll=(1, 3),
+    gaze_x=(1.5, 6),
+    gaze_y=(1, 4),
+    lighting=MappingProxyType(
+        {
+            "soft window": 0.23,
+            "studio": 0.23,
+            "overcast": 0.16,
+            "flat flash": 0.14,
+            "warm indoor": 0.08,
+            "side light": 0.07,
+            "backlit": 0.04,
+            "golden hour": 0.05,
+        }
+    ),
+    backgrounds=MappingProxyType(
+        {"plain": 0.4, "gradient": 0.38, "blur": 0.09, "wall": 0.06, "bokeh": 0.07}
+    ),
+    background_value=(0.15, 0.95),
+    modes=MappingProxyType({"graded": 0.45, "free": 0.25, "random": 0.15, "sided": 0.15}),
+)
+"""Faces as calm frames them, in any light and before any background, with every kind of mix: what
+an editor of portraits learns from."""
+
 DISTRIBUTIONS: Mapping[str, Distribution] = MappingProxyType(
-    {"calm": CALM, "wide": WIDE, "free": FREE, "labelled": LABELLED}
+    {one.name: one for one in (CALM, WIDE, FREE, LABELLED, HALF, PORTRAIT)}
 )
 
 
@@ -553,15 +587,54 @@ def sample_aus(
     label = "neutral" if mode == "neutral" else "mixed"
     if mode == "prototype":
         label = expression or str(rng.choice(EXPRESSIONS[1:]))
-        _draw_prototype(rng, aus, label)
+        _draw_prototype(rng, aus, label, _usual_strength(rng))
+    elif mode == "graded":
+        label = str(rng.choice(EXPRESSIONS[1:]))
+        _draw_prototype(rng, aus, label, _graded(rng, label))
     elif mode == "single":
-        _draw_single(rng, aus)
+        _draw_single(rng, aus, one_sided=0.25)
+    elif mode == "sided":
+        _draw_single(rng, aus, one_sided=0.5)
     elif mode == "random":
         _draw_mix(rng, aus)
     elif mode == "free":
-        _draw_free(rng, aus)
+        _draw_free(rng, aus, _FREE_SHARE)
+    elif mode == "half":
+        _draw_free(rng, aus, 0.5)
     _part_lips_with_jaw(aus)
     return _as_slots(aus), label
+
+
+def with_one_changed(
+    rng: np.random.Generator, slots: tuple[float, ...]
+) -> tuple[tuple[float, ...], int]:
+    """A copy of AU slots (0-1) that differs in one unit, of the sided ones at times on one side.
+
+    A unit that is there goes or changes by a fifth of the scale at least; one that comes is
+    excluded by none that is there.
+
+    Returns:
+        The slots and the unit's number.
+    """
+    aus = _as_sides(slots)
+    shown = {n for n, both in aus.items() if both.max() > 0}
+    barred = {n for pair in _OPPOSED for n in pair if (set(pair) - {n}) <= shown} - shown
+    number = int(rng.choice([n for n in ACTION_UNITS if n not in barred]))
+    sides = [0, 1]
+    if ACTION_UNITS[number].sided and rng.random() < 0.4:
+        sides = [int(rng.integers(2))]
+    aus[number][sides] = _another(rng, float(aus[number][sides].max()))
+    return _as_slots(aus), number
+
+
+def _another(rng: np.random.Generator, value: float) -> float:
+    """A value of 0-1 at least 0.2 away; zero at times where there is something."""
+    if value >= 0.2 and rng.random() < 0.4:
+        return 0.0
+    while True:
+        other = float(rng.uniform(0.05, 1))
+        if abs(other - value) >= 0.2:
+            return other
 
 
 def _check_expression(expression: str) -> str:
@@ -569,6 +642,18 @@ def _check_expression(expression: str) -> str:
         allowed = ", ".join(EXPRESSIONS)
         raise RequestError(f"{expression!r} is not known", field="expression", allowed=allowed)
     return expression
+
+
+def _as_sides(slots: tuple[float, ...]) -> _Sides:
+    values = dict(zip(AU_SLOTS, slots, strict=True))
+    return {
+        number: np.array(
+            [values[f"AUL{number}"], values[f"AUR{number}"]]
+            if unit.sided
+            else [values[unit.key]] * 2
+        )
+        for number, unit in ACTION_UNITS.items()
+    }
 
 
 def _as_slots(aus: _Sides) -> tuple[float, ...]:
@@ -579,9 +664,19 @@ def _as_slots(aus: _Sides) -> tuple[float, ...]:
     return tuple(values)
 
 
-def _draw_prototype(rng: np.random.Generator, aus: _Sides, label: str) -> None:
-    """A prototype with its overall strength, each AU and the symmetry varied."""
-    strength = rng.uniform(0.3, 1.0) if rng.random() < 0.4 else rng.uniform(0.8, 1.6)
+def _usual_strength(rng: np.random.Generator) -> float:
+    low = rng.random() < 0.4
+    return float(rng.uniform(0.3, 1.0) if low else rng.uniform(0.8, 1.6))
+
+
+def _graded(rng: np.random.Generator, label: str) -> float:
+    """A strength at which the prototype's strongest unit is anything from a trace to its most."""
+    strongest = max(PROTOTYPES[label].values()) / MAX_INTENSITY
+    return float(rng.uniform(0.5 / MAX_INTENSITY, 1) / strongest)
+
+
+def _draw_prototype(rng: np.random.Generator, aus: _Sides, label: str, strength: float) -> None:
+    """A prototype of an overall strength, with each AU and the symmetry varied."""
     targets = {int(k.lstrip("AULR")): v / 5 for k, v in PROTOTYPES[label].items()}
     if label == "contempt":
         side = rng.integers(2)
@@ -600,10 +695,10 @@ def _draw_prototype(rng: np.random.Generator, aus: _Sides, label: str) -> None:
         aus[number] = both
 
 
-def _draw_single(rng: np.random.Generator, aus: _Sides) -> None:
+def _draw_single(rng: np.random.Generator, aus: _Sides, *, one_sided: float) -> None:
     number = int(rng.choice(list(ACTION_UNITS)))
     aus[number][:] = rng.uniform(0.15, 1)
-    if ACTION_UNITS[number].sided and rng.random() < 0.25:
+    if ACTION_UNITS[number].sided and rng.random() < one_sided:
         aus[number][rng.integers(2)] = 0
 
 
@@ -624,13 +719,13 @@ def _draw_mix(rng: np.random.Generator, aus: _Sides) -> None:
                 aus[number][rng.integers(2)] *= rng.uniform(0, 0.6)
 
 
-def _draw_free(rng: np.random.Generator, aus: _Sides) -> None:
-    """Each AU with an even chance of its own; of the sided ones two fifths lean to one side.
+def _draw_free(rng: np.random.Generator, aus: _Sides, share: float) -> None:
+    """Each AU by itself in that share of pictures; of the sided ones two fifths lean to one side.
 
     A third of those that lean are on that side alone. Fewer, and a reader takes all for even.
     """
     for number, unit in ACTION_UNITS.items():
-        if rng.random() < _FREE_SHARE:
+        if rng.random() < share:
             aus[number][:] = rng.uniform(0.05, 1)
             if unit.sided and rng.random() < 0.4:
                 aus[number][rng.integers(2)] *= max(0.0, rng.uniform(-0.3, 0.6))
