@@ -222,14 +222,13 @@ def _words(config: GroupConfig, scene: Scene, number: int, place: int, named: Se
 def rows_of_group(renderer: Renderer, config: GroupConfig, number: int) -> list[dict[str, Any]]:
     """The rows of a group: its pictures and everything known about them."""
     members = members_of(config, number)
-    flows = _flows(renderer, config, members) if config.flow else [{}] * PER_GROUP
+    images, flows = _drawn(renderer, config, members)
     rows = []
-    for place, (member, flow) in enumerate(zip(members, flows, strict=True)):
+    for place, (member, image, flow) in enumerate(zip(members, images, flows, strict=True)):
         index = number * PER_GROUP + place
-        picture = renderer.render(member.scene, config.size)
         rows.append(
             {
-                "image": encoded(picture, ".png", _PNG, index),
+                "image": encoded(image, ".png", _PNG, index),
                 **labels_of(renderer, member.scene, member.caption, index),
                 **{"group": number, "place": place, "kind": member.kind, "other": member.other},
                 "landmarks": renderer.landmarks(member.scene, config.size).ravel(),
@@ -239,17 +238,18 @@ def rows_of_group(renderer: Renderer, config: GroupConfig, number: int) -> list[
     return rows
 
 
-def _flows(
+def _drawn(
     renderer: Renderer, config: GroupConfig, members: Sequence[Member]
-) -> list[dict[str, bytes]]:
-    """The columns of flow of each picture."""
-    places = range(len(members))
-    pairs = [(place, 0) for place in places] + [(place, members[place].other) for place in places]
-    flows = renderer.flows([one.scene for one in members], pairs, config.size)
-    return [
-        {**_packed(flows[place], "neutral"), **_packed(flows[PER_GROUP + place], "other")}
-        for place in places
-    ]
+) -> tuple[list[NDArray[np.uint8]], list[dict[str, bytes]]]:
+    """The pictures, and each one's columns of flow."""
+    scenes = [one.scene for one in members]
+    if not config.flow:
+        return [renderer.render(one, config.size) for one in scenes], [{} for _ in scenes]
+    pairs = [(place, 0) for place in range(PER_GROUP)]
+    pairs += [(place, one.other) for place, one in enumerate(members)]
+    images, flows = renderer.render_with_flows(scenes, pairs, config.size)
+    both = zip(flows[:PER_GROUP], flows[PER_GROUP:], strict=True)
+    return images, [{**_packed(a, "neutral"), **_packed(b, "other")} for a, b in both]
 
 
 def _packed(flow: Flow, name: str) -> dict[str, bytes]:

@@ -93,6 +93,22 @@ class _Geometry:
     lip_gap: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Sketch:
+    """A scene's mesh on the screen, before light: the surface at each pixel and its nearness."""
+
+    person: Person
+    stage: Staging
+    shape: _Geometry
+    surface: Surface
+    depth: Floats
+
+    def layers(self, uncovered: Floats) -> Layers:
+        """With how much of each pixel no hair and no frame covers (H, H)."""
+        screen = self.shape.view.project(self.shape.points)
+        return Layers(self.surface, self.depth, screen, uncovered < 0.5)
+
+
 class Renderer:
     """Renders scenes with a data pack; threads may share it.
 
@@ -106,6 +122,7 @@ class Renderer:
         self._derived = derived
         self._people = People(head, derived)
         self._stages: Kept[bytes, Staging] = Kept(_STAGES)
+        self._rests: Kept[bytes, Floats] = Kept(_STAGES)
         noise = np.ascontiguousarray(np.moveaxis(derived["noise"], 0, -1).astype(np.float32))
         self._textures = Textures(
             derived["masks"], noise, derived["hairline_angle"], derived["hairline_y"]
@@ -155,26 +172,7 @@ class Renderer:
             RequestError: The size is out of range.
         """
         check_size(size)
-        large = size * _SUPERSAMPLE
-        person, stage = self._staged(scene, size)
-        shape = self._geometry(scene, person, stage)
-        surface, depth = self._rasterise(shape, large)
-        shadows = ShadowMaps.cast(self.head, shape.points, stage.shadows)
-        shown = _shown_vertices(surface, len(shape.points))
-        light, exposure = self._light(shape, shown, shadows)
-        shaded = self._shade(scene, person, shape, surface, light)
-        picture = compose(shaded, surface.owner, stage.background)
-        clear = (surface.owner < 0).astype(np.float32) if is_cut_out(scene.background) else None
-        canvas = Canvas(picture, depth, shape.view, self._face_light(shown, light), clear)
-        self._draw_face_strands(canvas, scene, person, shape, shaded)
-        if stage.hair is not None:
-            draw_hair(canvas, scene, stage.hair, exposure)
-        tone = depth_of_tone(scene)
-        if clear is None:
-            return develop(picture, scene.look, tone, stage.grain), None
-        own, cover = separated(picture, clear, size)
-        image = develop(own, replace(scene.look, blur=0.0), tone, stage.grain)
-        return put_on(image, cover, behind(scene.background)), alpha_of(cover)
+        return self._painted(scene, self._sketch(scene, size), size)
 
     def flow(self, scene: Scene, reference: Scene, size: int) -> Flow:
         """Where each pixel of a scene's picture lies in the picture of a reference.
@@ -202,36 +200,51 @@ class Renderer:
         Raises:
             RequestError: The size is out of range, or the scenes differ in more than action units.
         """
-        check_size(size)
-        if len({key_of(one, size) for one in scenes}) > 1:
-            raise RequestError(
-                "shows another person or scene", field="reference", allowed="other AUs alone"
-            )
+        _check_alike(scenes, size)
         layers = [self._layers(one, size) for one in scenes]
         return [flow_between(layers[a], layers[b], _SUPERSAMPLE) for a, b in pairs]
 
+    def render_with_flows(
+        self, scenes: Sequence[Scene], pairs: Sequence[tuple[int, int]], size: int
+    ) -> tuple[list[NDArray[np.uint8]], list[Flow]]:
+        """As `render` and `flows`, in less time than both.
+
+        Returns:
+            Pictures (size, size, 3) of all scenes, and the flows of all pairs.
+
+        Raises:
+            RequestError: As of `flows`.
+        """
+        _check_alike(scenes, size)
+        images, layers = [], []
+        for scene in scenes:
+            sketch = self._sketch(scene, size)
+            clear = np.ones_like(sketch.depth)
+            images.append(self._painted(scene, sketch, size, clear)[0])
+            cut_out = is_cut_out(scene.background)
+            layers.append(self._layers(scene, size) if cut_out else sketch.layers(clear))
+        return images, [flow_between(layers[a], layers[b], _SUPERSAMPLE) for a, b in pairs]
+
     def _layers(self, scene: Scene, size: int) -> Layers:
         """What the scene's picture shows where, drawn as large as `render` does."""
-        person, stage = self._staged(scene, size)
-        shape = self._geometry(scene, person, stage)
-        surface, depth = self._rasterise(shape, size * _SUPERSAMPLE)
-        clear = np.ones_like(depth)
-        image = np.zeros((*depth.shape, 3), np.float32)
-        canvas = Canvas(image, depth.copy(), shape.view, np.ones(3, np.float32), clear)
-        if scene.styling.glasses != "none":
-            draw_glasses(canvas, scene, self.head, person.points)
-        if stage.hair is not None:
-            draw_hair(canvas, scene, stage.hair, 1.0)
-        return Layers(surface, depth, shape.view.project(shape.points), clear < 0.5)
+        sketch = self._sketch(scene, size)
+        clear = np.ones_like(sketch.depth)
+        image = np.zeros((*clear.shape, 3), np.float32)
+        light = np.ones(3, np.float32)
+        canvas = Canvas(image, sketch.depth.copy(), sketch.shape.view, light, clear)
+        self._draw_in_front(canvas, scene, sketch, 1.0)
+        return sketch.layers(clear)
 
     def forget(self) -> None:
         """Drop the persons and scenes that are kept; the next pictures are made from nothing."""
         self._people.forget()
         self._stages.clear()
+        self._rests.clear()
 
     def labels(self, scene: Scene) -> tuple[float, ...]:
         """AU slots (0-1) as a coder would score the picture: AU25 at least what the lips show."""
-        rest = self.head.identity_points(scene.identity.shape)
+        shape = scene.identity.shape
+        rest = self._rests.get(shape.tobytes(), lambda: self.head.identity_points(shape))
         moved = self.head.deform(rest, shape_weights(scene.aus))
         gap = self.head.lip_gap(moved) - self.head.lip_gap(rest)
         return label_lips_part(scene.aus, gap / max(self._lip_opening, 0.05))
@@ -254,6 +267,50 @@ class Renderer:
         return view.project(points[self.head.landmarks])[:, :2]
 
     # --- stages -----------------------------------------------------------------------------------
+
+    def _sketch(self, scene: Scene, size: int) -> _Sketch:
+        person, stage = self._staged(scene, size)
+        shape = self._geometry(scene, person, stage)
+        surface, depth = self._rasterise(shape, size * _SUPERSAMPLE)
+        return _Sketch(person, stage, shape, surface, depth)
+
+    def _painted(
+        self, scene: Scene, sketch: _Sketch, size: int, uncovered: Floats | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+        """The picture of a scene and its alpha, see `render_with_cover`.
+
+        Args:
+            uncovered: Where given, filled in with how much of each pixel no hair and no frame
+                covers, (H, H) of ones before.
+        """
+        person, stage, shape, surface = sketch.person, sketch.stage, sketch.shape, sketch.surface
+        shadows = ShadowMaps.cast(self.head, shape.points, stage.shadows)
+        shown = _shown_vertices(surface, len(shape.points))
+        light, exposure = self._light(shape, shown, shadows)
+        shaded = self._shade(scene, person, shape, surface, light)
+        picture = compose(shaded, surface.owner, stage.background)
+        clear = (surface.owner < 0).astype(np.float32) if is_cut_out(scene.background) else None
+        ambient, depth = self._face_light(shown, light), sketch.depth.copy()
+        canvas = Canvas(picture, depth, shape.view, ambient, clear)
+        self._draw_face_strands(canvas, scene, person, shape, shaded)
+        if clear is None:
+            canvas = replace(canvas, clear=uncovered)
+        self._draw_in_front(canvas, scene, sketch, exposure)
+        tone = depth_of_tone(scene)
+        if clear is None:
+            return develop(picture, scene.look, tone, stage.grain), None
+        own, cover = separated(picture, clear, size)
+        image = develop(own, replace(scene.look, blur=0.0), tone, stage.grain)
+        return put_on(image, cover, behind(scene.background)), alpha_of(cover)
+
+    def _draw_in_front(
+        self, canvas: Canvas, scene: Scene, sketch: _Sketch, exposure: float
+    ) -> None:
+        """Glasses and hair."""
+        if scene.styling.glasses != "none":
+            draw_glasses(canvas, scene, self.head, sketch.person.points)
+        if sketch.stage.hair is not None:
+            draw_hair(canvas, scene, sketch.stage.hair, exposure)
 
     def _measure_lip_opening(self) -> float:
         full = tuple(float(slot == "AU25") for slot in AU_SLOTS)
@@ -370,8 +427,6 @@ class Renderer:
             roots = person.beard.planting.on(shape.points)[:, None]
             turned = person.beard.offset @ shape.view.turn.T
             draw_beard(canvas, scene, person.beard, roots + turned, shaded.irradiance)
-        if scene.styling.glasses != "none":
-            draw_glasses(canvas, scene, self.head, person.points)
 
 
 def check_size(size: int) -> None:
@@ -383,6 +438,15 @@ def check_size(size: int) -> None:
     if not SIZES[0] <= size <= SIZES[1]:
         raise RequestError(
             f"{size} is out of range", field="size", allowed=f"{SIZES[0]} to {SIZES[1]}"
+        )
+
+
+def _check_alike(scenes: Sequence[Scene], size: int) -> None:
+    """Make sure that scenes differ in action units alone, and that they can be rendered."""
+    check_size(size)
+    if len({key_of(one, size) for one in scenes}) > 1:
+        raise RequestError(
+            "shows another person or scene", field="reference", allowed="other AUs alone"
         )
 
 

@@ -74,6 +74,22 @@ def test_what_a_closed_mouth_hides_is_not_visible_in_it(renderer: Renderer) -> N
     assert around.mean() < 0.2
 
 
+@pytest.mark.parametrize("background", ["plain", "transparent"])
+def test_pictures_with_their_flows_are_those_made_apart(
+    renderer: Renderer, background: str
+) -> None:
+    shown, neutral = (
+        replace(one, background=replace(one.background, kind=background))
+        for one in scenes({"AU12": 4.0, "AU43": 2.0}, glasses="thin", hair="long")
+    )
+    images, flows = renderer.render_with_flows([neutral, shown], [(1, 0)], 64)
+    np.testing.assert_array_equal(images[1], renderer.render(shown, 64))
+    apart = renderer.flow(shown, neutral, 64)
+    alike = np.isclose(flows[0].offset, apart.offset, atol=1e-4).all(-1)
+    assert alike.mean() > 0.995
+    assert (flows[0].visible == apart.visible).mean() > 0.995
+
+
 def test_other_scenes_and_sizes_are_refused(renderer: Renderer) -> None:
     shown, neutral = scenes({"AU12": 3.0})
     other = replace(neutral, gaze=(9.0, 0.0))
