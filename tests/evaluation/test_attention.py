@@ -196,8 +196,15 @@ def test_no_images_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_command_makes_whole_people(
-    tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    wanted = attention.recipes
+    monkeypatch.setattr(
+        attention, "recipes", lambda *of: [r.model_copy(update={"steps": 2}) for r in wanted(*of)]
+    )
     target, sheet = tmp_path / "attention.json", tmp_path / "attention.jpg"
     arguments = ["--models", str(tiny_model_folder), "--images", "5"]
     outputs = ["--json", str(target), "--sheet", str(sheet)]
