@@ -14,9 +14,31 @@ function line(row) {
   return tr;
 }
 
+function heading(text, kind) {
+  const tr = document.createElement("tr"), head = document.createElement("th");
+  tr.className = kind;
+  Object.assign(head, {scope: "rowgroup", colSpan: columns.length, textContent: text});
+  tr.append(head);
+  return tr;
+}
+
+// The rows of one face, under what it is and who read them.
+function group(lines) {
+  const body = document.createElement("tbody");
+  body.append(heading(`${lines[0].face} · ${lines[0].backbone}`, "face"));
+  lines.forEach((row, place) => {
+    const reader = row.reader ? `Read by ${row.reader}` : "Not read";
+    if (row.reader !== lines[place - 1]?.reader) body.append(heading(reader, "reader"));
+    body.append(line(row));
+  });
+  return body;
+}
+
 window.synfer.asked = (faces) => {
-  rows = faces.flatMap((face) => face.asked || []);
-  $("tbody").replaceChildren(...rows.map(line));
+  const told = faces.map((face) => face.asked || []).filter((lines) => lines.length);
+  rows = told.flat();
+  element.querySelectorAll("tbody").forEach((body) => body.remove());
+  $("table").append(...told.map(group));
   dialog.showModal();
 };
 

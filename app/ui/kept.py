@@ -77,18 +77,20 @@ def asked_csv(rows: object) -> dict[str, str]:
     return {"text": to_csv(known).decode()}
 
 
+_SHOWN = ("what", "asked", "measured", "difference")
+"""Columns of the table on the page; face, engine and reader stand above the rows they go for."""
+
+
 def asked_html() -> str:
-    """The dialog that shows what was asked and measured; its script fills it."""
-    heads = "".join(
-        f'<th scope="col">{escape(name.replace("_", " ").capitalize())}</th>' for name in COLUMNS
-    )
+    """The dialog that shows what was asked and measured; its script fills it, face by face."""
+    heads = "".join(f'<th scope="col">{escape(name.capitalize())}</th>' for name in _SHOWN)
     return f"""
 <dialog class="controls compare asked" aria-labelledby="asked-title"
-  data-columns="{",".join(COLUMNS)}">
+  data-columns="{",".join(_SHOWN)}">
   <div class="compare-head"><h2 id="asked-title">Asked and measured</h2>
     <button type="button" data-act="csv">Download CSV</button>
     <button type="button" data-act="close">Close</button></div>
   <div class="rows" tabindex="0"><table class="readback"><thead><tr>{heads}</tr></thead>
-    <tbody></tbody></table></div>
+    </table></div>
   <p class="hint">Intensities are 0 to 5. Units that nobody asked for are listed from 1 (A) on.</p>
 </dialog>"""
