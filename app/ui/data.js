@@ -9,6 +9,7 @@ const recipe = $("#build-recipe"), kept = $("#build-open"), name = $("#build-nam
 const counts = fields.filter((control) => control.dataset.build.startsWith("counts."));
 const total = $("#build-total");
 const {get, put} = window.synfer;
+const scene = window.synfer.scene(element);
 let form = {}, table = null, newest = 0, pending = Promise.resolve(), timer = 0, sound = true;
 let last = () => pending;  // what the server was asked, or is to be asked soon
 
@@ -22,7 +23,7 @@ function read() {
   const value = structuredClone(form);
   fields.filter((control) => control.dataset.build !== "name")
     .forEach((control) => put(value, control.dataset.build, of(control)));
-  Object.assign(value, window.synfer.engines.data?.value);
+  Object.assign(value, window.synfer.engines.data?.value, {scene: scene.read()});
   value.balance = factors.filter((one) => one.checked).map((one) => one.dataset.balance);
   return value;
 }
@@ -52,6 +53,8 @@ function fill(value) {
     else control.value = known ?? "";
   }
   window.synfer.engines.data?.set(value, "loaded");
+  // An engine without scenes leaves the controls as they are, for the next one.
+  if (!$(".scene").hidden) scene.paint(value.scene);
   factors.forEach((one) => { one.checked = value.balance.includes(one.dataset.balance); });
   tell();
   shape();

@@ -7,6 +7,7 @@ from html import escape
 from app.settings import Settings
 from app.ui.data_recipe import MAX_TEXT
 from app.ui.fields import Fields
+from app.ui.scene import scene_html
 from synfer_core.facekit.demographics import FACTORS
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES, format_facs
 
@@ -67,6 +68,7 @@ def form_html(settings: Settings) -> str:
   {_sources_html()}
   {_counts_html(settings.data_images)}
   {_people_html()}
+  {scene_html("data", whole=False)}
   {_words_html()}
   {_verdicts_html()}
   <details class="fine"><summary>Near-duplicates, seed, title</summary>

@@ -94,6 +94,7 @@ def form_of(spec: DataSet) -> Value:
         "seed": str(spec.seed),  # as text: a browser's numbers end at 2**53
         "semantic": spec.strength,
         "size": spec.recipe.get("size"),
+        "scene": spec.recipe.get("scene"),
         "aus": {**given["aus"], "file": str(spec.aus.file or "")},
         "balance": list(spec.people.balance),
         "people": spec.people.count,
@@ -130,7 +131,7 @@ def merged(text: object, form: object) -> str:
     values["people"] = _people(_part(known, "people"), form)
     values["verdicts"] = {**_part(known, "verdicts"), **_filled(_part(form, "verdicts"))}
     values["distance"] = _distance(form)
-    values["recipe"] = _sized(_part(known, "recipe"), form)
+    values["recipe"] = _shared(_part(known, "recipe"), form)
     return text_of({name: values[name] for name in (*_ORDER, *values) if _said(values, name)})
 
 
@@ -138,12 +139,11 @@ _PLAIN = ("title", "licence", "text", "enrich", "backbone", "semantic")
 _ORDER = ("title", "counts", "seed", "backbone", "aus", "people", "text", "enrich", "semantic")
 
 
-def _sized(known: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
-    """Further fields of all images, with the size that is chosen; without one, the engine's own."""
-    if "size" not in form:
-        return dict(known)
-    rest = {name: value for name, value in known.items() if name != "size"}
-    return rest if form["size"] is None else {**rest, "size": form["size"]}
+def _shared(known: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
+    """Further fields of all images, with the size and scene that are chosen, where one is."""
+    own = {name: form[name] for name in ("size", "scene") if name in form}
+    rest = {name: value for name, value in known.items() if name not in own}
+    return {**rest, **{name: value for name, value in own.items() if value is not None}}
 
 
 def _said(values: Mapping[str, Any], name: str) -> bool:

@@ -1,9 +1,11 @@
 // The form of a grid. props.value: {base: {panel, controls}, rows: axis, columns: axis}; an axis is
-// {kind, values, unit, intensity}, its values a list for chips and text for numbers.
+// {kind, values, unit, intensity}, its values a list for chips and text for numbers. The scene of all
+// faces is this tab's own; the studio's comes along with its settings.
 const $ = (selector) => element.querySelector(selector);
 const axes = [...element.querySelectorAll("[data-axis]")];
 const part = (axis, name) => axis.querySelector(`[data-part=${name}]`);
 const typed = new Map();  // the text of each kind on each axis, kept while another is chosen
+const scene = window.synfer.scene(element), same = $("[data-part=same_scene]");
 let base = props.value.base;
 
 const kindOf = (axis) => part(axis, "kind").value;
@@ -52,9 +54,11 @@ function axisOf(axis) {
     values: chips ? chosen(chips) : part(axis, "values").value};
 }
 
-// The engine is this tab's own, whatever the settings were taken from.
-const withEngine = () => ({...base, controls: {...base.controls, ...window.synfer.engines.grid?.value}});
-const read = () => ({base: withEngine(), rows: axisOf(axes[0]), columns: axisOf(axes[1])});
+// Engine and scene are this tab's own, whatever the settings were taken from.
+const shared = () => ({...base, controls:
+  {...base.controls, ...window.synfer.engines.grid?.value, scene: scene.read()}});
+const read = () => ({base: shared(), rows: axisOf(axes[0]), columns: axisOf(axes[1]),
+  same_scene: same.checked});
 
 function remember(axis) {
   const {kind, values} = axisOf(axis);
@@ -103,6 +107,7 @@ function count() {
   const steps = stepsOf(rows) ?? stepsOf(columns) ?? base.controls.steps;
   window.synfer.engines.grid?.ask({images: faces || 1, steps, kind: "face"});
   $(".count").textContent = faces ? `${faces} faces: ${length(rows)} × ${length(columns)}` : "";
+  same.closest("label").hidden = ![rows.kind, columns.kind].includes("identity_seed");
   limit();
 }
 
@@ -124,6 +129,7 @@ function summary() {
 function take() {
   const {panel, controls} = window.synfer;
   if (panel && controls) base = structuredClone({panel, controls});
+  scene.take();
   summary();
   count();
 }
@@ -139,6 +145,8 @@ function adopt(grid) {
   window.synfer.engines.grid?.set({backbone, size: size ?? null}, "loaded");
   fill(axes[0], grid.rows);
   fill(axes[1], grid.columns);
+  scene.paint(base.controls.scene);
+  same.checked = grid.same_scene ?? true;
   axes.forEach(remember);
   summary();
   count();
@@ -190,6 +198,7 @@ document.addEventListener("synfer:engine", ({detail: {place, how}}) => {
 });
 document.addEventListener("synfer:spec", (event) => adopt(event.detail));
 JSON.parse($("[data-layout]").dataset.layout).forEach((one, place) => fill(axes[place], one));
+scene.paint(base.controls.scene);
 if (window.synfer.spec) adopt(window.synfer.spec);
 summary();
 count();

@@ -26,6 +26,7 @@ from app.ui.grids_form import NUMBERS, WHOLE, form_html, stage_html
 from app.ui.kept import kept_value
 from app.ui.pictures import data_url, preview_url
 from app.ui.results import file_name
+from app.ui.scene import FRONTAL
 from app.ui.values import Value, page_name, stamped, told
 from synfer_core.errors import RequestError, SynferError, UnsupportedError
 from synfer_core.grids import making
@@ -61,7 +62,9 @@ def grid_of(form: object, backbones: Mapping[str, Capabilities]) -> Grid:
     axes = {place: _axis(form.get(place), place) for place in ("rows", "columns")}
     for place, axis in axes.items():
         _check_kind(axis["kind"], place, backbones[recipe.backbone])
-    grid = Grid.parse({"base": recipe.model_copy(update={"weights_sha256": None}), **axes})
+    shared = {"same_scene": form.get("same_scene", True)}
+    base = recipe.model_copy(update={"weights_sha256": None})
+    grid = Grid.parse({"base": base, **axes, **shared})
     if len(grid.cells) > MAX_CELLS:
         allowed = f"at most {MAX_CELLS} here; synfer grid takes more"
         raise RequestError(f"{len(grid.cells)} cells", field="columns.values", allowed=allowed)
@@ -103,7 +106,8 @@ def form_of(grid: Grid) -> Value:
     """The page's form set to a grid; `grid_of` gives an equal one back."""
     forms = forms_of(grid.base.model_copy(update={"weights_sha256": None}))
     base = {"panel": forms.panel, "controls": forms.controls}
-    return {"base": base, "rows": _axis_form(grid.rows), "columns": _axis_form(grid.columns)}
+    axes = {"rows": _axis_form(grid.rows), "columns": _axis_form(grid.columns)}
+    return {"base": base, **axes, "same_scene": grid.same_scene}
 
 
 def _axis_form(axis: Axis) -> Value:
@@ -334,7 +338,8 @@ def tab(
         return grids.read_sheet(wanted)
 
     panel, controls = base
-    bare = {"panel": {**panel, "aus": {}, "expression": None}, "controls": controls}
+    still, frontal = {**panel, "aus": {}, "expression": None}, {"scene": dict(FRONTAL)}
+    bare = {"panel": still, "controls": {**controls, **frontal}}
     engines.part("grid", grids.synthesizer.capabilities, engines.EXACT, part)
     with gr.Row(elem_id="grids"):
         with gr.Column(elem_id="grids-left"):

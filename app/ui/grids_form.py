@@ -8,6 +8,7 @@ from html import escape
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from app.ui.scene import same_scene_html, scene_html
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, INTENSITY_LETTERS, ActionUnit
 from synfer_core.grids.axis import USUAL_INTENSITY, Kind
 
@@ -101,6 +102,8 @@ def form_html() -> str:
     <p class="hint">Prompt, person, strengths and all else from the Studio tab; the engine stays as
       it is chosen above. Action units in it stay, except for those that rows and columns move.</p>
     <p class="error" data-error-for="base" hidden></p></div>
+  {same_scene_html('data-part="same_scene"')}
+  {scene_html("grid")}
 </section>"""
 
 

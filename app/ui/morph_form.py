@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.ui.fields import Fields
+from app.ui.scene import scene_html
 
 _FIELDS = Fields("morph")
 
@@ -41,6 +42,7 @@ def form_html(most: int) -> str:
   <label class="check"><input type="checkbox" data-morph="even"> Shift the frames' moments so that
     neighbours differ evenly (makes every frame twice)</label>
   <p class="error" data-error-for="even" hidden></p>
+  {scene_html("morph", whole=False)}
   <h2 class="when">When each action unit moves, in per cent of the time</h2>
   <div class="curves" role="group" aria-label="Curves">{_row_html("all", "All units")}
     <div class="own"></div></div>

@@ -1,10 +1,12 @@
 // The form of a morph continuum. props.value: {apex, facs, recipe, about, left, units, marking,
-// frames, fps, course, even, curve, curves, engine, panel, controls}; times are per cent, and an empty one is as for all.
+// frames, fps, course, even, curve, curves, engine, panel, controls, scene}; times are per cent, and
+// an empty one is as for all.
 const $ = (selector) => element.querySelector(selector);
 const fields = [...element.querySelectorAll("[data-morph]")];
 const TIMES = ["onset", "apex", "offset", "end"];
 const USUAL = {rise: {onset: 0, apex: 100}, whole: {onset: 0, apex: 40, offset: 60, end: 100}};
 const common = $('[data-key="all"]');
+const scene = window.synfer.scene(element);
 const course = () => $("#morph-course").value;
 
 function times(row) {
@@ -26,6 +28,7 @@ function read() {
   value.course = course();
   if (window.synfer.engines.morph) value.engine = window.synfer.engines.morph.value;
   value.even = $('[data-morph="even"]').checked && value.course === "rise";
+  value.scene = scene.read();
   return value;
 }
 
@@ -108,6 +111,7 @@ element.addEventListener("click", (event) => {
   const act = event.target.closest("button")?.dataset.act;
   if (act === "cancel") trigger("cancel");
   if (act === "take") {
+    scene.take();
     props.value = read();
     trigger("take");
   }
@@ -133,4 +137,5 @@ watch("value", () => {
   paint({...props.value, frames, fps, curve, curves, course: course(),
     even: $('[data-morph="even"]').checked});
 });
+scene.paint(props.value.scene);
 paint(props.value);

@@ -23,6 +23,7 @@ from app.ui.longer import LongerWork
 from app.ui.morph_charts import charts_html
 from app.ui.morph_form import form_html, stage_html
 from app.ui.pictures import preview_url
+from app.ui.scene import FRONTAL
 from app.ui.values import page_name, stamped, told
 from synfer_core.errors import RequestError, SynferError
 from synfer_core.facs import ACTION_UNITS, format_facs
@@ -31,7 +32,7 @@ from synfer_core.morphs.making import Making, Morph
 from synfer_core.morphs.spec import SET_BY_FRAME, Continuum
 from synfer_core.provenance.marking import Marking
 from synfer_core.report import Pixels
-from synfer_core.request import Guidance, Recipe, SemanticOptions
+from synfer_core.request import TRANSPARENT, Guidance, Recipe, SemanticOptions
 from synfer_core.stimuli.archive import zipped
 from synfer_core.stimuli.making import Step
 from synfer_core.stimuli.store import MemoryStore
@@ -56,6 +57,10 @@ KINDS = {
 Value = dict[str, Any]
 
 
+_OWN = {*SET_BY_FRAME, "scene"}
+"""Recipe fields that are not taken over as they are: the scene has controls of its own."""
+
+
 def taken(recipe: Recipe, marking: Marking) -> Value:
     """What the form keeps of the Studio's settings: the apex, and what all frames share."""
     left = []
@@ -65,13 +70,15 @@ def taken(recipe: Recipe, marking: Marking) -> Value:
         left.append("the detailed prompt")
     if recipe.guidance.semantic:
         left.append("guidance towards an expression")
+    if recipe.scene and recipe.scene.background == TRANSPARENT:
+        left.append("the transparent background")
     plain = recipe.model_copy(
         update={
             "guidance": Guidance(**{**recipe.guidance.model_dump(), "semantic": 0.0}),
             "semantic": SemanticOptions(),
         }
     )
-    shared = json.loads(plain.model_dump_json(exclude_defaults=True, exclude=set(SET_BY_FRAME)))
+    shared = json.loads(plain.model_dump_json(exclude_defaults=True, exclude=_OWN))
     shared["backbone"] = recipe.backbone
     return {
         "apex": recipe.action_units,
@@ -79,9 +86,7 @@ def taken(recipe: Recipe, marking: Marking) -> Value:
         # As text: a browser's numbers end at 2**53.
         "recipe": json.dumps(shared),
         "about": _about(recipe),
-        "left": f"Left out, as it could not grow with the frames: {', '.join(left)}."
-        if left
-        else "",
+        "left": f"Left out, as frames cannot have it: {', '.join(left)}." if left else "",
         "units": [_unit(key) for key in recipe.action_units],
         "marking": {"watermark": marking.watermark, "visible_label": marking.label},
     }
@@ -116,10 +121,11 @@ def continuum_of(form: object) -> Continuum:
     if not isinstance(form, Mapping):
         raise RequestError("the page sent no settings; reload it", field="apex")
     recipe = Recipe.parse_json(str(form.get("recipe", "{}"))).model_dump(exclude_unset=True)
-    apex = form.get("apex")
+    apex, scene = form.get("apex"), form.get("scene")
+    shared = {name: value for name, value in recipe.items() if name not in SET_BY_FRAME}
     values = {
         "apex": apex,
-        "recipe": {name: value for name, value in recipe.items() if name not in SET_BY_FRAME},
+        "recipe": {**shared, **({"scene": scene} if scene else {})},
         "curve": _curve(form.get("curve")),
         "curves": _curves(form.get("curves"), apex),
         **{name: form.get(name) for name in ("frames", "fps", "course", "even")},
@@ -340,7 +346,7 @@ def first(forms: tuple[Value, Value], morphs: Morphs) -> Value:
     engine = engines.usual(morphs.synthesizer.capabilities, engines.EXACT)
     recipe = morphs.apex(panel, controls, engine)
     usual = {**kept, "even": True, "curve": {}, "curves": {}, "engine": engine}
-    settings = {"panel": panel, "controls": controls}
+    settings = {"panel": panel, "controls": controls, "scene": dict(FRONTAL)}
     return {**usual, **settings, **taken(recipe, morphs.settings.marking)}
 
 

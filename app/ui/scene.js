@@ -58,8 +58,15 @@ window.synfer.scene = (element) => {
     box.hidden = !facts || Boolean(facts.cannot.scene);
   }
 
+  // The studio's scene, as other tabs take it over with its settings; kept where it has none.
+  function take() {
+    const {studio} = window.synfer.engines;
+    if (studio && !studio.facts.cannot.scene) paint(window.synfer.controls?.scene);
+  }
+
   // Before the form reads itself.
   box.addEventListener("input", ({target}) => {
+    box.querySelector(".error").hidden = true;
     if (target.dataset.scene && isRange(target)) target.dataset.given = "true";
     const known = target === colour ? box.querySelector("[data-scene=background]") : target;
     if (known.dataset.scene) tell(known);
@@ -79,5 +86,5 @@ window.synfer.scene = (element) => {
   });
   paint(null);
   limit();
-  return {read, paint};
+  return {read, paint, take};
 };

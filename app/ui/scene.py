@@ -37,6 +37,8 @@ COLOUR = "colour"
 _DRAWN = "As drawn"
 _PERSON = "As the person is"
 _ON = {"true": "On", "false": "Off"}
+_OWNERS = ("", "recipe.", "base.", "data.recipe.")
+"""What the errors of the forms that have the controls put before a field's name."""
 
 
 def scene_html(place: str, *, whole: bool = True) -> str:
@@ -67,6 +69,16 @@ def scene_html(place: str, *, whole: bool = True) -> str:
 </details>"""
 
 
+def same_scene_html(named: str) -> str:
+    """The box that gives all people one scene.
+
+    Args:
+        named: The attribute by which the form's script knows it.
+    """
+    return f"""<label class="check"><input type="checkbox" {named} checked> The same scene for
+    everyone: pose, gaze, light, background and clothes</label>"""
+
+
 _SIDES = {"left": "The subject's left", "right": "The subject's right"}
 
 
@@ -75,8 +87,8 @@ def _named(values: tuple[str, ...]) -> dict[str, str]:
 
 
 def _errors() -> str:
-    names = [f"scene.{name}" for name in SceneOptions.model_fields]
-    return " ".join(["scene", *names, "recipe.scene", *(f"recipe.{name}" for name in names)])
+    names = ("scene", *(f"scene.{name}" for name in SceneOptions.model_fields))
+    return " ".join(owner + name for owner in _OWNERS for name in names)
 
 
 def _angle_html(place: str, name: str) -> str:

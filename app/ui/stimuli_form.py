@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from app.ui.fields import Fields
-from app.ui.scene import scene_html
+from app.ui.scene import same_scene_html, scene_html
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, format_facs
 
 _FIELDS = Fields("set")
@@ -63,8 +63,7 @@ def form_html() -> str:
       the table. Matching to each person's own average keeps everyone's skin. A histogram needs
       greyscale and the oval.</p>
   </details>
-  <label class="check"><input type="checkbox" data-set="same_scene"> The same scene for everyone:
-    pose, gaze, light, background and clothes</label>
+  {same_scene_html('data-set="same_scene"')}
   {scene_html("set", whole=False)}
   <details class="fine"><summary>Words, seed and file names</summary>
     {_FIELDS.text("recipe.text", "Words for all", _WORDS, "")}

@@ -13,6 +13,7 @@ from synfer_core.errors import RequestError
 from synfer_core.facs import slots_of
 from synfer_core.grids.axis import USUAL_INTENSITY, Axis, Value, check_axis
 from synfer_core.request import Recipe
+from synfer_core.stimuli.plan import scene_seed
 from synfer_core.stimuli.spec import Specification
 
 MAX_CELLS = 400
@@ -42,12 +43,16 @@ class Grid(Specification):
         base: What all cells share. Its action units stay where no axis moves them.
         rows, columns: What changes. Both may be ``units`` (each pair together) or ``intensity``
             of two units; else the two are of different kinds.
+        same_scene: All people of an axis ``identity_seed`` stand in the scene that the base's seed
+            draws. Without, each person has a scene of their own, but for what the base's scene
+            sets.
     """
 
     version: Literal[1] = 1
     base: Recipe = Field(default_factory=Recipe)
     rows: Axis
     columns: Axis
+    same_scene: bool = Field(True, strict=True)
 
     @field_validator("base", mode="before")
     @classmethod
@@ -168,9 +173,16 @@ def _recipe(grid: Grid, row: int, column: int) -> Recipe:
     for axis, value in pairs:
         fields = _merged(fields, axis.fields(value))
     try:
-        return Recipe.parse(_with_units(fields, _units(*pairs)))
+        return Recipe.parse(_with_units({**fields, **_own_scene(grid, fields)}, _units(*pairs)))
     except RequestError as error:
         raise _of_base(error) from error
+
+
+def _own_scene(grid: Grid, fields: Mapping[str, Any]) -> dict[str, int]:
+    """The seed of a person's own scene, where people are an axis and do not share one."""
+    if grid.same_scene or "identity_seed" not in (grid.rows.kind, grid.columns.kind):
+        return {}
+    return {"seed": scene_seed(fields["seed"], fields["identity_seed"])}
 
 
 _NESTED = ("guidance", "scene")
