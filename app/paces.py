@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 
 from app.compare import Made
-from synfer_core.models.backbone import Capabilities
+from synfer_core.models.backbone import Capabilities, Together
 from synfer_core.report import Progress, Result
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
@@ -26,7 +26,14 @@ TIMED = (128, 512)
 FACE = "face"
 """The kind of work that is one face: what it takes beside making and reading is its file."""
 
+SET = "stimuli"
+"""The kind of work that is a stimulus set."""
+
 _STEP, _READ, _NEWEST = "step", "read", 0.3
+_WHOLE = "whole "
+"""Before the kind of work, names what an image of it takes in all."""
+_GROUP = ("12C", "4C", "1C", "9C")
+"""Expressions of one person and scene that are timed together, as sets make them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,10 @@ class Pace:
             that are made together save more than that.
         stepped: Whether it is made in steps.
         measured: Whether images of this size were timed; else it follows from other sizes.
+        whole: By kind of longer work, seconds of an image in all, where it is made in one go: the
+            expressions of a set share a person's hair and a scene's light, so that a face that is
+            made alone says nothing of them.
+        sure: Kinds of `whole` that were timed at this size.
     """
 
     step: float
@@ -47,6 +58,8 @@ class Pace:
     rest: Mapping[str, float]
     stepped: bool
     measured: bool
+    whole: Mapping[str, float] = field(default_factory=dict)
+    sure: tuple[str, ...] = ()
 
     def seconds(self, steps: int, kind: str = FACE) -> float:
         """Of one image.
@@ -55,6 +68,8 @@ class Pace:
             steps: Denoising steps; they do not count where it is made in one go.
             kind: Of work, such as ``stimuli``; one that was never timed takes what a face does.
         """
+        if kind in self.whole:
+            return self.whole[kind]
         rest = self.rest.get(kind, self.rest.get(FACE, 0.0))
         return max(0.0, self.step * (steps if self.stepped else 1) + self.read + rest)
 
@@ -121,6 +136,8 @@ class Paces:
             seconds: Of one image, from the work's start to its end.
         """
         engine = self.engines.get(recipe.backbone)
+        if engine and not engine.steps:
+            return self.learn_rest(recipe, _WHOLE + kind, seconds)
         pace = engine and self.of(engine.name, recipe.size or engine.image_size)
         if pace:
             alone = replace(pace, rest={}).seconds(recipe.steps)
@@ -135,14 +152,17 @@ class Paces:
             known = {
                 side: {part: timed.value for part, timed in parts.items()}
                 for (other, side), parts in self._parts.items()
-                if other == name and _STEP in parts
+                if other == name
             }
-        if not known:
+        if not any(_STEP in parts for parts in known.values()):
             return None
         kinds = sorted({part for parts in known.values() for part in parts})
         parts = {part: _at(size, part, known) for part in kinds}
-        step, read = parts.pop(_STEP), parts.pop(_READ)
-        return Pace(step, read, parts, engine.steps, size in known)
+        step, read, here = parts.pop(_STEP), parts.pop(_READ), known.get(size, {})
+        rest = {kind: value for kind, value in parts.items() if not kind.startswith(_WHOLE)}
+        whole = {k.removeprefix(_WHOLE): v for k, v in parts.items() if k not in rest}
+        sure = tuple(kind for kind in whole if _WHOLE + kind in here)
+        return Pace(step, read, rest, engine.steps, _STEP in here, whole, sure)
 
     def told(self) -> dict[str, dict[str, dict[str, object]]]:
         """All that is known, by engine and size, as a page takes it."""
@@ -195,6 +215,10 @@ def timing(synthesizer: Synthesizer, paces: Paces) -> Generator[Progress, None, 
             yield Progress(place, len(wanted), "timing")
             recipe = Recipe(backbone=name, size=size, identity_seed=place, facs="12C")
             _time(synthesizer, paces, recipe)
+        if engine.drafts and isinstance(synthesizer.backbones[name], Together):
+            for place, size in enumerate(sizes):
+                yield Progress(place, len(sizes), "timing")
+                _time_group(synthesizer, paces, Recipe(backbone=name, size=size, identity_seed=1))
 
 
 def _time(synthesizer: Synthesizer, paces: Paces, recipe: Recipe) -> None:
@@ -203,3 +227,14 @@ def _time(synthesizer: Synthesizer, paces: Paces, recipe: Recipe) -> None:
     started = time.perf_counter()
     result.to_png()
     paces.learn_rest(recipe, FACE, time.perf_counter() - started)
+
+
+def _time_group(synthesizer: Synthesizer, paces: Paces, recipe: Recipe) -> None:
+    """What an image of a set takes, as long as no set was made; sets also match and measure."""
+    started = time.perf_counter()
+    recipes = [recipe.model_copy(update={"facs": facs}) for facs in _GROUP]
+    for result in synthesizer.generate_several(recipes):
+        if isinstance(result, Result):
+            result.to_png()
+    seconds = time.perf_counter() - started
+    paces.learn_whole(recipe, SET, seconds / len(_GROUP))

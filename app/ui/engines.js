@@ -22,13 +22,14 @@ function words(name) {
   const pace = window.synfer.paces?.[name]?.[sizes[name]];
   if (!pace) return "time known after its first face";
   const rest = pace.rest[job.kind] ?? pace.rest.face ?? 0;
-  const each = pace.step * (pace.stepped ? job.steps : 1) + pace.read + rest;
+  const each = pace.whole[job.kind] ?? pace.step * (pace.stepped ? job.steps : 1) + pace.read + rest;
   const lasts = window.synfer.lasts(Math.max(0, each) * job.images * job.passes);
   const what = job.images === 1 ? "a face" : `for ${job.images.toLocaleString("en")} images`;
-  return `${lasts} ${what}${pace.measured ? "" : ", estimated"}`;
+  return `${lasts} ${what}${isMeasured(pace) ? "" : ", estimated"}`;
 }
 
-const hint = (name) => window.synfer.paces?.[name]?.[sizes[name]]?.measured
+const isMeasured = (pace) => job.kind in pace.whole ? pace.sure.includes(job.kind) : pace.measured;
+const hint = (name) => isMeasured(window.synfer.paces[name][sizes[name]])
   ? "From what this engine took at this size on this machine"
   : "From what this engine took at other sizes on this machine";
 

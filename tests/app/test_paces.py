@@ -128,6 +128,38 @@ def test_images_made_together_may_take_less_than_alone() -> None:
     assert paces.of("builtin", 128) is None, "a share of it is not known"
 
 
+def test_a_set_is_estimated_by_the_pace_of_sets_at_its_size() -> None:
+    paces = learned(finished("facekit", 128, 0.1), finished("facekit", 512, 2.0))
+    paces.learn_whole(Recipe(backbone="facekit", size=128), "stimuli", 0.2)
+    paces.learn_whole(Recipe(backbone="facekit", size=512), "stimuli", 0.8)
+    for _ in range(3):
+        paces.learn(finished("facekit", 512, 9.0))
+    assert seconds(paces, "facekit", 512, kind="stimuli") == pytest.approx(0.8)
+    assert seconds(paces, "facekit", 512, kind="morph") > 2.5, "another kind of work"
+    between = paces.of("facekit", 256)
+    assert between is not None
+    assert between.whole["stimuli"] == pytest.approx(0.32)
+    assert between.sure == ()
+    paces.learn_whole(Recipe(backbone="facekit", size=256), "stimuli", 0.5)
+    made = paces.of("facekit", 256)
+    assert made is not None
+    assert (made.measured, made.sure) == (False, ("stimuli",))
+    assert paces.told()["facekit"]["256"]["whole"] == {"stimuli": 0.5}
+
+
+def test_groups_are_timed_before_the_first_set(
+    synthesizer: Synthesizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = replace(synthesizer, backbones={"facekit": synthesizer.backbones["facekit"]})
+    monkeypatch.setattr("app.paces.TIMED", (64,))
+    paces = Paces(exact.capabilities)
+    assert len(list(timing(exact, paces))) == 3
+    pace = paces.of("facekit", 64)
+    assert pace is not None
+    assert pace.sure == ("stimuli",)
+    assert pace.whole["stimuli"] > 0
+
+
 def test_a_queue_learns_from_its_jobs(synthesizer: Synthesizer) -> None:
     paces = Paces(synthesizer.capabilities)
     queue = JobQueue(paces=paces)
