@@ -18,10 +18,15 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from numba.core import caching, config
+import numpy as np
+from numba.core import caching, config, ir
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.dispatcher import Dispatcher
+from numba.core.untyped_passes import IRProcessing
 
 F = TypeVar("F", bound=Callable[..., Any])
+V = TypeVar("V")
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +34,68 @@ _PACKAGE = __name__.rpartition(".")[0]
 _BROKEN = (OSError, EOFError, ValueError, pickle.UnpicklingError)
 
 
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _SinglePrecision(FunctionPass):
+    """Takes the float constants of a kernel as single precision."""
+
+    _name = "synfer_single_precision"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """As numba asks for it; tells whether something changed."""
+        changed = False
+        for block in state.func_ir.blocks.values():
+            for assign in block.find_insts(ir.Assign):
+                value = assign.value
+                named = isinstance(value, ir.Const | ir.Global | ir.FreeVar)
+                if named and isinstance(value.value, float | tuple):
+                    assign.value, changed = ir.Const(single(value.value), value.loc), True
+        return changed
+
+
+def single(value: V) -> V:
+    """What a kernel is called with, its floats in single precision, in tuples too."""
+    if isinstance(value, float):
+        return cast(V, np.float32(value))
+    if isinstance(value, tuple):
+        parts = [single(part) for part in value]
+        return cast(V, type(value)(*parts) if hasattr(value, "_fields") else tuple(parts))
+    return value
+
+
+class _Compiler(CompilerBase):
+    """Numba's own compiler in single precision."""
+
+    def define_pipelines(self) -> list[Any]:
+        """As numba asks for it."""
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(_SinglePrecision, IRProcessing)
+        passes.finalize()
+        return [passes]
+
+
 def jit(function: F) -> F:
-    """Compile a kernel on its first call, or take it as it was kept."""
-    compiled: Any = numba.njit(fastmath=True, nogil=True, error_model="numpy")(function)
+    """Compile a kernel on its first call, or take it as it was kept.
+
+    Numba takes a float constant in the source as double precision, and with it all that it is
+    counted together with; here it is of single precision, as the arrays are. Whole numbers are
+    still doubles where they meet floats: write ``1.0 - x``.
+    """
+    return _compiled(function, forceinline=False)
+
+
+def inlined(function: F) -> F:
+    """As `jit`, for a small kernel that others call at every pixel: it is compiled into them."""
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: F, forceinline: bool) -> F:
+    compiled: Any = numba.njit(
+        fastmath=True, nogil=True, error_model="numpy", forceinline=forceinline,
+        pipeline_class=_Compiler,
+    )(function)  # fmt: skip
     compiled._cache = _Kept(function)
     return cast(F, compiled)
 
@@ -138,7 +202,7 @@ class _Anywhere:
 def _files(function: Callable[..., Any]) -> set[Path]:
     code = function.__code__
     called = (function.__globals__.get(name) for name in code.co_names)
-    files = {Path(code.co_filename)}
+    files = {Path(code.co_filename), Path(__file__)}
     return files.union(*(_files(one.py_func) for one in called if isinstance(one, Dispatcher)))
 
 

@@ -12,6 +12,7 @@ from synfer_core.facekit.action_units import by_side
 from synfer_core.facekit.camera import Gaze
 from synfer_core.facekit.facial_hair import beard_stubble
 from synfer_core.facekit.identity import RGB
+from synfer_core.facekit.jit import single
 from synfer_core.facekit.palette import (
     EYE_COLOURS,
     lab_to_linear,
@@ -116,31 +117,33 @@ def skin_material(scene: Scene, scale: float) -> SkinMaterial:
         scene.identity, scene.identity.skin, scene.identity.hair, scene.styling
     )  # fmt: skip
     d = depth_of_tone(scene)
-    return SkinMaterial(
-        albedo=_rgb(skin.linear),
-        lip=_rgb(_lip_colour(scene)),
-        scalp=_rgb((np.array(hair.rgb) * 0.8 + skin.linear * 0.02) * 0.75),
-        shadow=_rgb(np.array(styling.eye_shadow_colour) * 0.5 + skin.linear * 0.4),
-        hairline=hair.hairline,
-        recession=hair.recession,
-        bare_crown=20.0 * hair.bare_crown,
-        undercoat=_UNDERCOAT.get(hair.style, 0.88),
-        undercoat_rise=0.0 if hair.style in _THIN_STYLES else 0.1,
-        stubble=beard_stubble(person),
-        oil=skin.oil,
-        blush=skin.blush,
-        under_eye=skin.under_eye,
-        freckles=skin.freckles,
-        blotches=skin.blotches,
-        redness=1 - 0.45 * d,
-        liner=styling.liner,
-        eye_shadow=styling.eye_shadow,
-        lip_gloss=1.3 if styling.lipstick is not None else 0.5,
-        spots=0.55 * max(0.0, ageing(person.age) - 0.2),
-        pores=skin.pores * (1 + 0.8 * ageing(person.age)) * min(1.0, scale / 20),
-        grain=min(1.0, scale / 30),
-        offset_u=skin.noise_offset[0],
-        offset_v=skin.noise_offset[1],
+    return single(
+        SkinMaterial(
+            albedo=_rgb(skin.linear),
+            lip=_rgb(_lip_colour(scene)),
+            scalp=_rgb((np.array(hair.rgb) * 0.8 + skin.linear * 0.02) * 0.75),
+            shadow=_rgb(np.array(styling.eye_shadow_colour) * 0.5 + skin.linear * 0.4),
+            hairline=hair.hairline,
+            recession=hair.recession,
+            bare_crown=20.0 * hair.bare_crown,
+            undercoat=_UNDERCOAT.get(hair.style, 0.88),
+            undercoat_rise=0.0 if hair.style in _THIN_STYLES else 0.1,
+            stubble=beard_stubble(person),
+            oil=skin.oil,
+            blush=skin.blush,
+            under_eye=skin.under_eye,
+            freckles=skin.freckles,
+            blotches=skin.blotches,
+            redness=1 - 0.45 * d,
+            liner=styling.liner,
+            eye_shadow=styling.eye_shadow,
+            lip_gloss=1.3 if styling.lipstick is not None else 0.5,
+            spots=0.55 * max(0.0, ageing(person.age) - 0.2),
+            pores=skin.pores * (1 + 0.8 * ageing(person.age)) * min(1.0, scale / 20),
+            grain=min(1.0, scale / 30),
+            offset_u=skin.noise_offset[0],
+            offset_v=skin.noise_offset[1],
+        )
     )
 
 
@@ -175,7 +178,7 @@ def cloth_material(scene: Scene) -> ClothMaterial:
     """The clothes of a scene."""
     styling = scene.styling
     neck, slope = styling.neckline
-    return ClothMaterial(_rgb(np.array(styling.cloth)), neck, slope, styling.pattern)
+    return single(ClothMaterial(_rgb(np.array(styling.cloth)), neck, slope, styling.pattern))
 
 
 def mouth_material(scene: Scene, lip_z: float, lip_gap: float) -> MouthMaterial:
@@ -183,7 +186,7 @@ def mouth_material(scene: Scene, lip_z: float, lip_gap: float) -> MouthMaterial:
     light = float(np.clip((lip_gap + 0.02) / 0.3, 0.25, 1))
     old = ageing(scene.identity.age)
     enamel = np.array([0.66, 0.60, 0.50]) * (1 - old * np.array([0.12, 0.2, 0.34]))
-    return MouthMaterial(_rgb(enamel), (0.42, 0.17, 0.15), lip_z, light)
+    return single(MouthMaterial(_rgb(enamel), (0.42, 0.17, 0.15), lip_z, light))
 
 
 def eye_material(
@@ -193,18 +196,20 @@ def eye_material(
     eyes, d = scene.identity.eyes, depth_of_tone(scene)
     outer, inner = (np.array(c) * 0.78 * (1 - 0.3 * d) for c in EYE_COLOURS[eyes.colour])
     noise = cv2.GaussianBlur(eyes.texture.astype(np.float32), (0, 0), sigmaX=1.5, sigmaY=6)
-    return EyeMaterial(
-        sclera=_rgb(np.array([0.50, 0.455, 0.425]) * (1 - 0.42 * d)),
-        outer=_rgb(outer),
-        inner=_rgb(inner),
-        radius=radius,
-        pupil=_PUPIL * eyes.pupil,
-        centre=_f32(centres),
-        home=_f32(home),
-        gaze=gaze.directions,
-        texture=_f32(np.exp(noise / noise.std() * 0.22)),
-        reflection=float(np.cos(0.11 + 0.22 * scene.lighting.softness)),
-        catch=1.9 * (1 - 0.4 * d),
+    return single(
+        EyeMaterial(
+            sclera=_rgb(np.array([0.50, 0.455, 0.425]) * (1 - 0.42 * d)),
+            outer=_rgb(outer),
+            inner=_rgb(inner),
+            radius=radius,
+            pupil=_PUPIL * eyes.pupil,
+            centre=_f32(centres),
+            home=_f32(home),
+            gaze=gaze.directions,
+            texture=_f32(np.exp(noise / noise.std() * 0.22)),
+            reflection=float(np.cos(0.11 + 0.22 * scene.lighting.softness)),
+            catch=1.9 * (1 - 0.4 * d),
+        )
     )
 
 

@@ -123,10 +123,7 @@ class Renderer:
         self._people = People(head, derived)
         self._stages: Kept[bytes, Staging] = Kept(_STAGES)
         self._rests: Kept[bytes, Floats] = Kept(_STAGES)
-        noise = np.ascontiguousarray(np.moveaxis(derived["noise"], 0, -1).astype(np.float32))
-        self._textures = Textures(
-            derived["masks"], noise, derived["hairline_angle"], derived["hairline_y"]
-        )
+        self._textures = Textures.of(derived)
         self._wrinkles = [_sparse(layer) for layer in derived["wrinkles"]]
         self._wrinkle_left = derived["wrinkle_left"].ravel()
         self._lip_opening = self._measure_lip_opening()
@@ -368,6 +365,7 @@ class Renderer:
         exposure = float(1.0 / np.percentile(measured, _EXPOSURE_PERCENTILE))
         gain, lighting = np.float32(exposure), shadows.lighting
         return Light(
+            shown,
             light.irradiance * gain,
             light.direction * gain,
             light.visible,
@@ -392,10 +390,8 @@ class Renderer:
         skin, cloth = skin_material(scene, scale), cloth_material(scene)
         relief = np.zeros((size, size), np.float32)
         textures = self._textures
-        skin_relief(
-            surface, self._wrinkle_heights(scene), textures.noise, textures.masks, skin, relief
-        )
-        shade_skin(surface, light, textures, skin, cloth, relief, scale, out)
+        skin_relief(surface, self._wrinkle_heights(scene), textures, skin, relief)
+        shade_skin(surface, light, textures, skin, cloth, relief, np.float32(scale), out)
         shade_cloth(surface, light, textures, cloth, out)
         lip_z = float(self.head.rest[self.head.landmarks[62], 2])
         shade_mouth(surface, light, mouth_material(scene, lip_z, shape.lip_gap), out)

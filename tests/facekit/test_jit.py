@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -170,3 +170,27 @@ def test_a_damaged_file_is_derived_anew(monkeypatch: pytest.MonkeyPatch, tmp_pat
     kept.write_bytes(kept.read_bytes()[:40])
     assert derive.load_derived(small_pack())["masks"].tolist() == [0, 1, 2, 3]
     assert len(done) == 2
+
+
+_HALF, _WEIGHTS = 0.5, (0.25, 0.75)
+
+
+@jit.jit
+def _counted(x: np.float32) -> np.float32:
+    return x * 1.5 + _HALF * _WEIGHTS[1]
+
+
+def test_constants_of_kernels_are_of_single_precision() -> None:
+    assert _counted(np.float32(2)) == np.float32(3.375)
+    (compiled,) = _counted.overloads.values()  # type: ignore[attr-defined]
+    assert str(compiled.signature.return_type) == "float32"
+
+
+def test_what_kernels_are_called_with_is_made_single_in_nested_tuples() -> None:
+    class Pair(NamedTuple):
+        colour: tuple[float, float]
+        count: int
+
+    pair = jit.single(Pair((0.5, 0.25), 3))
+    assert isinstance(pair, Pair)
+    assert [type(part) for part in (*pair.colour, pair.count)] == [np.float32, np.float32, int]
