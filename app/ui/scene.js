@@ -72,7 +72,14 @@ window.synfer.scene = (element) => {
     if (known.dataset.scene) tell(known);
     queueMicrotask(() => hand("move"));
   });
-  box.addEventListener("change", () => queueMicrotask(() => hand("release")));
+  // As with action units: the keys may go on after a step, the pointer has let go.
+  let held = false;
+  box.addEventListener("pointerdown", ({target}) => { held = isRange(target); });
+  box.addEventListener("change", ({target}) => {
+    const what = isRange(target) && !held ? "step" : "release";
+    held = false;
+    queueMicrotask(() => hand(what));
+  });
   box.addEventListener("click", ({target}) => {
     const name = target.closest("[data-undraw]")?.dataset.undraw;
     if (!name) return;

@@ -23,7 +23,7 @@ from app.settings import Settings
 from app.ui.pictures import png
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.report import read_recipe
-from synfer_core.request import Recipe
+from synfer_core.request import Recipe, SceneOptions
 from synfer_core.synthesizer import Synthesizer
 from tests.app.test_jobs import Steps, fails, wait_for
 from tests.serving import Server, served
@@ -193,6 +193,25 @@ def test_a_wrong_recipe_is_refused_by_field(
         answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
         error = problem(answer)
         assert (answer.status_code, error["type"], error["field"]) == (status, kind, field)
+
+
+def test_a_scene_reaches_the_picture_and_a_wrong_one_is_told_by_field(client: httpx.Client) -> None:
+    exact = {"backbone": "facekit", "size": 64, "aus": {"AU12": 4.0}, "identity_seed": 3}
+    scene = {"yaw": 0, "gaze_yaw": 0, "background": "#3c91e6"}
+    job = made(client, **exact, scene=scene)
+    image = client.get(f"/jobs/{job}/image", params={"watermark": False}).content
+    assert pixels(image)[0, 0].tolist() == [0x3C, 0x91, 0xE6]
+    carried = read_recipe(image).scene
+    assert carried == SceneOptions(**scene)
+    for wrong, field, allowed in (
+        ({"yaw": 90}, "scene.yaw", "40"),
+        ({"light": "moon"}, "scene.light", "studio"),
+        ({"background": "blue"}, "scene.background", "#rrggbb"),
+    ):
+        answer = client.post("/jobs", json={**exact, "scene": wrong})
+        error = problem(answer)
+        assert (answer.status_code, error["field"]) == (422, field)
+        assert allowed in error["allowed"]
 
 
 def test_errors_say_what_is_allowed_and_stay_short(client: httpx.Client) -> None:

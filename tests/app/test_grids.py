@@ -197,6 +197,7 @@ class TestInABrowser:
         lines = Path(download.value.path()).read_text().splitlines()
         assert json.loads(lines[3])["expression"] == "anger"
 
+        asked_of_four(page)
         faces.first.focus()
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowRight")
@@ -224,3 +225,13 @@ class TestInABrowser:
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
         visit.context.close()
         assert visit.troubles == []
+
+
+def asked_of_four(page: sync_api.Page) -> None:
+    """Look at the table of asked and measured, and close it."""
+    page.get_by_role("button", name="Asked and measured", exact=True).click()
+    told = page.get_by_role("dialog", name="Asked and measured")
+    sync_api.expect(told.locator(".face")).to_have_count(4)
+    sync_api.expect(told.locator(".face").last).to_contain_text("Anger, ")
+    page.keyboard.press("Escape")
+    sync_api.expect(told).to_be_hidden()

@@ -146,6 +146,18 @@ class TestInABrowser:
         faces = page.locator(".history li")
         sync_api.expect(faces).to_have_count(2)
         page.get_by_role("button", name=re.compile("^History")).click()
+        page.get_by_role("button", name="Table", exact=True).click()
+        told = page.get_by_role("dialog", name="Asked and measured")
+        sync_api.expect(told.locator(".face")).to_have_text(
+            [re.compile(rf"^Happiness, 6C\+12{level}\+25B, .* builtin$") for level in "BD"]
+        )
+        sync_api.expect(told.locator(".reader").first).to_contain_text("Read by au-reader")
+        sync_api.expect(told.locator("td").nth(1)).to_have_text("3")
+        with page.expect_download() as download:
+            told.get_by_role("button", name="Download CSV").click()
+        lines = Path(download.value.path()).read_text().splitlines()
+        assert lines[0].startswith("face,identity_seed,seed,backbone,what,asked,measured")
+        told.get_by_role("button", name="Close").click()
         for face in faces.all():
             face.hover()
             face.get_by_role("button", name="Compare").click()

@@ -12,9 +12,9 @@ from playwright import sync_api
 
 from app.settings import Settings
 from synfer_core.models.denoiser import Denoiser
-from synfer_core.request import Recipe
+from synfer_core.request import Recipe, SceneOptions
 from synfer_core.synthesizer import Synthesizer
-from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Visit, crowding
+from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Visit, choose, crowding
 from tests.serving import Server, served
 
 pytestmark = IN_A_BROWSER
@@ -137,6 +137,29 @@ def test_steps_by_keyboard_are_refined_once_the_keys_rest(
     )
     assert light.recipe().seed == seed, "an open lock draws anew for Generate alone"
     assert slider.evaluate("e => document.activeElement === e"), "the keys stay on the slider"
+
+
+def test_the_scene_of_an_exact_face_is_drafted_as_its_units_are(
+    light: Visit, drafts: list[Recipe]
+) -> None:
+    page = light.page
+    choose(page, "facekit")
+    page.locator("input[name=studio-size][value='128']").check(force=True)
+    page.locator(".scene[data-place=studio] summary").click()
+    turned = page.locator("#studio-scene-yaw")
+    turned.focus()
+    for _ in range(3):
+        turned.press("ArrowRight")
+    wait_for(lambda: drafts and drafts[-1].scene == SceneOptions(yaw=3.0), "drafted")
+    page.wait_for_function(
+        "document.querySelector('#recipe-json').textContent.includes('yaw')",
+        timeout=30_000 * crowding(),
+    )
+    assert light.recipe().scene == SceneOptions(yaw=3.0)
+    assert turned.evaluate("e => document.activeElement === e"), "the keys stay on the slider"
+    page.locator("#studio-scene-light").select_option("studio")
+    wait_for(lambda: drafts[-1].scene == SceneOptions(yaw=3.0, light="studio"), "drafted")
+    light.wait("done")
 
 
 def test_live_is_switched_off_and_stays_off(light: Visit, drafts: list[Recipe]) -> None:

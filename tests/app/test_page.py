@@ -412,7 +412,12 @@ def test_a_stimulus_set_is_built_cancelled_and_saved(light: Visit) -> None:
     sync_api.expect(status).to_contain_text("of 10", timeout=20_000)
     page.locator("#set-stimuli").get_by_role("button", name="Cancel").click()
     sync_api.expect(status).to_contain_text("Stopped", timeout=20_000)
-    sync_api.expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    page.get_by_role("button", name="Continue").click()
+    sync_api.expect(status).to_contain_text("10 images, ", timeout=60_000)
+    confusion = page.get_by_alt_text("Confusion table")
+    sync_api.expect(confusion).to_be_visible()
+    assert confusion.evaluate("async img => { await img.decode(); return img.naturalWidth; }") > 200
+    sync_api.expect(page.get_by_role("button", name="Continue")).to_be_hidden()
 
     page.get_by_label("Steps of intensity").select_option("100")
     page.locator("#set-identities").fill("3")
