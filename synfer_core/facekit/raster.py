@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synfer_core.facekit.jit import jit
+from synfer_core.facekit.jit import inlined, jit
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -25,13 +25,13 @@ _AHEAD = np.float32(1.01)  # segments are sorted by their middle: an end may lie
 _FULL = np.float32(0.97)  # cover from which what lies behind strands no longer counts
 
 
-@jit
+@inlined
 def _first_centre(x: float) -> int:
     """The first pixel whose centre lies at `x` or beyond."""
     return int(np.ceil(x - np.float32(0.5)))
 
 
-@jit
+@inlined
 def _box(points: Floats, a: int, b: int, c: int, width: int, height: int) -> tuple[int, ...]:
     """Pixels whose centres a triangle can cover: left, right, top, bottom (right, bottom open)."""
     x0, x1, x2 = points[a, 0], points[b, 0], points[c, 0]
@@ -72,8 +72,8 @@ def rasterise(
             w1 = (dx * y2 - x2 * dy) * scale
             w2 = (x1 * dy - dx * y1) * scale
             for x in range(left, right):
-                if w1 >= 0 and w2 >= 0 and w1 + w2 <= 1:
-                    z = (1 - w1 - w2) * za + w1 * zb + w2 * zc
+                if w1 >= 0.0 and w2 >= 0.0 and w1 + w2 <= 1.0:
+                    z = (1.0 - w1 - w2) * za + w1 * zb + w2 * zc
                     if z > depth[y, x]:
                         depth[y, x] = z
                         owner[y, x] = t
@@ -107,13 +107,13 @@ def rasterise_depth(points: Floats, triangles: Ints, depth: Floats) -> None:
             w1 = (dx * y2 - x2 * dy) * scale
             w2 = (x1 * dy - dx * y1) * scale
             for x in range(left, right):
-                if w1 >= 0 and w2 >= 0 and w1 + w2 <= 1:
+                if w1 >= 0.0 and w2 >= 0.0 and w1 + w2 <= 1.0:
                     depth[y, x] = max(depth[y, x], za + w1 * zb + w2 * zc)
                 w1 += y2 * scale
                 w2 -= y1 * scale
 
 
-@jit
+@inlined
 def _draw_span(
     image: Floats, depth: Floats, x: int, y: int, cover: float, nearness: float, bias: float,
     red: float, green: float, blue: float, clear: Floats,
@@ -121,29 +121,29 @@ def _draw_span(
     """Blend one pixel of a strand, unless something nearer covers it."""
     if x < 0 or y < 0 or x >= depth.shape[1] or y >= depth.shape[0]:
         return
-    if nearness * (1 + bias) < depth[y, x]:
+    if nearness * (1.0 + bias) < depth[y, x]:
         return
     image[y, x, 0] += (red - image[y, x, 0]) * cover
     image[y, x, 1] += (green - image[y, x, 1]) * cover
     image[y, x, 2] += (blue - image[y, x, 2]) * cover
     if clear.size > 0:
-        clear[y, x] *= 1 - cover
+        clear[y, x] *= 1.0 - cover
     if cover > 0.5:
         depth[y, x] = max(depth[y, x], nearness)
 
 
-@jit
+@inlined
 def _is_hidden(points: Floats, i: int, s: int, depth: Floats, bias: float) -> bool:
     """Whether a strand point lies in the picture and behind what is drawn there."""
     x, y = int(points[i, s, 0]), int(points[i, s, 1])
     if x < 0 or y < 0 or x >= depth.shape[1] or y >= depth.shape[0]:
         return False
-    return bool(points[i, s, 2] * (1 + bias) < depth[y, x])
+    return bool(points[i, s, 2] * (1.0 + bias) < depth[y, x])
 
 
 @jit
 def draw_strands(
-    points: Floats, colours: Floats, widths: Floats, opacity: float, bias: float,
+    points: Floats, colours: Floats, widths: Floats, opacity: Any, bias: Any,
     depth: Floats, image: Floats, clear: Floats,
 ) -> None:  # fmt: skip
     """Draw anti-aliased strands over `image`, far ones first where the caller sorted them.
@@ -176,15 +176,15 @@ def draw_strands(
             slope = np.sqrt(dx * dx + dy * dy) / length
             steps = int(np.ceil(length))
             for j in range(steps):
-                t = np.float32((j + 0.5) / steps)
-                u = 1 - t
+                t = (np.float32(j) + 0.5) / np.float32(steps)
+                u = 1.0 - t
                 x, y = x0 + dx * t, y0 + dy * t
                 near = points[i, s, 2] * u + points[i, s + 1, 2] * t
                 w = (widths[i, s] * u + widths[i, s + 1] * t) * slope
                 red = colours[i, s, 0] * u + colours[i, s + 1, 0] * t
                 green = colours[i, s, 1] * u + colours[i, s + 1, 1] * t
                 blue = colours[i, s, 2] * u + colours[i, s + 1, 2] * t
-                low = (y if flat else x) - w / 2
+                low = (y if flat else x) - w * 0.5
                 high = low + w
                 for k in range(int(np.floor(low)), int(np.floor(high)) + 1):
                     cover = min(high, np.float32(k + 1)) - max(low, np.float32(k))
@@ -210,7 +210,7 @@ def tile_segments(
         x0, y0, x1, y1 = points[i, s, 0], points[i, s, 1], points[i, s + 1, 0], points[i, s + 1, 1]
         if max(abs(x1 - x0), abs(y1 - y0)) > _LONGEST_SEGMENT:
             continue
-        margin = max(widths[i, s], widths[i, s + 1]) + 1
+        margin = max(widths[i, s], widths[i, s + 1]) + 1.0
         left, right = int(min(x0, x1) - margin), int(max(x0, x1) + margin)
         top, bottom = int(min(y0, y1) - margin), int(max(y0, y1) + margin)
         if right < 0 or bottom < 0 or left >= size or top >= size:
@@ -227,46 +227,113 @@ def tile_segments(
 
 
 @jit
-def draw_layers(
-    points: Floats, colours: Floats, widths: Floats, starts: Ints, members: Ints, gain: Any,
-    bounce: Floats, opacity: Any, bias: Any, depth: Floats, image: Floats, clear: Floats,
-) -> None:  # fmt: skip
-    """Draw strands over a square `image` tile by tile, each from its nearest segment to where
-    nothing shows through any more (Porter and Duff 1984, "over" from the front).
+def layer_strands(
+    points: Floats, colours: Floats, widths: Floats, starts: Ints, members: Ints, opacity: Any,
+    slack: Any, size: int,
+) -> Any:  # fmt: skip
+    """Draw strands alone, tile by tile, each from its nearest segment to where nothing shows
+    through any more (Porter and Duff 1984, "over" from the front).
 
     Args:
         points: Screen points (strands, points, 3).
-        colours: Linear RGB (strands, points, 3), times `gain` and plus `bounce` (3,) as drawn.
+        colours: Linear RGB (strands, points, 3).
         widths: Pixels (strands, points).
         starts, members: Segments of each tile, the nearest first, see `tile_segments`.
         opacity: 0-1.
-        bias: Share of nearness by which a strand may lie behind the depth buffer.
+        slack: Factor on the nearness of strands.
+        size: Pixels on a side of the picture.
+
+    Returns:
+        For each tile that has segments, in order, RGB times cover, cover, and nearness of the
+        nearest and the farthest strand that shows (tiles, TILE, TILE, 6).
+    """
+    tiles, used = (size + TILE - 1) // TILE, 0
+    for tile in range(starts.shape[0] - 1):
+        used += starts[tile] < starts[tile + 1]
+    layers = np.zeros((used, TILE, TILE, 6), np.float32)
+    limit, used = np.empty((TILE, TILE), np.float32), 0
+    for tile in range(starts.shape[0] - 1):
+        if starts[tile] < starts[tile + 1]:
+            top, left = tile // tiles * TILE, tile % tiles * TILE
+            box = (0, 0, min(TILE, size - top), min(TILE, size - left))
+            limit[:] = 0.0
+            layers[used, :, :, 5] = np.inf
+            _draw_tile(
+                points, colours, widths, members[starts[tile] : starts[tile + 1]], opacity, slack,
+                limit, layers[used], top, left, box,
+            )  # fmt: skip
+            used += 1
+    return layers
+
+
+@jit
+def draw_layers(
+    points: Floats, colours: Floats, widths: Floats, starts: Ints, members: Ints, layers: Floats,
+    gain: Any, bounce: Floats, opacity: Any, slack: Any, depth: Floats, image: Floats,
+    clear: Floats,
+) -> None:  # fmt: skip
+    """Draw layered strands over a square `image`.
+
+    Where what is in the picture lies before or behind all strands of a pixel, its layer tells how
+    it looks; elsewhere they are drawn anew.
+
+    Args:
+        points, colours, widths, starts, members, opacity, slack: As of `layer_strands`, whose
+            result is `layers`.
+        gain, bounce: Colours are drawn times `gain` and plus `bounce` (3,).
         depth: Nearness (H, W) of what hides strands.
         image: Linear RGB (H, W, 3), drawn into.
         clear: How much of the background shows, 0-1 (H, W), drawn into; (0, 0) where nobody asks.
     """
-    size = depth.shape[0]
-    tiles, segments = (size + TILE - 1) // TILE, points.shape[1] - 1
-    layer, limit = np.zeros((TILE, TILE, 4), np.float32), np.zeros((TILE, TILE), np.float32)
+    size, used = depth.shape[0], 0
+    tiles = (size + TILE - 1) // TILE
+    anew, limit = np.zeros((TILE, TILE, 6), np.float32), np.zeros((TILE, TILE), np.float32)
     for tile in range(starts.shape[0] - 1):
         if starts[tile] == starts[tile + 1]:
             continue
         top, left = tile // tiles * TILE, tile % tiles * TILE
-        bottom, right = min(top + TILE, size), min(left + TILE, size)
-        layer[:] = 0
-        limit[: bottom - top, : right - left] = depth[top:bottom, left:right]
-        box = (0, 0, bottom - top, right - left)
-        for n in range(starts[tile], starts[tile + 1]):
-            i, s = members[n] // segments, members[n] % segments
-            if (n - starts[tile]) % _CHECK_EVERY == _CHECK_EVERY - 1:
-                near = max(points[i, s, 2], points[i, s + 1, 2]) * _AHEAD
-                box = _open_box(limit, box, near)
-                if box[0] >= box[2]:
-                    break
-            _draw_segment(
-                points, colours, widths, i, s, opacity, 1 + bias, limit, layer, top, left, box
-            )
-        _put_layer(layer, gain, bounce, image, clear, top, left, bottom, right)
+        near = depth[top : min(top + TILE, size), left : min(left + TILE, size)]
+        box = _halfway_in(layers[used], near, limit)
+        if box[0] < box[2]:
+            anew[:] = 0.0
+            _draw_tile(
+                points, colours, widths, members[starts[tile] : starts[tile + 1]], opacity, slack,
+                limit, anew, top, left, box,
+            )  # fmt: skip
+        _put_layer(layers[used], anew, near, gain, bounce, image, clear, top, left)
+        used += 1
+
+
+@jit
+def _halfway_in(layer: Any, near: Any, limit: Any) -> Any:
+    """The box of a tile's pixels that show something between their strands; `limit` becomes the
+    nearness of what hides strands there, and infinite elsewhere."""
+    top, left, bottom, right = TILE, TILE, 0, 0
+    for y in range(near.shape[0]):
+        for x in range(near.shape[1]):
+            limit[y, x] = np.inf
+            if layer[y, x, 5] < near[y, x] <= layer[y, x, 4]:
+                limit[y, x] = near[y, x]
+                top, bottom = min(top, y), y + 1
+                left, right = min(left, x), max(right, x + 1)
+    return top, left, bottom, right
+
+
+@jit
+def _draw_tile(
+    points: Any, colours: Any, widths: Any, members: Any, opacity: Any, slack: Any, limit: Any,
+    layer: Any, top: Any, left: Any, box: Any,
+) -> None:  # fmt: skip
+    """Draw segments into a tile's box until nothing shows through."""
+    segments = points.shape[1] - 1
+    for n in range(members.shape[0]):
+        i, s = members[n] // segments, members[n] % segments
+        if n % _CHECK_EVERY == _CHECK_EVERY - 1:
+            near = max(points[i, s, 2], points[i, s + 1, 2]) * _AHEAD
+            box = _open_box(limit, box, near)
+            if box[0] >= box[2]:
+                break
+        _draw_segment(points, colours, widths, i, s, opacity, slack, limit, layer, top, left, box)
 
 
 @jit
@@ -284,32 +351,36 @@ def _open_box(limit: Any, box: Any, near: Any) -> Any:
 
 @jit
 def _put_layer(
-    layer: Any, gain: Any, bounce: Any, image: Any, clear: Any, top: Any, left: Any, bottom: Any,
-    right: Any,
+    layer: Any, anew: Any, near: Any, gain: Any, bounce: Any, image: Any, clear: Any, top: Any,
+    left: Any,
 ) -> None:  # fmt: skip
-    for y in range(top, bottom):
-        for x in range(left, right):
-            cover = layer[y - top, x - left, 3]
-            if cover > 0:
+    """Lay a tile's strands over the picture, from `anew` where something is between them."""
+    for y in range(near.shape[0]):
+        for x in range(near.shape[1]):
+            if near[y, x] > layer[y, x, 4]:
+                continue
+            shown = layer[y, x] if near[y, x] <= layer[y, x, 5] else anew[y, x]
+            cover = shown[3]
+            if cover > 0.0:
                 # What was left out behind full cover is taken to look like the rest.
-                part = np.float32(1) if cover < _FULL else 1 / cover
+                part = 1.0 if cover < _FULL else 1.0 / cover
                 cover *= part
                 for k in range(3):
-                    over = layer[y - top, x - left, k] * part * gain + cover * bounce[k]
-                    image[y, x, k] = image[y, x, k] * (1 - cover) + over
+                    over = shown[k] * part * gain + cover * bounce[k]
+                    image[top + y, left + x, k] *= 1.0 - cover
+                    image[top + y, left + x, k] += over
                 if clear.size > 0:
-                    clear[y, x] *= 1 - cover
+                    clear[top + y, left + x] *= 1.0 - cover
 
 
-@jit
+@inlined
 def _draw_segment(
     points: Any, colours: Any, widths: Any, i: Any, s: Any, opacity: Any, slack: Any, limit: Any,
     layer: Any, top: Any, left: Any, box: Any,
 ) -> None:  # fmt: skip
     """Put what of a segment lies in a tile's box behind what is in the tile.
 
-    `layer` holds RGB times cover, and cover (TILE, TILE, 4), `limit` the nearness behind which
-    nothing is seen (TILE, TILE).
+    `layer` is as of `layer_strands`, `limit` the nearness behind which nothing is seen there.
     """
     half = np.float32(0.5)
     x0, y0 = points[i, s, 0] - np.float32(left), points[i, s, 1] - np.float32(top)
@@ -325,7 +396,7 @@ def _draw_segment(
     part = np.float32(1) / np.float32(steps)
     first, last = (box[1], box[3]) if flat else (box[0], box[2])
     least, most = (box[0], box[2]) if flat else (box[1], box[3])
-    reach = max(widths[i, s], widths[i, s + 1]) * slope * half + 1
+    reach = max(widths[i, s], widths[i, s + 1]) * slope * half + 1.0
     start, end = _steps_between(x0 if flat else y0, dx if flat else dy, steps, first, last)
     low, high = _steps_between(
         y0 if flat else x0, dy if flat else dx, steps, least - reach, most + reach
@@ -347,26 +418,28 @@ def _draw_segment(
             cover = min(high, np.float32(k + 1)) - max(low, np.float32(k))
             if cover <= _LEAST_COVER:
                 continue
-            cover *= opacity * (1 - layer[row, column, 3])
+            cover *= opacity * (1.0 - layer[row, column, 3])
             for c in range(3):
-                colour = colours[i, s, c] * (1 - t) + colours[i, s + 1, c] * t
+                colour = colours[i, s, c] * (1.0 - t) + colours[i, s + 1, c] * t
                 layer[row, column, c] += colour * cover
             layer[row, column, 3] += cover
+            layer[row, column, 4] = max(layer[row, column, 4], near)
+            layer[row, column, 5] = min(layer[row, column, 5], near)
             if layer[row, column, 3] > _FULL:
                 limit[row, column] = np.float32(np.inf)
 
 
-@jit
+@inlined
 def _steps_between(start: Any, reach: Any, steps: Any, first: Any, last: Any) -> Any:
     """Which of a segment's steps along an axis may lie between two places on it."""
     low, high = np.float32(first) - start, np.float32(last) - start
     if abs(reach) < np.float32(1e-3):
-        return 0, steps if low <= 1 and high >= -1 else 0
+        return 0, steps if low <= 1.0 and high >= -1.0 else 0
     scale = np.float32(steps) / reach
     low, high = low * scale, high * scale
     count = np.float32(steps)
-    first_step = min(max(min(low, high) - 1, np.float32(0)), count)
-    return int(first_step), int(min(max(max(low, high) + 2, np.float32(0)), count))
+    first_step = min(max(min(low, high) - 1.0, 0.0), count)
+    return int(first_step), int(min(max(max(low, high) + 2.0, 0.0), count))
 
 
 @jit

@@ -22,14 +22,13 @@ from synfer_core.facekit.raster import (
     TILE,
     draw_layers,
     draw_strands,
+    layer_strands,
     rasterise_depth,
     tile_segments,
 )
 from synfer_core.facekit.scene import Scene
 
 Floats = NDArray[np.float32]
-
-_COVER = 1.0  # width of a strand of which there is one: fewer are wider, and cover as much
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +57,14 @@ class Canvas:
         widths = np.ascontiguousarray(np.broadcast_to(widths, shape), np.float32)
         screen = np.ascontiguousarray(screen)
         draw_strands(
-            screen, colours, widths, opacity, bias, self.depth, self.image, self.clear_or_none
+            screen,
+            colours,
+            widths,
+            np.float32(opacity),
+            np.float32(bias),
+            self.depth,
+            self.image,
+            self.clear_or_none,
         )
 
     @property
@@ -127,6 +133,7 @@ _CURLY = ("afro", "curly_short", "curly_long")
 _HIDING_MAP = 64  # cells on a side
 _HIDING_DEPTH = 1.5  # cm that hair lies behind the neutral head before it counts as hidden
 _DEPTH_STEPS = 65535
+_SLACK = np.float32(1.0006)  # factor on the nearness of hair, which lies on skin
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +215,7 @@ class LitHair:
         colours: Linear RGB in unexposed light (n, m, 3).
         widths: Pixels at each point of each strand (n, m).
         starts, members: Segments of each tile, the nearest first, see `raster.tile_segments`.
+        layers: How they look where nothing is between them, see `raster.layer_strands`.
         opacity: 0-1.
     """
 
@@ -216,7 +224,8 @@ class LitHair:
     widths: Floats
     starts: NDArray[np.int32]
     members: NDArray[np.int32]
-    opacity: float
+    layers: Floats
+    opacity: np.float32
 
     @classmethod
     def of(cls, scene: Scene, hair: PosedHair, light: Floats, view: View) -> LitHair:
@@ -243,11 +252,13 @@ class LitHair:
         place = np.interp(np.arange(steps), columns, np.arange(len(columns)))
         _spread(at_columns, place.astype(np.float32), roots.astype(np.float32), colours)
         width = scale * _HAIR_WIDTH.get(style, 0.08)
-        width *= _COVER / hair.share
+        width /= hair.share
         thinning = width * np.clip(1.15 - 0.75 * along**3, 0.3, 1)
         widths = np.ascontiguousarray(body * thinning, np.float32)
-        opacity = 0.5 if style == "buzz" else 0.72
-        return cls(screen, colours, widths, *_tiled(screen, widths, view.size), opacity)
+        opacity = np.float32(0.5 if style == "buzz" else 0.72)
+        segments = (screen, colours, widths, *_tiled(screen, widths, view.size))
+        layers = layer_strands(*segments, opacity, _SLACK, view.size)
+        return cls(*segments, layers, opacity)
 
 
 def _near_to_far(screen: Floats) -> NDArray[np.int32]:
@@ -276,8 +287,8 @@ def draw_hair(canvas: Canvas, scene: Scene, hair: LitHair, exposure: float) -> N
     """Hair over the picture, exposed like the face and lit a little by it."""
     bounce = np.array(scene.identity.hair.rgb) * 0.05 * canvas.ambient
     draw_layers(
-        hair.screen, hair.colours, hair.widths, hair.starts, hair.members, np.float32(exposure),
-        bounce.astype(np.float32), np.float32(hair.opacity), np.float32(0.0006), canvas.depth,
+        hair.screen, hair.colours, hair.widths, hair.starts, hair.members, hair.layers,
+        np.float32(exposure), bounce.astype(np.float32), hair.opacity, _SLACK, canvas.depth,
         canvas.image, canvas.clear_or_none,
     )  # fmt: skip
 
@@ -308,7 +319,7 @@ def _spread(values: Any, place: Any, factor: Any, out: Any) -> None:
             low = min(int(place[s]), last)
             share = place[s] - np.float32(low)
             for k in range(3):
-                colour = values[i, low, k] * (1 - share) + values[i, low + 1, k] * share
+                colour = values[i, low, k] * (1.0 - share) + values[i, low + 1, k] * share
                 out[i, s, k] = colour * factor[i, s]
 
 

@@ -7,6 +7,7 @@ from synfer_core.facekit.raster import (
     TILE,
     draw_layers,
     draw_strands,
+    layer_strands,
     rasterise,
     rasterise_depth,
     smooth_normals,
@@ -172,6 +173,21 @@ def drawn_plainly(points: np.ndarray, colours: np.ndarray, widths: np.ndarray, s
     return colour, cover
 
 
+def draw_hair(
+    hair: tuple[np.ndarray, np.ndarray, np.ndarray],
+    depth: np.ndarray,
+    image: np.ndarray,
+    clear: np.ndarray,
+) -> None:
+    """Draw strands over an image through their layers."""
+    points, colours, widths = hair
+    segments = (points, colours, widths, *in_tiles(points, widths, len(depth)))
+    opacity, slack = np.float32(0.7), np.float32(1)
+    layers = layer_strands(*segments, opacity, slack, len(depth))
+    gain, bounce = np.float32(1), np.zeros(3, np.float32)
+    draw_layers(*segments, layers, gain, bounce, opacity, slack, depth, image, clear)
+
+
 @pytest.mark.parametrize(("count", "within"), [(12, 1e-3), (400, 0.05)])
 def test_hair_in_tiles_looks_as_without_them(count: int, within: float) -> None:
     """Where strands cover all, what lies behind them is left out: at most that much is amiss."""
@@ -179,10 +195,7 @@ def test_hair_in_tiles_looks_as_without_them(count: int, within: float) -> None:
     points, colours, widths = strands(count, size)
     image = np.full((size, size, 3), 0.25, np.float32)
     clear = np.ones((size, size), np.float32)
-    draw_layers(
-        points, colours, widths, *in_tiles(points, widths, size), np.float32(1),
-        np.zeros(3, np.float32), np.float32(0.7), np.float32(0), np.zeros_like(clear), image, clear,
-    )  # fmt: skip
+    draw_hair((points, colours, widths), np.zeros_like(clear), image, clear)
     colour, cover = drawn_plainly(points, colours, widths, size)
     wanted = colour + 0.25 * (1 - cover[..., None])
     assert np.abs(image - wanted).max() < within
@@ -193,17 +206,26 @@ def test_hair_in_tiles_looks_as_without_them(count: int, within: float) -> None:
 
 def test_hair_lies_only_over_what_is_behind_it() -> None:
     size = TILE + 11
-    points, colours, widths = strands(400, size)
     image = np.zeros((size, size, 3), np.float32)
     depth = np.zeros((size, size), np.float32)
     depth[:, 1::2] = 1  # nearer than any strand
-    draw_layers(
-        points, colours, widths, *in_tiles(points, widths, size), np.float32(1),
-        np.zeros(3, np.float32), np.float32(0.7), np.float32(0), depth, image,
-        np.empty((0, 0), np.float32),
-    )  # fmt: skip
+    draw_hair(strands(400, size), depth, image, np.empty((0, 0), np.float32))
     assert not image[:, 1::2].any()
     assert image[:, ::2].mean() > 0.2
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_what_lies_among_hair_hides_what_is_behind_it(share: float) -> None:
+    size = TILE + 11
+    points, colours, widths = strands(60, size)
+    nearness = float(np.quantile(points[:, 0, 2], share))
+    image = np.zeros((size, size, 3), np.float32)
+    depth = np.full((size, size), nearness, np.float32)
+    draw_hair((points, colours, widths), depth, image, np.empty((0, 0), np.float32))
+    front = points[:, 0, 2] >= nearness
+    wanted, _ = drawn_plainly(points[front], colours[front], widths[front], size)
+    assert np.abs(image - wanted).max() < 0.02
+    assert image.max() > 0.2
 
 
 def test_tiles_list_every_segment_that_touches_them() -> None:
