@@ -56,8 +56,8 @@ def form_html() -> str:
     <p class="hint">Behind a crop, as it is means mid grey. The head is cut out along its neutral
       image, which needs a plain background.</p>
     <label class="check"><input type="checkbox" data-set="treatment.greyscale"> Greyscale</label>
-    <div class="pair">{_FIELDS.select("treatment.match", "Luminance", MATCHES)}
-      {_FIELDS.select("treatment.match_over", "Matched to", OVERS)}</div>
+    {_FIELDS.select("treatment.match", "Luminance", MATCHES)}
+    {_FIELDS.select("treatment.match_over", "Matched to", OVERS)}
     <p class="skin notes" role="status" aria-live="polite" hidden></p>
     <p class="hint">Measured and matched inside the face's oval; statistics before and after go into
       the table. Matching to each person's own average keeps everyone's skin. A histogram needs
