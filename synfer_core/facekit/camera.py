@@ -84,7 +84,7 @@ def _pose(points: Any, turn: Any, out: Any) -> None:
     for i in range(points.shape[0]):
         share = (points[i, 1] - np.float32(_NECK_LOW)) * np.float32(1 / _NECK_SPAN)
         share = min(max(share, np.float32(0)), np.float32(1))
-        share = share * share * (3 - 2 * share)
+        share = share * share * (3.0 - 2.0 * share)
         x, y, z = points[i, 0] - px, points[i, 1] - py, points[i, 2] - pz
         for k in range(3):
             moved = turn[k, 0] * x + turn[k, 1] * y + turn[k, 2] * z
@@ -97,7 +97,7 @@ def _project(points: Any, distance: Any, focal: Any, x: Any, y: Any, height: Any
     d, f, cx, cy = np.float32(distance), np.float32(focal), np.float32(x), np.float32(y)
     up = np.float32(height)
     for i in range(points.shape[0]):
-        nearness = 1 / (d - points[i, 2])
+        nearness = 1.0 / (d - points[i, 2])
         out[i, 0] = cx + points[i, 0] * nearness * f
         out[i, 1] = cy - (points[i, 1] - up) * nearness * f
         out[i, 2] = nearness

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from synfer_core.facekit.derive import Array
 from synfer_core.facekit.growth import STYLES, Growth, Scalp, Style
 from synfer_core.facekit.identity import Hair
-from synfer_core.facekit.jit import jit
+from synfer_core.facekit.jit import inlined, jit
 
 Floats = NDArray[np.float32]
 
@@ -163,8 +163,8 @@ def _march(
         growth.direction.astype(np.float32),
         fields,
         derived["field"].astype(np.float32),
-        derived["field_low"],
-        float(derived["field_cell"]),
+        derived["field_low"].astype(np.float32),
+        np.float32(derived["field_cell"]),
         points,
         normals,
     )
@@ -290,28 +290,27 @@ def _interpolate_lattice(points: Any, low: Any, step: Any, moved: Any, out: Any)
     for i in range(points.shape[0]):
         for k in range(3):
             at = (points[i, k] - low[k]) / step[k]
-            at = min(max(at, np.float32(0)), np.float32(moved.shape[k] - 1.01))
+            at = min(max(at, np.float32(0)), np.float32(moved.shape[k]) - 1.01)
             cell[k] = int(at)
-            part[k] = at - cell[k]
+            part[k] = at - np.float32(cell[k])
             out[i, k] = points[i, k]
         for corner in range(8):
             a, b, c = corner & 1, (corner >> 1) & 1, corner >> 2
-            weight = part[0] if a else 1 - part[0]
-            weight *= part[1] if b else 1 - part[1]
-            weight *= part[2] if c else 1 - part[2]
+            weight = part[0] if a else 1.0 - part[0]
+            weight *= part[1] if b else 1.0 - part[1]
+            weight *= part[2] if c else 1.0 - part[2]
             for k in range(3):
                 out[i, k] += weight * moved[cell[0] + a, cell[1] + b, cell[2] + c, k]
 
 
-@jit
+@inlined
 def _distance(field: Any, low: Any, cell: Any, x: Any, y: Any, z: Any, gradient: Any) -> Any:
     """Signed distance by trilinear interpolation; writes its gradient."""
-    nx, ny, nz = field.shape
-    fx = min(max((x - low[0]) / cell, 0.0), nx - 1.01)
-    fy = min(max((y - low[1]) / cell, 0.0), ny - 1.01)
-    fz = min(max((z - low[2]) / cell, 0.0), nz - 1.01)
+    fx = min(max((x - low[0]) / cell, 0.0), np.float32(field.shape[0]) - 1.01)
+    fy = min(max((y - low[1]) / cell, 0.0), np.float32(field.shape[1]) - 1.01)
+    fz = min(max((z - low[2]) / cell, 0.0), np.float32(field.shape[2]) - 1.01)
     i, j, k = int(fx), int(fy), int(fz)
-    a, b, c = fx - i, fy - j, fz - k
+    a, b, c = fx - np.float32(i), fy - np.float32(j), fz - np.float32(k)
     low00, high00 = field[i, j, k], field[i + 1, j, k]
     low10, high10 = field[i, j + 1, k], field[i + 1, j + 1, k]
     low01, high01 = field[i, j, k + 1], field[i + 1, j, k + 1]
@@ -319,12 +318,12 @@ def _distance(field: Any, low: Any, cell: Any, x: Any, y: Any, z: Any, gradient:
     x00, x10 = low00 + (high00 - low00) * a, low10 + (high10 - low10) * a
     x01, x11 = low01 + (high01 - low01) * a, low11 + (high11 - low11) * a
     y0, y1 = x00 + (x10 - x00) * b, x01 + (x11 - x01) * b
-    slope0 = (high00 - low00) * (1 - b) + (high10 - low10) * b
-    slope1 = (high01 - low01) * (1 - b) + (high11 - low11) * b
-    gradient[0] = (slope0 * (1 - c) + slope1 * c) / cell
-    gradient[1] = ((x10 - x00) * (1 - c) + (x11 - x01) * c) / cell
+    slope0 = (high00 - low00) * (1.0 - b) + (high10 - low10) * b
+    slope1 = (high01 - low01) * (1.0 - b) + (high11 - low11) * b
+    gradient[0] = (slope0 * (1.0 - c) + slope1 * c) / cell
+    gradient[1] = ((x10 - x00) * (1.0 - c) + (x11 - x01) * c) / cell
     gradient[2] = (y1 - y0) / cell
-    return y0 * (1 - c) + y1 * c
+    return y0 * (1.0 - c) + y1 * c
 
 
 @jit
@@ -339,7 +338,7 @@ def _march_strands(
         hold, side, length, gravity, lift, clear, cut = fields[i]
         x, y, z = root[i]
         dx, dy, dz = direction[i]
-        step = length / (steps - 1)
+        step = length / np.float32(steps - 1)
         _distance(field, low, cell, x, y, z, gradient)
         points[i, 0] = root[i]
         normals[i, 0] = gradient
@@ -349,17 +348,17 @@ def _march_strands(
                 normals[i, s] = normals[i, s - 1]
                 continue
             dy -= gravity * step
-            scale = 1 / np.sqrt(dx * dx + dy * dy + dz * dz + 1e-9)
+            scale = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz + 1e-9)
             dx, dy, dz = dx * scale, dy * scale, dz * scale
-            if clear > 0 and z > 1.0 and -9 < y < 12.5 and x * side < clear:
+            if clear > 0.0 and z > 1.0 and -9.0 < y < 12.5 and x * side < clear:
                 push = min((clear - x * side) / clear, 1.0)
                 dx += side * push * 1.6 * step
                 dz -= 0.35 * push * step
             x, y, z = x + dx * step, y + dy * step, z + dz * step
             distance = _distance(field, low, cell, x, y, z, gradient)
-            scale = 1 / (np.sqrt(gradient[0] ** 2 + gradient[1] ** 2 + gradient[2] ** 2) + 1e-6)
+            scale = 1.0 / (np.sqrt(gradient[0] ** 2 + gradient[1] ** 2 + gradient[2] ** 2) + 1e-6)
             gx, gy, gz = gradient[0] * scale, gradient[1] * scale, gradient[2] * scale
-            keep = 0.1 + lift * min(1.0, 4.0 * s / (steps - 1))
+            keep = 0.1 + lift * min(1.0, 4.0 * np.float32(s) / np.float32(steps - 1))
             if clear > 0 and y > 2.5:  # hanging hair begins to spread above the ears, not on them
                 keep += min(max((8.5 - y) * 0.25, 0.0), 1.0) * min(max(abs(x) - 4.5, 0.0), 0.8)
             if distance > keep and hold > 0:

@@ -281,7 +281,7 @@ def _radii(points: Floats, ball: Ints, centre: Floats) -> Floats:
 @jit
 def _place(x: Any, y: Any, z: Any) -> Any:
     """Column and row of a unit direction ahead in a map of radii: a stereographic disc."""
-    scale = np.float32(_MAP / 2) / (1 + z)
+    scale = np.float32(_MAP / 2) / (1.0 + z)
     middle = np.float32(_MAP / 2 - 0.5)
     return x * scale + middle, y * scale + middle
 
@@ -290,9 +290,9 @@ def _place(x: Any, y: Any, z: Any) -> Any:
 def _radius_at(radii: Any, x: Any, y: Any, z: Any) -> Any:
     column, row = _place(x, y, z)
     j, i = int(column), int(row)
-    a, b = np.float32(column - j), np.float32(row - i)
-    low = radii[i, j] * (1 - a) + radii[i, j + 1] * a
-    return low * (1 - b) + (radii[i + 1, j] * (1 - a) + radii[i + 1, j + 1] * a) * b
+    a, b = column - np.float32(j), row - np.float32(i)
+    low = radii[i, j] * (1.0 - a) + radii[i, j + 1] * a
+    return low * (1.0 - b) + (radii[i + 1, j] * (1.0 - a) + radii[i + 1, j + 1] * a) * b
 
 
 @jit
@@ -326,7 +326,7 @@ def _lift(points: Any, vertices: Any, skin: Any, centre: Any, radii: Any, share:
         if above >= soft:
             continue
         # A parabola joins what is lifted to `skin` with what stays, without a crease.
-        kept = (above + soft) * (above + soft) / (4 * soft) if above > -soft else np.float32(0)
+        kept = (above + soft) * (above + soft) / (4.0 * soft) if above > -soft else np.float32(0)
         push = (kept - above) * share
         points[v, 0] += x * push
         points[v, 1] += y * push

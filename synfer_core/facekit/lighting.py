@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.facekit.head import HeadModel
-from synfer_core.facekit.jit import jit
+from synfer_core.facekit.jit import inlined, jit
 from synfer_core.facekit.lights import AMBIENT, Lighting
 from synfer_core.facekit.raster import rasterise_depth, smooth_normals
 
@@ -240,7 +240,7 @@ def _pick_points(strands: Any, normals: Any, turn: Any, seen: Any, columns: Any,
                 )
                 tangent += out[1, n, k] * out[1, n, k]
                 normal += out[2, n, k] * out[2, n, k]
-            tangent, normal = 1 / np.sqrt(tangent), 1 / np.sqrt(normal)
+            tangent, normal = 1.0 / np.sqrt(tangent), 1.0 / np.sqrt(normal)
             for k in range(3):
                 out[1, n, k] *= tangent
                 out[2, n, k] *= normal
@@ -270,23 +270,24 @@ def _count_hair(points: Any, frame: Any, nearest: Any, count: Any) -> None:
             nearest[row, column] = max(nearest[row, column], height)
 
 
-@jit
+@inlined
 def _visibility(x: Any, y: Any, z: Any, mesh: Any, hair: Any, count: Any, density: Any) -> Any:
     """Share of a light that reaches a point of the skin, filtered over four cells."""
-    column, row = int(np.floor(x - np.float32(0.5))), int(np.floor(y - np.float32(0.5)))
+    left, top = np.floor(x - 0.5), np.floor(y - 0.5)
+    column, row = int(left), int(top)
     if column < 0 or row < 0 or column >= mesh.shape[1] - 1 or row >= mesh.shape[0] - 1:
         return np.float32(1)
-    ax, ay = x - np.float32(0.5) - column, y - np.float32(0.5) - row
+    ax, ay = x - 0.5 - left, y - 0.5 - top
     z += np.float32(0.3)
     share, strands = np.float32(0), np.float32(0)
     for i in range(2):
         for j in range(2):
-            weight = (ay if i else 1 - ay) * (ax if j else 1 - ax)
+            weight = (ay if i else 1.0 - ay) * (ax if j else 1.0 - ax)
             if mesh[row + i, column + j] < z:
                 share += weight
             if hair[row + i, column + j] > z + np.float32(0.2):
-                strands += 4 * weight * count[row + i, column + j]
-    if strands > 0:
+                strands += 4.0 * weight * count[row + i, column + j]
+    if strands > 0.0:
         share *= np.exp(-min(strands * density, np.float32(1.1)))
     return share
 
@@ -299,7 +300,7 @@ def _light_vertices(
 ) -> None:  # fmt: skip
     """Add one light. Red wraps further around the terminator than blue, as it does in skin."""
     lx, ly, lz = direction[0], direction[1], direction[2]
-    luminance = (colour[0] + colour[1] + colour[2]) / 3
+    luminance = (colour[0] + colour[1] + colour[2]) / 3.0
     wrap_g, wrap_b = wrap * np.float32(0.5), wrap * np.float32(0.35)
     for s in range(shown.shape[0]):
         i = shown[s]
@@ -311,16 +312,16 @@ def _light_vertices(
         row = frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z + frame[1, 3]
         height = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z + frame[2, 3]
         share = _visibility(column, row, height, mesh, hair, count, density)
-        if share <= 0:
+        if share <= 0.0:
             continue
         smooth = soft[i, 0] * lx + soft[i, 1] * ly + soft[i, 2] * lz
-        red = (np.float32(0.5) * (facing + smooth) + wrap) / (1 + wrap)
-        green = (np.float32(0.75) * facing + np.float32(0.25) * smooth + wrap_g) / (1 + wrap_g)
-        blue = (facing + wrap_b) / (1 + wrap_b)
+        red = (np.float32(0.5) * (facing + smooth) + wrap) / (1.0 + wrap)
+        green = (np.float32(0.75) * facing + np.float32(0.25) * smooth + wrap_g) / (1.0 + wrap_g)
+        blue = (facing + wrap_b) / (1.0 + wrap_b)
         irradiance[i, 0] += share * max(red, np.float32(0)) * colour[0]
         irradiance[i, 1] += share * max(green, np.float32(0)) * colour[1]
         irradiance[i, 2] += share * max(blue, np.float32(0)) * colour[2]
-        if facing > 0:
+        if facing > 0.0:
             mean[i, 0] += share * luminance * lx
             mean[i, 1] += share * luminance * ly
             mean[i, 2] += share * luminance * lz
@@ -347,18 +348,18 @@ def _light_hair(
             under = hair[row, column] - height
             if under > 3.5:
                 continue
-            if under > 0:
+            if under > 0.0:
                 share = np.exp(-under * np.float32(1.1))
         along = tangent[i, 0] * lx + tangent[i, 1] * ly + tangent[i, 2] * lz
         facing = normals[i, 0] * lx + normals[i, 1] * ly + normals[i, 2] * lz
-        sine = np.sqrt(max(np.float32(0), 1 - along * along))
+        sine = np.sqrt(max(np.float32(0), 1.0 - along * along))
         diffuse = share * sine * max(np.float32(0), np.float32(0.35) + np.float32(0.65) * facing)
         for k in range(3):
             out[i, k] += diffuse * colour[k]
         if shiny:
             to_eye = tangent[i, 2]
-            cosine = sine * np.sqrt(max(np.float32(0), 1 - to_eye * to_eye)) - along * to_eye
-            if cosine > 0:
+            cosine = sine * np.sqrt(max(np.float32(0), 1.0 - to_eye * to_eye)) - along * to_eye
+            if cosine > 0.0:
                 c2 = cosine * cosine
                 c4 = c2 * c2
                 c8 = c4 * c4

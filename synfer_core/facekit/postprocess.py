@@ -233,7 +233,7 @@ def _expose(picture: Any, gain: Any, contrast: Any, saturation: Any, curve: Any,
     """Compress highlights, encode as sRGB, average blocks of pixels, set contrast and colour."""
     size = out.shape[0]
     block = picture.shape[0] // size
-    last = curve.shape[0] - 1
+    last = np.float32(curve.shape[0] - 1)
     scale = np.float32(1.0 / (block * block))
     exposure, contrast = np.float32(gain), np.float32(contrast)
     colour = np.zeros(3, np.float32)
@@ -245,8 +245,8 @@ def _expose(picture: Any, gain: Any, contrast: Any, saturation: Any, curve: Any,
                 for i in range(block):
                     for j in range(block):
                         v = picture[y * block + i, x * block + j, k] * exposure
-                        v = v * (1 + v * np.float32(0.12)) / (1 + v * np.float32(0.30))
-                        total += curve[int(min(max(v, np.float32(0)), np.float32(1)) * last)]
+                        v = v * (1.0 + v * 0.12) / (1.0 + v * 0.30)
+                        total += curve[int(min(max(v, 0.0), 1.0) * last)]
                 value = (total * scale - np.float32(0.45)) * contrast + np.float32(0.45)
                 colour[k] = min(max(value, np.float32(0)), np.float32(1))
                 grey += colour[k] * np.float32(1 / 3)

@@ -229,7 +229,7 @@ def tile_segments(
 @jit
 def layer_strands(
     points: Floats, colours: Floats, widths: Floats, starts: Ints, members: Ints, opacity: Any,
-    slack: Any, size: int,
+    slack: Any, hiding: Floats, size: int,
 ) -> Any:  # fmt: skip
     """Draw strands alone, tile by tile, each from its nearest segment to where nothing shows
     through any more (Porter and Duff 1984, "over" from the front).
@@ -241,6 +241,7 @@ def layer_strands(
         starts, members: Segments of each tile, the nearest first, see `tile_segments`.
         opacity: 0-1.
         slack: Factor on the nearness of strands.
+        hiding: Nearness behind which strands never show: a coarse map of the picture (k, k).
         size: Pixels on a side of the picture.
 
     Returns:
@@ -256,7 +257,10 @@ def layer_strands(
         if starts[tile] < starts[tile + 1]:
             top, left = tile // tiles * TILE, tile % tiles * TILE
             box = (0, 0, min(TILE, size - top), min(TILE, size - left))
-            limit[:] = 0.0
+            for y in range(box[2]):
+                for x in range(box[3]):
+                    row, column = (top + y) * len(hiding) // size, (left + x) * len(hiding) // size
+                    limit[y, x] = hiding[row, column]
             layers[used, :, :, 5] = np.inf
             _draw_tile(
                 points, colours, widths, members[starts[tile] : starts[tile + 1]], opacity, slack,

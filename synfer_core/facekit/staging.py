@@ -83,14 +83,16 @@ class Staging:
         view = view_of_person(head, person, scene, size * supersample)
         cloth = _cloth_thickness(head, person, scene)
         neutral = view.pose(person.points + cloth)
-        hair = points = None
+        hair = points = hiding = None
         if person.hair is not None:
-            hair = PosedHair.of(person.hair, view, hiding_head(head, neutral, view))
+            hiding = hiding_head(head, neutral, view)
+            hair = PosedHair.of(person.hair, view, hiding)
             points = hair_points(hair)
         shadows = HairShadows.cast(scene.lighting, points)
         lit = None
-        if hair is not None and points is not None:
-            lit = LitHair.of(scene, hair, light_hair(head, neutral, points, shadows), view)
+        if hair is not None and points is not None and hiding is not None:
+            light = light_hair(head, neutral, points, shadows)
+            lit = LitHair.of(scene, hair, light, view, hiding)
         return cls(
             view=view,
             gaze=gaze_of_person(person, scene),

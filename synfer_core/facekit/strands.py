@@ -228,12 +228,12 @@ class LitHair:
     opacity: np.float32
 
     @classmethod
-    def of(cls, scene: Scene, hair: PosedHair, light: Floats, view: View) -> LitHair:
+    def of(cls, scene: Scene, hair: PosedHair, light: Floats, view: View, head: Floats) -> LitHair:
         """Colour and sort posed hair.
 
         Args:
             light: Of the lit columns of the shown strands (n, 6), see `lighting.light_hair`.
-            view: What the hair was posed for.
+            view, head: What the hair was posed for.
         """
         scale = view.scale
         shown = np.flatnonzero(hair.shown)
@@ -257,7 +257,7 @@ class LitHair:
         widths = np.ascontiguousarray(body * thinning, np.float32)
         opacity = np.float32(0.5 if style == "buzz" else 0.72)
         segments = (screen, colours, widths, *_tiled(screen, widths, view.size))
-        layers = layer_strands(*segments, opacity, _SLACK, view.size)
+        layers = layer_strands(*segments, opacity, _SLACK, head, view.size)
         return cls(*segments, layers, opacity)
 
 

@@ -183,7 +183,7 @@ def draw_hair(
     points, colours, widths = hair
     segments = (points, colours, widths, *in_tiles(points, widths, len(depth)))
     opacity, slack = np.float32(0.7), np.float32(1)
-    layers = layer_strands(*segments, opacity, slack, len(depth))
+    layers = layer_strands(*segments, opacity, slack, np.zeros((2, 2), np.float32), len(depth))
     gain, bounce = np.float32(1), np.zeros(3, np.float32)
     draw_layers(*segments, layers, gain, bounce, opacity, slack, depth, image, clear)
 
