@@ -32,6 +32,7 @@ EXAMPLES = """examples:
 
 Stages in order: codec, au-directions (closed form, no budget), denoiser, au-adapter (these make
 pixels), then feranno; joint trains denoiser and adapter together where hours are few;
+reference-prior (closed form), then reference make the model around a reference, from groups;
 latent-classifier needs the codec alone; classifier, judge, au-reader, identity and attributes read
 images and can be trained at any time; sd-adapter, sd-lora and sd-feranno train on a Stable
 Diffusion model that --backbone names. --models names the folder that holds the weights of earlier
@@ -96,6 +97,9 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="WHERE",
         help="with sd-*: a Stable Diffusion folder, or hub:ORG/MODEL; ,adapter=FILE and ,lora=FILE "
         "may follow",
+    )
+    parser.add_argument(
+        "--checked", type=Path, metavar="DIR", help="with reference: groups of other people"
     )
     parser.add_argument("--rank", type=int, default=4, help="with sd-lora (%(default)s)")
     launching.add_arguments(parser)
@@ -204,6 +208,8 @@ def train(args: argparse.Namespace) -> int:
         raise RequestError("is needed by this stage", field="--backbone", allowed="a folder")
     if args.rival is not None and args.stage != "feranno":
         raise RequestError("has no rivals", field="--rival", allowed="the stage feranno")
+    if args.stage == "reference" and args.checked is None:
+        raise RequestError("is needed by this stage", field="--checked", allowed="a folder")
     launching.check(args)
     placement, precision = launching.place(args)
     rate = args.rate if args.rate is not None else stage.rate
@@ -306,6 +312,20 @@ def _sd(args: argparse.Namespace, schedule: Schedule) -> object:
     return stage(stable_diffusion.Run(settings, schedule, args.data, added, args.out, **options))
 
 
+def _reference_prior(args: argparse.Namespace, schedule: Schedule) -> object:
+    from synfer_core.training.reference_fit import FitSettings, fit
+
+    return fit(FitSettings(), args.data, args.out, limit=args.limit)
+
+
+def _reference(args: argparse.Namespace, schedule: Schedule) -> None:
+    from synfer_core.training import reference
+
+    config = _batched(reference.ReferenceTraining(), args)
+    folders = (args.data, args.checked, args.models, args.out)
+    reference.train(config, schedule, *folders, resume=args.resume, limit=args.limit)
+
+
 def _classifier(args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training.classifier import MINI
 
@@ -386,6 +406,8 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "au-directions": Stage(_au_directions, 0.0, 0.0, needs_models=True),
         "joint": Stage(_joint, 5e-4, 0.998, needs_models=True),
         "au-adapter": Stage(_au_adapter, 1e-3, 0.995, needs_models=True),
+        "reference-prior": Stage(_reference_prior, 0.0, 0.0, needs_models=False),
+        "reference": Stage(_reference, 1e-3, 0.998, needs_models=True),
         "feranno": Stage(_feranno, 1e-3, 0.995, needs_models=True),
         "sd-adapter": Stage(_sd, 1e-4, 0.995, needs_models=False),
         "sd-lora": Stage(_sd, 1e-4, 0.995, needs_models=False),

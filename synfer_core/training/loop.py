@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +96,7 @@ class Loop:
         folder: Gets ``state.safetensors``, ``log.csv`` and ``curve.png``.
         resume: Go on from the state in `folder`, where there is one.
         placement: The processes that train together; only the main one writes.
+        factors: How much faster parameters learn, by how their names begin.
     """
 
     def __init__(
@@ -104,14 +107,16 @@ class Loop:
         *,
         resume: bool,
         placement: Placement | None = None,
+        factors: Mapping[str, float] = MappingProxyType({}),
     ):
         self.model = model.to(schedule.device)
         self.schedule = schedule
         self.folder = folder
         self.placement = placement or Alone(schedule.device)
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        groups = _groups(model, factors)
+        self.parameters = [p for group in groups for p in group["params"]]
         self.optimiser = torch.optim.AdamW(
-            self.parameters,
+            groups,
             schedule.learning_rate,
             (0.9, 0.98),
             weight_decay=schedule.decay,
@@ -201,7 +206,7 @@ class Loop:
         cosine = schedule.floor + (1 - schedule.floor) * 0.5 * (1 + math.cos(math.pi * share))
         warm = min(1.0, (steps + 1) / schedule.warmup_steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = schedule.learning_rate * cosine * warm
+            group["lr"] = schedule.learning_rate * cosine * warm * group["factor"]
 
     def _update(
         self, step: nn.Module, optimiser: Optimizer, generator: torch.Generator
@@ -281,6 +286,16 @@ class Loop:
         # States from before several processes could train have neither of the two.
         self._random = state.tensors.get("random")
         self.placement.set_scaler(state.config.get("scaler", {}))
+
+
+def _groups(model: nn.Module, factors: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The parameters that ask for gradients, by how fast they learn."""
+    found: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            own = (factor for prefix, factor in factors.items() if name.startswith(prefix))
+            found.setdefault(next(own, 1.0), []).append(parameter)
+    return [{"params": those, "factor": factor} for factor, those in found.items()]
 
 
 def precision_of(schedule: Schedule) -> torch.autocast:

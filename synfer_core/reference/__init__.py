@@ -1,0 +1,1 @@
+"""The expression diffused around a reference person: latents of motion and appearance."""

@@ -1,0 +1,91 @@
+"""The files of the model around a reference: what is fitted, and what is trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from synfer_core.errors import WeightsError
+from synfer_core.models import checkpoints
+from synfer_core.reference.closed_form import ClosedForm, ClosedFormConfig
+from synfer_core.reference.denoiser import ReferenceDenoiser
+from synfer_core.reference.latents import Latents, config_values
+from synfer_core.reference.mixer import MixerConfig
+from synfer_core.reference.units import UnitAdapter, UnitConfig
+
+PRIOR = "reference-prior.safetensors"
+DENOISER = "reference-denoiser.safetensors"
+ADAPTER = "reference-adapter.safetensors"
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is fitted in closed form.
+
+    Attributes:
+        latents: Pairs of pictures as latents, and back.
+        form: The guess.
+    """
+
+    latents: Latents
+    form: ClosedForm
+
+
+def save_prior(prior: Prior, path: Path) -> None:
+    """Write bases and coefficients."""
+    tensors = {f"latents.{k}": v for k, v in prior.latents.state_dict().items()}
+    tensors |= {f"form.{k}": v for k, v in prior.form.state_dict().items()}
+    config = {"latents": asdict(prior.latents.config), "form": asdict(prior.form.config)}
+    checkpoints.save(path, "reference-prior", tensors, config)
+
+
+def load_prior(path: Path) -> tuple[Prior, str]:
+    """Bases and coefficients, and the SHA-256 of their file.
+
+    Raises:
+        WeightsError: The file is missing, damaged or of another kind.
+    """
+    checkpoint = checkpoints.load(path, "reference-prior")
+    try:
+        latents = Latents(config_values(checkpoint.config["latents"]))
+        form = ClosedForm(ClosedFormConfig(**checkpoint.config["form"]))
+        latents.load_state_dict(checkpoints.below(checkpoint.tensors, "latents."))
+        form.load_state_dict(checkpoints.below(checkpoint.tensors, "form."))
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise WeightsError(f"does not fit its config: {error}", field=path.name) from error
+    return Prior(latents.eval(), form.eval()), checkpoint.sha256
+
+
+def save_denoiser(denoiser: ReferenceDenoiser, path: Path) -> None:
+    """Write a denoiser with its config."""
+    config = asdict(denoiser.config)
+    checkpoints.save(path, "reference-denoiser", denoiser.state_dict(), config)
+
+
+def load_denoiser(path: Path) -> tuple[ReferenceDenoiser, str]:
+    """A denoiser in evaluation mode, and the SHA-256 of its file.
+
+    Raises:
+        WeightsError: The file is missing, damaged or of another kind.
+    """
+    checkpoint = checkpoints.load(path, "reference-denoiser")
+    denoiser = ReferenceDenoiser(checkpoints.config_of(checkpoint, MixerConfig))
+    checkpoints.fill(denoiser, checkpoint, path.name)
+    return denoiser.eval(), checkpoint.sha256
+
+
+def save_adapter(adapter: UnitAdapter, path: Path) -> None:
+    """Write an adapter with its config."""
+    checkpoints.save(path, "reference-adapter", adapter.state_dict(), asdict(adapter.config))
+
+
+def load_adapter(path: Path) -> tuple[UnitAdapter, str]:
+    """An adapter in evaluation mode, not injected, and the SHA-256 of its file.
+
+    Raises:
+        WeightsError: The file is missing, damaged or of another kind.
+    """
+    checkpoint = checkpoints.load(path, "reference-adapter")
+    adapter = UnitAdapter(checkpoints.config_of(checkpoint, UnitConfig))
+    checkpoints.fill(adapter, checkpoint, path.name)
+    return adapter.eval(), checkpoint.sha256

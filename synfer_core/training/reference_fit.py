@@ -1,0 +1,231 @@
+"""Stage R1, in closed form: bases of motion and appearance, and the guess around a reference.
+
+Nothing here is trained by descent: principal components of each place's flow, of what the warped
+reference lacks, and of the reference itself; then ridge regression of the latents (see
+`reference.closed_form`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from synfer_core.reference.bases import Basis, Moments, shared_out
+from synfer_core.reference.closed_form import (
+    UNITS,
+    ClosedForm,
+    ClosedFormConfig,
+    features,
+    flat_halves,
+)
+from synfer_core.reference.latents import LatentConfig, Latents
+from synfer_core.reference.model import Prior, save_prior
+from synfer_core.reference.places import cut
+from synfer_core.reference.units import sides
+from synfer_core.reference.warp import UNIT, resized, warp
+from synfer_core.training.groups import PairBatch, pairs_in
+
+Batches = Callable[[], Iterable[PairBatch]]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Settings of the stage.
+
+    Attributes:
+        latents: Sizes of the latents; which places are coded follows from the data.
+        appearance: Numbers of appearance in a half face, shared out between its places.
+        components: Principal components that describe the person.
+        rank: Of the regression.
+        ridge: Penalty, as a share of the mean variance of the products.
+        least: The smallest deviation of a latent, in the latents' unit.
+        thinning: Bases of appearance are fitted on one batch of so many.
+    """
+
+    latents: LatentConfig = field(default_factory=LatentConfig)
+    appearance: int = 520
+    components: int = 24
+    rank: int = 192
+    ridge: float = 3e-3
+    least: float = 0.05
+    thinning: int = 3
+
+
+def fit(settings: FitSettings, data: Path, out: Path, *, limit: int | None = None) -> Prior:
+    """Fit everything and write ``reference-prior.safetensors`` into `out`.
+
+    Args:
+        settings: Of the stage.
+        data: A folder of groups, see `groups`.
+        out: Folder for the file.
+        limit: Use at most so many pairs.
+
+    Raises:
+        DataError: There are no groups.
+    """
+    prior = fit_batches(settings, lambda: pairs_in(data, limit=limit))
+    save_prior(prior, out / "reference-prior.safetensors")
+    return prior
+
+
+def fit_batches(settings: FitSettings, batches: Batches) -> Prior:
+    """The same from batches of pairs, which are read several times."""
+    latents = fit_latents(settings, batches)
+    form = fit_closed_form(settings, latents, batches)
+    return Prior(latents, form)
+
+
+@torch.no_grad()
+def fit_latents(settings: FitSettings, batches: Batches) -> Latents:
+    """Bases of flow, appearance and of the reference."""
+    whole = Latents(settings.latents)
+    _fit_basis(whole.flow, ((b.flow_at(settings.latents.flow_size)) for b in batches()))
+    variances = _fit_basis(whole.appearance, _lacking(whole, batches, settings.thinning))
+    _fit_basis(whole.code, _references(whole.config, batches), centred=True)
+    kept = shared_out(variances, settings.appearance, settings.latents.appearance)
+    latents = _at_places(whole, kept)
+    latents.unit.copy_(_units(latents, batches))
+    return latents
+
+
+def _lacking(latents: Latents, batches: Batches, thinning: int) -> Iterator[Tensor]:
+    for batch in islice(batches(), 0, None, thinning):
+        moved = latents.flow.encode(batch.flow_at(latents.config.flow_size))
+        yield batch.target - warp(batch.reference, latents.flow.decode(moved))
+
+
+def _references(config: LatentConfig, batches: Batches) -> Iterator[Tensor]:
+    for batch in batches():
+        yield resized(batch.reference, config.code_size)
+
+
+def _fit_basis(basis: Basis, pictures: Iterable[Tensor], *, centred: bool = False) -> Tensor:
+    """Fill a basis; returns the variances (places, numbers). A centred one is whitened."""
+    moments = Moments(basis.grid, basis.channels, flow=basis.flow, centred=centred)
+    for batch in pictures:
+        moments.add(batch)
+    mean, vectors, values = moments.components(basis.components.shape[-1])
+    if centred:
+        vectors = vectors / values.clamp_min(1e-4 * float(values.max())).sqrt()[:, None]
+    basis.mean.copy_(mean[:, None])
+    basis.components.copy_(vectors)
+    return values
+
+
+def _at_places(whole: Latents, kept: Tensor) -> Latents:
+    """The latents of those places that have enough components of appearance."""
+    at = [place for place, own in enumerate(kept) if int(own.sum()) >= 2]
+    latents = Latents(replace(whole.config, places=tuple(at)))
+    for name in ("flow", "appearance", "code"):
+        basis, source = getattr(latents, name), getattr(whole, name)
+        basis.mean.copy_(source.mean[at])
+        basis.components.copy_(source.components[at])
+    latents.kept[:, whole.config.flow :].copy_(kept[at])
+    latents.appearance.components.mul_(kept[at][:, None])
+    return latents
+
+
+def _units(latents: Latents, batches: Batches) -> Tensor:
+    """The root mean square of the flow's numbers, and of appearance's, for each latent."""
+    coded = torch.cat([latents.encode(*batch.pair) for batch in batches()])
+    flow = latents.config.flow
+    parts = (coded[..., :flow], coded[..., flow:][..., latents.kept[:, flow:] > 0])
+    moved, painted = (part.square().mean().sqrt() for part in parts)
+    ones = torch.ones(latents.config.numbers)
+    return torch.cat([ones[:flow] * moved, ones[flow:] * painted])
+
+
+@torch.no_grad()
+def fit_closed_form(settings: FitSettings, latents: Latents, batches: Batches) -> ClosedForm:
+    """The regression of the latents, and how far they are from it."""
+    coded = [
+        (latents.encode(*b.pair), latents.look(b.reference), b.aus, b.reference_aus)
+        for b in batches()
+    ]
+    wanted, code, aus, reference_aus = (torch.cat(part) for part in zip(*coded, strict=True))
+    config = latents.config
+    sizes = (len(config.places), config.numbers, config.code)
+    form = ClosedForm(ClosedFormConfig(*sizes, settings.components, settings.rank))
+    _fit_reader(form, code, reference_aus)
+    _fit_coefficients(settings, latents, form, wanted, code, aus)
+    guess = form.guess(form.person(code), aus)
+    form.deviation.copy_(_deviation(wanted - guess.mean, settings.least))
+    form.spread.copy_(_deviation(wanted, settings.least))
+    return form
+
+
+def _deviation(values: Tensor, least: float) -> Tensor:
+    return values.square().mean((0, 1)).sqrt().clamp_min(least)
+
+
+def _fit_reader(form: ClosedForm, code: Tensor, reference_aus: Tensor) -> None:
+    """Principal components of the reference's code, and its own action units read linearly."""
+    flat, components = flat_halves(code), form.config.components
+    middle = flat.mean(0)
+    centred = flat - middle
+    square = centred.T @ centred / len(flat)
+    values, vectors = torch.linalg.eigh(square)
+    form.reader[:, :components] = (
+        vectors.flip(1)[:, :components] / values.flip(0)[:components].sqrt()
+    )
+    shown = sides(reference_aus)
+    penalty = 0.05 * values.mean() * torch.eye(len(square))
+    read = torch.linalg.solve(square + penalty, centred.T @ (shown - shown.mean(0)) / len(flat))
+    form.reader[:, components:] = read
+    form.offset.copy_(-middle @ form.reader)
+    form.offset[components:] += shown.mean(0)
+    assert read.shape[1] == UNITS
+
+
+def _fit_coefficients(
+    settings: FitSettings,
+    latents: Latents,
+    form: ClosedForm,
+    wanted: Tensor,
+    code: Tensor,
+    aus: Tensor,
+) -> None:
+    """Ridge regression, then the best coefficients of lower rank.
+
+    Latents count by what they move, so that the rank goes to what can be seen.
+    """
+    person = form.person(code).transpose(0, 1).flatten(0, 1)
+    units, targets = sides(aus), wanted.transpose(0, 1).flatten(0, 1).flatten(1)
+    width = form.config.features
+    square, product = torch.zeros(width, width), torch.zeros(width, targets.shape[1])
+    for rows in torch.arange(len(units)).split(2048):
+        products = features(units[rows], person[rows])
+        square += products.T @ products
+        product += products.T @ targets[rows]
+    scale = square.diagonal().clamp_min(1e-6).sqrt()
+    even = square / scale[:, None] / scale
+    penalty = settings.ridge * torch.eye(width)
+    full = torch.linalg.solve(even + penalty, product / scale[:, None]) / scale[:, None]
+    seen = latents.unit.expand(len(form.deviation), -1).flatten()
+    predicted = (full * seen).T @ square @ (full * seen)
+    top = torch.linalg.eigh(predicted).eigenvectors.flip(1)[:, : settings.rank]
+    form.first.copy_(full * seen @ top)
+    form.second.copy_(top.T / seen)
+
+
+@torch.no_grad()
+def steepness(latents: Latents, batches: Batches) -> Tensor:
+    """How much a pixel of flow changes a picture at each place of a half face (places,): the root
+    mean square of the references' gradient.
+    """
+    total, count = torch.zeros(len(latents.config.places)), 0
+    for batch in batches():
+        picture = batch.reference
+        across = F.pad(picture[..., 2:] - picture[..., :-2], (1, 1, 0, 0)) / 2
+        down = F.pad(picture[..., 2:, :] - picture[..., :-2, :], (0, 0, 1, 1)) / 2
+        energy = (across.square() + down.square()).sum(1, keepdim=True) / 2
+        windows = cut(latents.config.grid, energy)[list(latents.config.places)]
+        total += windows.mean((1, 2)) * len(picture)
+        count += len(picture)
+    return (total / count).sqrt() * (UNIT / latents.config.flow_size)
