@@ -9,6 +9,7 @@ from synfer_core.evaluation import (
     bench_commands,
     data_commands,
     facekit_commands,
+    reference_commands,
     file_commands,
     generator_commands,
     method_commands,
@@ -26,6 +27,7 @@ _GROUPS = (
     file_commands,
     data_commands,
     facekit_commands,
+    reference_commands,
 )
 
 

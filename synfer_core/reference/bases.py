@@ -102,7 +102,8 @@ def to_rows(numbers: Tensor) -> Tensor:
 
 def from_rows(rows: Tensor) -> Tensor:
     """(places, 2 B, n) as (B, 2, places, n)."""
-    return rows.unflatten(1, (2, -1)).permute(2, 1, 0, 3)
+    halves: Tensor = rows.unflatten(1, (2, -1))
+    return halves.permute(2, 1, 0, 3)
 
 
 def shared_out(variances: Tensor, total: int, most: int) -> Tensor:

@@ -11,9 +11,8 @@ strengths are 1 a single call remains.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from synfer_core.guidance import Denoise

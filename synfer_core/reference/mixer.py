@@ -70,7 +70,8 @@ class PlaceLinear(nn.Module):
 
     def everywhere(self, shared: Tensor) -> Tensor:
         """The same input (B, i) at each place."""
-        return self(shared.expand(len(self.weight), -1, -1))
+        found: Tensor = self(shared.expand(len(self.weight), -1, -1))
+        return found
 
 
 class PlaceMixing(nn.Module):
@@ -85,7 +86,8 @@ class PlaceMixing(nn.Module):
         """(places, 2 B, C), left halves first, to the same shape."""
         halves = rows.unflatten(1, (2, -1))
         seen = torch.cat([halves, halves.flip(1)]).flatten(1)
-        return (self.second @ F.gelu(self.first @ seen)).view_as(rows)
+        mixed: Tensor = self.second @ F.gelu(self.first @ seen)
+        return mixed.view_as(rows)
 
 
 class WordReading(nn.Module):
@@ -129,7 +131,8 @@ class Block(nn.Module):
         gate = self.gate.everywhere(gates)
         gain, shift = (gate if units is None else gate + units).chunk(2, -1)
         value, inner = self.up(self.second(rows)).chunk(2, -1)
-        return rows + self.down(value * (gain + F.silu(inner + shift)))
+        changed: Tensor = rows + self.down(value * (gain + F.silu(inner + shift)))
+        return changed
 
 
 class NoiseLevel(nn.Module):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from synfer_core.errors import WeightsError
 from synfer_core.models import checkpoints
 from synfer_core.reference.closed_form import ClosedForm, ClosedFormConfig
-from synfer_core.reference.denoiser import ReferenceDenoiser
+from synfer_core.reference.denoiser import ReferenceContext, ReferenceDenoiser
 from synfer_core.reference.latents import Latents, config_values
 from synfer_core.reference.mixer import MixerConfig
 from synfer_core.reference.units import UnitAdapter, UnitConfig
@@ -89,3 +93,60 @@ def load_adapter(path: Path) -> tuple[UnitAdapter, str]:
     adapter = UnitAdapter(checkpoints.config_of(checkpoint, UnitConfig))
     checkpoints.fill(adapter, checkpoint, path.name)
     return adapter.eval(), checkpoint.sha256
+
+
+@dataclass(frozen=True)
+class ReferenceModel:
+    """All that makes a picture around a reference.
+
+    Attributes:
+        prior: Bases and guess.
+        denoiser: The mixer, the adapter injected.
+        adapter: Action units.
+        sha256: Hash over the files.
+    """
+
+    prior: Prior
+    denoiser: ReferenceDenoiser
+    adapter: UnitAdapter
+    sha256: str
+
+    @classmethod
+    def load(cls, folder: Path) -> ReferenceModel:
+        """Read the weights in a folder.
+
+        Raises:
+            WeightsError: A file is missing, damaged or does not fit the others.
+        """
+        prior, first = load_prior(folder / PRIOR)
+        denoiser, second = load_denoiser(folder / DENOISER)
+        adapter, third = load_adapter(folder / ADAPTER)
+        sizes = (len(prior.latents.config.places), prior.latents.config.numbers)
+        for own, name in ((denoiser.config, DENOISER), (adapter.config, ADAPTER)):
+            if (own.places, own.latents) != sizes:
+                raise WeightsError("does not fit the prior", field=name)
+        adapter.inject(denoiser)
+        digest = hashlib.sha256("".join((first, second, third)).encode()).hexdigest()
+        return cls(prior, denoiser, adapter, digest)
+
+    @torch.no_grad()
+    def context(
+        self, reference: Tensor, aus: Tensor | None, scale: float = 1.0
+    ) -> ReferenceContext:
+        """What conditions pictures of references, without words.
+
+        Args:
+            reference: (B, 3, S, S) in -1 to 1.
+            aus: (B, 36) in 0-1; None where words alone decide.
+            scale: Of the adapter.
+        """
+        form, latents = self.prior.form, self.prior.latents
+        code = latents.look(reference)
+        person = form.person(code)
+        if aus is None:
+            blank = form.blank(code.new_zeros(len(code), *latents.shape))
+            return ReferenceContext(blank, torch.cat([code, code], -1), person)
+        guess = form.guess(person, aus)
+        moved = latents.look_moved(reference, guess.mean)
+        units = self.adapter(aus, torch.full((len(aus),), scale))
+        return ReferenceContext(guess, torch.cat([code, moved], -1), person, units)

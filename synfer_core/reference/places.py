@@ -87,7 +87,8 @@ def lay(grid: Grid, windows: Tensor, channels: int, *, flow: bool = False) -> Te
     half = F.fold(windows.permute(1, 2, 0), canvas, grid.window, stride=grid.cell)
     half = half[..., margin : margin + size, margin:]
     left, right = F.pad(half, (0, size // 2 - margin)).view(2, -1, channels, size, size)
-    return left + mirrored(right, flow=flow)
+    whole: Tensor = left + mirrored(right, flow=flow)
+    return whole
 
 
 def weights(grid: Grid) -> Tensor:
@@ -98,5 +99,5 @@ def weights(grid: Grid) -> Tensor:
     flat = one.expand(grid.rows * grid.columns, 2, -1)
     total = lay(grid, flat, 1).clamp_min(1e-6)
     inside = cut(grid, torch.ones_like(total))[:, 0]
-    share = one * inside / cut(grid, total)[:, 0].clamp_min(1e-6)
+    share: Tensor = one * inside / cut(grid, total)[:, 0].clamp_min(1e-6)
     return share.sqrt()

@@ -105,10 +105,15 @@ def pairs_of(shard: Path) -> Iterator[PairBatch]:
     """
     groups = GroupSet([shard], [pq.read_metadata(shard).num_rows], UNIT)
     for start in range(0, len(groups), _GROUPS):
-        yield PairBatch.cat(_pairs(group) for group in groups[start : start + _GROUPS])
+        yield PairBatch.cat(pairs_of_group(group) for group in groups[start : start + _GROUPS])
 
 
-def _pairs(group: Group) -> PairBatch:
+def pairs_of_group(group: Group) -> PairBatch:
+    """Each picture but the first with the first as its reference; then each with another.
+
+    Raises:
+        DataError: The group is of another size.
+    """
     if group.images.shape[1] != UNIT:
         raise DataError("holds pictures of another size", field="groups", allowed=f"{UNIT} px")
     targets = np.array([*range(1, PER_GROUP), *range(PER_GROUP)])
