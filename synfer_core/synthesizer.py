@@ -35,6 +35,7 @@ from synfer_core.models.backbone import (
     Together,
 )
 from synfer_core.models.builtin import BuiltinModel
+from synfer_core.reference import backbone as reference_backbone
 from synfer_core.report import Annotation, AttentionMaps, Pixels, Progress, Result
 from synfer_core.request import Recipe
 
@@ -52,7 +53,8 @@ class Synthesizer:
     """Makes faces from recipes and reads labels off faces.
 
     Attributes:
-        backbones: By name in recipes; ``builtin``, ``facekit``, and those that a user adds.
+        backbones: By name in recipes; ``builtin``, ``facekit``, ``exact-reference`` where its
+            weights are found, and those that a user adds.
         annotator: Reads labels and AUs off faces.
     """
 
@@ -78,6 +80,9 @@ class Synthesizer:
         model = BuiltinModel.load(place)
         renderer = exact.find(model.codec.config.image_size)
         backbones: dict[str, Backbone] = {"builtin": model, "facekit": renderer}
+        around = reference_backbone.find(place, renderer, model.encoder)
+        if around is not None:
+            backbones[reference_backbone.NAME] = around
         for one in added:
             from synfer_core.models.stable_diffusion import StableDiffusion
 

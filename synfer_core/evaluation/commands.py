@@ -9,12 +9,12 @@ from synfer_core.evaluation import (
     bench_commands,
     data_commands,
     facekit_commands,
-    reference_commands,
     file_commands,
     generator_commands,
     method_commands,
     options,
     reader_commands,
+    side_commands,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _GROUPS = (
     file_commands,
     data_commands,
     facekit_commands,
-    reference_commands,
+    side_commands,
 )
 
 

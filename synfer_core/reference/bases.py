@@ -9,6 +9,7 @@ water-filling, Cover and Thomas, Elements of Information Theory, section 10.3.3)
 from __future__ import annotations
 
 import torch
+from scipy.linalg import eigh
 from torch import Tensor, nn
 
 from synfer_core.reference import places
@@ -51,8 +52,7 @@ class Moments:
         found = []
         for square, middle in zip(self._square, mean, strict=True):
             spread = square / self._rows - torch.outer(middle, middle)
-            values, vectors = torch.linalg.eigh(spread)
-            found.append((vectors.flip(1)[:, :most], values.flip(0)[:most].clamp_min(0)))
+            found.append(_largest(spread, most))
         vectors, values = (torch.stack(part) for part in zip(*found, strict=True))
         return mean, vectors, values
 
@@ -111,6 +111,15 @@ def shared_out(variances: Tensor, total: int, most: int) -> Tensor:
     held = variances[:, :most]
     threshold = held.flatten().sort(descending=True).values[min(total, held.numel()) - 1]
     return held >= threshold
+
+
+def _largest(spread: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Eigenvectors (d, most) and values (most,) of a symmetric matrix, largest first."""
+    width = len(spread)
+    span = (width - most, width - 1)
+    values, vectors = eigh(spread.double().numpy(), subset_by_index=span)
+    flipped = torch.from_numpy(vectors[:, ::-1].copy()).float()
+    return flipped, torch.from_numpy(values[::-1].copy()).float().clamp_min(0)
 
 
 def _weighted(grid: Grid, windows: Tensor) -> Tensor:

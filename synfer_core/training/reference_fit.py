@@ -31,6 +31,9 @@ from synfer_core.reference.units import sides
 from synfer_core.reference.warp import UNIT, resized, warp
 from synfer_core.training.groups import PairBatch, pairs_in
 
+_LEAST_SHARE = 0.003
+"""Of the variance of appearance, from which a place is coded: what lies beyond is background."""
+
 Batches = Callable[[], Iterable[PairBatch]]
 
 
@@ -43,7 +46,8 @@ class FitSettings:
         appearance: Numbers of appearance in a half face, shared out between its places.
         components: Principal components that describe the person.
         rank: Of the regression.
-        ridge: Penalty, as a share of the mean variance of the products.
+        ridge: Penalties on standardised products; what suits other people best is taken.
+        crossed: How many times as much for products with the person; likewise.
         least: The smallest deviation of a latent, in the latents' unit.
         thinning: Bases of appearance are fitted on one batch of so many.
     """
@@ -52,7 +56,8 @@ class FitSettings:
     appearance: int = 520
     components: int = 24
     rank: int = 192
-    ridge: float = 3e-3
+    ridge: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
+    crossed: tuple[float, ...] = (1.0, 8.0)
     least: float = 0.05
     thinning: int = 3
 
@@ -89,7 +94,8 @@ def fit_latents(settings: FitSettings, batches: Batches) -> Latents:
     variances = _fit_basis(whole.appearance, _lacking(whole, batches, settings.thinning))
     _fit_basis(whole.code, _references(whole.config, batches), centred=True)
     kept = shared_out(variances, settings.appearance, settings.latents.appearance)
-    latents = _at_places(whole, kept)
+    share = variances.sum(1) / variances.sum()
+    latents = _at_places(whole, kept, [int(i) for i in (share >= _LEAST_SHARE).nonzero()])
     latents.unit.copy_(_units(latents, batches))
     return latents
 
@@ -118,9 +124,8 @@ def _fit_basis(basis: Basis, pictures: Iterable[Tensor], *, centred: bool = Fals
     return values
 
 
-def _at_places(whole: Latents, kept: Tensor) -> Latents:
-    """The latents of those places that have enough components of appearance."""
-    at = [place for place, own in enumerate(kept) if int(own.sum()) >= 2]
+def _at_places(whole: Latents, kept: Tensor, at: list[int]) -> Latents:
+    """The latents of some places."""
     latents = Latents(replace(whole.config, places=tuple(at)))
     for name in ("flow", "appearance", "code"):
         basis, source = getattr(latents, name), getattr(whole, name)
@@ -136,7 +141,7 @@ def _units(latents: Latents, batches: Batches) -> Tensor:
     coded = torch.cat([latents.encode(*batch.pair) for batch in batches()])
     flow = latents.config.flow
     parts = (coded[..., :flow], coded[..., flow:][..., latents.kept[:, flow:] > 0])
-    moved, painted = (part.square().mean().sqrt() for part in parts)
+    moved, painted = (part.square().mean().sqrt().clamp_min(1e-6) for part in parts)
     ones = torch.ones(latents.config.numbers)
     return torch.cat([ones[:flow] * moved, ones[flow:] * painted])
 
@@ -197,21 +202,80 @@ def _fit_coefficients(
     """
     person = form.person(code).transpose(0, 1).flatten(0, 1)
     units, targets = sides(aus), wanted.transpose(0, 1).flatten(0, 1).flatten(1)
-    width = form.config.features
-    square, product = torch.zeros(width, width), torch.zeros(width, targets.shape[1])
-    for rows in torch.arange(len(units)).split(2048):
-        products = features(units[rows], person[rows])
-        square += products.T @ products
-        product += products.T @ targets[rows]
-    scale = square.diagonal().clamp_min(1e-6).sqrt()
-    even = square / scale[:, None] / scale
-    penalty = settings.ridge * torch.eye(width)
-    full = torch.linalg.solve(even + penalty, product / scale[:, None]) / scale[:, None]
+    # Pairs of one person stand together; the last eighth of each half is of other people.
+    order = torch.arange(len(units)).view(2, -1)
+    held = order.shape[1] // 8
+    fitted = _sums(units, person, targets, order[:, :-held].flatten())
+    apart = order[:, -held:].flatten()
+    tried, truth = features(units[apart], person[apart]), targets[apart]
+    whole = fitted.plus(_sums(units, person, targets, apart))
+    flow = torch.zeros(len(latents.kept), latents.config.numbers, dtype=torch.bool)
+    flow[:, : latents.config.flow] = True
+    full = torch.zeros(form.config.features, targets.shape[1])
+    for part in (flow.flatten(), ~flow.flatten()):
+        penalty = _best_penalty(settings, form.config, fitted.of(part), tried, truth[:, part])
+        full[:, part] = whole.of(part).solve(penalty)
     seen = latents.unit.expand(len(form.deviation), -1).flatten()
-    predicted = (full * seen).T @ square @ (full * seen)
+    predicted = (full * seen).T @ whole.square @ (full * seen)
     top = torch.linalg.eigh(predicted).eigenvectors.flip(1)[:, : settings.rank]
     form.first.copy_(full * seen @ top)
     form.second.copy_(top.T / seen)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Normal equations: products with products (f, f), and with targets (f, n)."""
+
+    square: Tensor
+    product: Tensor
+
+    def plus(self, other: _Sums) -> _Sums:
+        """Of both sets of rows."""
+        return _Sums(self.square + other.square, self.product + other.product)
+
+    def of(self, part: Tensor) -> _Sums:
+        """For some of the targets."""
+        return _Sums(self.square, self.product[:, part])
+
+    def solve(self, penalty: Tensor) -> Tensor:
+        """Coefficients (f, n) under a penalty (f,) on each standardised product."""
+        scale = self.square.diagonal().clamp_min(1e-6).sqrt()
+        even = self.square / scale[:, None] / scale + torch.diag(penalty)
+        factor = torch.linalg.cholesky(even)
+        return torch.cholesky_solve(self.product / scale[:, None], factor) / scale[:, None]
+
+
+def _sums(units: Tensor, person: Tensor, targets: Tensor, rows: Tensor) -> _Sums:
+    width = features(units[:1], person[:1]).shape[1]
+    square, product = torch.zeros(width, width), torch.zeros(width, targets.shape[1])
+    for some in rows.split(2048):
+        products = features(units[some], person[some])
+        square.addmm_(products.T, products)
+        product.addmm_(products.T, targets[some])
+    return _Sums(square, product)
+
+
+def _best_penalty(
+    settings: FitSettings, config: ClosedFormConfig, sums: _Sums, tried: Tensor, truth: Tensor
+) -> Tensor:
+    """The penalty (f,) that explains most of other people's latents."""
+    found: list[tuple[float, float, float]] = []
+    for weight in settings.ridge:
+        for crossed in settings.crossed:
+            guess = tried @ sums.solve(weight * personal(config, crossed))
+            error = float((guess - truth).square().sum() / truth.square().sum())
+            found.append((error, weight, crossed))
+    error, weight, crossed = min(found)
+    print(f"explains {1 - error:.4f} of others, penalty {weight:g}, of persons {crossed:g} times")
+    return weight * personal(config, crossed)
+
+
+def personal(config: ClosedFormConfig, crossed: float) -> Tensor:
+    """1 for products of units alone, `crossed` for products with what describes the person."""
+    alone = 1 + UNITS + UNITS * (UNITS + 1) // 2
+    weights = torch.full((config.features,), crossed)
+    weights[:alone] = 1.0
+    return weights
 
 
 @torch.no_grad()

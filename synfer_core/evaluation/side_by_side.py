@@ -8,7 +8,7 @@ need no network, two are what the latents and the exact flow would allow.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,6 @@ from synfer_core.decoding import to_images
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facekit.groups import PER_GROUP, GroupSet
 from synfer_core.reference import sampling
-from synfer_core.reference.closed_form import ClosedForm
-from synfer_core.reference.denoiser import ReferenceContext, ReferenceDenoiser
-from synfer_core.reference.latents import Latents
 from synfer_core.reference.model import ReferenceModel
 from synfer_core.reference.warp import warp
 from synfer_core.training.groups import PairBatch, pairs_of_group
@@ -65,7 +62,7 @@ def pairs_to_neutral(folder: Path, count: int) -> Iterator[PairBatch]:
 @torch.no_grad()
 def make(model: ReferenceModel, batch: PairBatch, seed: int = 1) -> Made:
     """All ways to make the targets of a batch from its references."""
-    latents, form = model.prior.latents, model.prior.form
+    latents = model.prior.latents
     context = model.context(batch.reference, batch.aus)
     true, flow = latents.encode(*batch.pair), latents.config.flow
     moved = context.guess.mean.clone()
