@@ -20,6 +20,7 @@ from synfer_core.decoding import to_images, to_tensor
 from synfer_core.errors import UnsupportedError
 from synfer_core.facekit.kept import Kept
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS
+from synfer_core.guidance import Denoise
 from synfer_core.models.backbone import (
     NO_PICTURE,
     Capabilities,
@@ -153,7 +154,7 @@ class ReferenceBackbone:
         image: Pixels = to_images(self.model.prior.latents.decode(reference, latents))[0]
         return image
 
-    def _guided(self, recipe: Recipe, reference: Tensor) -> denoising.Denoise:
+    def _guided(self, recipe: Recipe, reference: Tensor) -> Denoise:
         strength = recipe.guidance
         text, au = max(1.0, strength.text / _PLAIN.text), max(1.0, strength.au / _PLAIN.au)
         return classifier_free(

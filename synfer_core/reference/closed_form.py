@@ -73,7 +73,8 @@ class ClosedForm(nn.Module):
     def person(self, code: Tensor) -> Tensor:
         """A reference's code (B, 2, places, code) as a whole, from each half (B, 2, person)."""
         flat = flat_halves(code)
-        return (flat @ self.reader + self.offset).unflatten(0, (2, -1)).transpose(0, 1)
+        told: Tensor = (flat @ self.reader + self.offset).unflatten(0, (2, -1))
+        return told.transpose(0, 1)
 
     def guess(self, person: Tensor, intensities: Tensor) -> Guess:
         """What is known of the latents of intensities (B, slots) in 0-1 on persons (B, 2, p)."""

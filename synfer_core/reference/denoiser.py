@@ -132,7 +132,7 @@ class ReferenceDenoiser(nn.Module):
                 rows = self._read(number, rows, states, words)
             added = adapter.gate(number, units) if adapter and units else None
             rows = block(rows, gates, added)
-        output = self.output(self.norm(rows))
+        output: Tensor = self.output(self.norm(rows))
         return output + adapter.direct(units) if adapter and units else output
 
     def _read(self, number: int, rows: Tensor, states: Tensor, words: Words) -> Tensor:

@@ -57,7 +57,7 @@ def classifier_free(denoiser: Predictor, branches: Branches, *, text: float, au:
 
     def denoise(latents: Tensor, timestep: Tensor) -> Tensor:
         found = (denoiser(latents, timestep, context) for context in contexts)
-        mixed: Tensor = sum(w * v for w, v in zip(weights, found, strict=True))  # type: ignore[assignment]
+        mixed: Tensor = sum(w * v for w, v in zip(weights, found, strict=True))
         return mixed
 
     return denoise

@@ -110,7 +110,8 @@ class WordReading(nn.Module):
         asked = self.norm(rows).view(places, 2, -1, width).permute(2, 1, 0, 3).flatten(1, 2)
         bias = torch.zeros_like(mask, dtype=rows.dtype).masked_fill(~mask, -1e4)[:, None]
         found: Tensor = self.attention(asked, encoder_hidden_states=words, attention_mask=bias)
-        return found.unflatten(1, (2, places)).permute(2, 1, 0, 3).flatten(1, 2)
+        halves = found.view(-1, 2, places, width)
+        return halves.permute(2, 1, 0, 3).flatten(1, 2)
 
 
 class Block(nn.Module):

@@ -110,10 +110,10 @@ def code(
         moved = latents.look_moved(batch.reference, guess.mean)
         rows.append((latents.encode(*batch.pair), seen, moved, batch.aus))
         captions += batch.captions
-    values = (torch.cat(part).half() for part in zip(*rows, strict=True))
+    coded, seen, moved, aus = (torch.cat(part).half() for part in zip(*rows, strict=True))
     worded = torch.arange(0, len(captions), CAPTIONED)
     words = _states([captions[i] for i in worded.tolist()], encoder())
-    return CodedPairs(*values, words.states.half(), words.mask, worded)
+    return CodedPairs(coded, seen, moved, aus, words.states.half(), words.mask, worded)
 
 
 def _states(captions: list[str], encoder: TextEncoder) -> TextStates:

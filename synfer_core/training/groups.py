@@ -16,6 +16,7 @@ from synfer_core.errors import DataError
 from synfer_core.facekit.groups import PER_GROUP, Group, GroupSet
 from synfer_core.reference.warp import UNIT, resized
 
+_TENSORS = ("reference", "target", "flow", "aus", "reference_aus")
 _GROUPS = 8
 """Groups whose pairs make a batch."""
 
@@ -52,17 +53,15 @@ class PairBatch:
 
     def at(self, rows: Tensor) -> PairBatch:
         """Some of the pairs."""
-        tensors = (self.reference, self.target, self.flow, self.aus, self.reference_aus)
-        words = tuple(self.captions[i] for i in rows.tolist())
-        return PairBatch(*(tensor[rows] for tensor in tensors), words)
+        tensors = {name: getattr(self, name)[rows] for name in _TENSORS}
+        return PairBatch(**tensors, captions=tuple(self.captions[i] for i in rows.tolist()))
 
     @classmethod
     def cat(cls, parts: Iterable[PairBatch]) -> PairBatch:
         """The pairs of all."""
         parts = list(parts)
-        names = ("reference", "target", "flow", "aus", "reference_aus")
-        tensors = (torch.cat([getattr(part, name) for part in parts]) for name in names)
-        return cls(*tensors, sum((part.captions for part in parts), ()))
+        tensors = {name: torch.cat([getattr(part, name) for part in parts]) for name in _TENSORS}
+        return cls(**tensors, captions=sum((part.captions for part in parts), ()))
 
 
 def shards(folder: Path) -> list[Path]:

@@ -42,7 +42,7 @@ def pair() -> tuple[ReferenceDenoiser, UnitAdapter]:
     """A denoiser and an adapter, all of whose weights do something."""
     torch.manual_seed(5)
     sizes = {"width": 8, "hidden": 8, "blocks": 2, "mixing": 4, "gate": 20, "words": 8, "heads": 2}
-    config = MixerConfig(4, CONFIG.numbers, CONFIG.code, person=39, reading=(1,), **sizes)  # type: ignore[arg-type]
+    config = MixerConfig(4, CONFIG.numbers, CONFIG.code, person=39, reading=(1,), **sizes)
     denoiser = ReferenceDenoiser(config)
     adapter = UnitAdapter(UnitConfig(4, CONFIG.numbers, 8, 2, token=6, products=4))
     for parameter in (*denoiser.parameters(), *adapter.parameters()):

@@ -74,12 +74,11 @@ def test_the_closed_form_finds_what_units_paint_on_other_people() -> None:
 def _pairs(count: int = 40) -> CodedPairs:
     generator = torch.Generator().manual_seed(2)
     sizes = (tiny.CONFIG.numbers, tiny.CONFIG.code, tiny.CONFIG.code)
-    coded = [torch.randn(count, 2, 4, n, generator=generator).half() for n in sizes]
+    latents, code, moved = (torch.randn(count, 2, 4, n, generator=generator).half() for n in sizes)
+    aus = torch.rand(count, 36, generator=generator).half()
     states = torch.randn(6, 48, 384, generator=generator).half()
     mask, worded = torch.ones(6, 48, dtype=torch.bool), torch.arange(0, 36, 6)
-    return CodedPairs(
-        *coded, torch.rand(count, 36, generator=generator).half(), states, mask, worded
-    )
+    return CodedPairs(latents, code, moved, aus, states, mask, worded)
 
 
 CONFIG = ReferenceTraining(batch=16, worded=0.25)
