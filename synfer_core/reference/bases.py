@@ -117,9 +117,9 @@ def _largest(spread: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """Eigenvectors (d, most) and values (most,) of a symmetric matrix, largest first."""
     width = len(spread)
     span = (width - most, width - 1)
-    values, vectors = eigh(spread.double().numpy(), subset_by_index=span)
-    flipped = torch.from_numpy(vectors[:, ::-1].copy()).float()
-    return flipped, torch.from_numpy(values[::-1].copy()).float().clamp_min(0)
+    values, vectors = eigh(spread.numpy(), subset_by_index=span)
+    flipped = torch.from_numpy(vectors[:, ::-1].copy())
+    return flipped, torch.from_numpy(values[::-1].copy()).clamp_min(0)
 
 
 def _weighted(grid: Grid, windows: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ reference lacks, and of the reference itself; then ridge regression of the laten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -80,44 +80,40 @@ def fit(settings: FitSettings, data: Path, out: Path, *, limit: int | None = Non
 
 
 def fit_batches(settings: FitSettings, batches: Batches) -> Prior:
-    """The same from batches of pairs, which are read several times."""
+    """The same from batches of pairs, which are read three times."""
     latents = fit_latents(settings, batches)
-    form = fit_closed_form(settings, latents, batches)
-    return Prior(latents, form)
+    coded = _coded(latents, batches)
+    return Prior(latents, fit_closed_form(settings, latents, coded))
 
 
 @torch.no_grad()
 def fit_latents(settings: FitSettings, batches: Batches) -> Latents:
     """Bases of flow, appearance and of the reference."""
     whole = Latents(settings.latents)
-    _fit_basis(whole.flow, ((b.flow_at(settings.latents.flow_size)) for b in batches()))
-    variances = _fit_basis(whole.appearance, _lacking(whole, batches, settings.thinning))
-    _fit_basis(whole.code, _references(whole.config, batches), centred=True)
+    flow, code = _moments(whole.flow), _moments(whole.code, centred=True)
+    for batch in batches():
+        flow.add(batch.flow_at(settings.latents.flow_size))
+        code.add(resized(batch.reference, settings.latents.code_size))
+    _fill(whole.flow, flow)
+    _fill(whole.code, code, white=True)
+    appearance = _moments(whole.appearance)
+    for batch in islice(batches(), 0, None, settings.thinning):
+        moved = whole.flow.encode(batch.flow_at(settings.latents.flow_size))
+        appearance.add(batch.target - warp(batch.reference, whole.flow.decode(moved)))
+    variances = _fill(whole.appearance, appearance)
     kept = shared_out(variances, settings.appearance, settings.latents.appearance)
     share = variances.sum(1) / variances.sum()
-    latents = _at_places(whole, kept, [int(i) for i in (share >= _LEAST_SHARE).nonzero()])
-    latents.unit.copy_(_units(latents, batches))
-    return latents
+    return _at_places(whole, kept, [int(i) for i in (share >= _LEAST_SHARE).nonzero()])
 
 
-def _lacking(latents: Latents, batches: Batches, thinning: int) -> Iterator[Tensor]:
-    for batch in islice(batches(), 0, None, thinning):
-        moved = latents.flow.encode(batch.flow_at(latents.config.flow_size))
-        yield batch.target - warp(batch.reference, latents.flow.decode(moved))
+def _moments(basis: Basis, *, centred: bool = False) -> Moments:
+    return Moments(basis.grid, basis.channels, flow=basis.flow, centred=centred)
 
 
-def _references(config: LatentConfig, batches: Batches) -> Iterator[Tensor]:
-    for batch in batches():
-        yield resized(batch.reference, config.code_size)
-
-
-def _fit_basis(basis: Basis, pictures: Iterable[Tensor], *, centred: bool = False) -> Tensor:
-    """Fill a basis; returns the variances (places, numbers). A centred one is whitened."""
-    moments = Moments(basis.grid, basis.channels, flow=basis.flow, centred=centred)
-    for batch in pictures:
-        moments.add(batch)
+def _fill(basis: Basis, moments: Moments, *, white: bool = False) -> Tensor:
+    """Fill a basis, whose numbers may have unit variance; returns variances (places, numbers)."""
     mean, vectors, values = moments.components(basis.components.shape[-1])
-    if centred:
+    if white:
         vectors = vectors / values.clamp_min(1e-4 * float(values.max())).sqrt()[:, None]
     basis.mean.copy_(mean[:, None])
     basis.components.copy_(vectors)
@@ -136,30 +132,40 @@ def _at_places(whole: Latents, kept: Tensor, at: list[int]) -> Latents:
     return latents
 
 
-def _units(latents: Latents, batches: Batches) -> Tensor:
-    """The root mean square of the flow's numbers, and of appearance's, for each latent."""
-    coded = torch.cat([latents.encode(*batch.pair) for batch in batches()])
-    flow = latents.config.flow
-    parts = (coded[..., :flow], coded[..., flow:][..., latents.kept[:, flow:] > 0])
-    moved, painted = (part.square().mean().sqrt().clamp_min(1e-6) for part in parts)
-    ones = torch.ones(latents.config.numbers)
-    return torch.cat([ones[:flow] * moved, ones[flow:] * painted])
+@dataclass(frozen=True)
+class _Coded:
+    """Pairs as latents (N, 2, places, n), codes (N, 2, places, code) and units (N, 36)."""
+
+    latents: Tensor
+    code: Tensor
+    aus: Tensor
+    reference_aus: Tensor
 
 
 @torch.no_grad()
-def fit_closed_form(settings: FitSettings, latents: Latents, batches: Batches) -> ClosedForm:
-    """The regression of the latents, and how far they are from it."""
-    coded = [
+def _coded(latents: Latents, batches: Batches) -> _Coded:
+    """All pairs; sets the latents' unit to the root mean square of flow and of appearance."""
+    rows = [
         (latents.encode(*b.pair), latents.look(b.reference), b.aus, b.reference_aus)
         for b in batches()
     ]
-    wanted, code, aus, reference_aus = (torch.cat(part) for part in zip(*coded, strict=True))
-    config = latents.config
+    wanted, code, aus, reference_aus = (torch.cat(part) for part in zip(*rows, strict=True))
+    flow = latents.config.flow
+    parts = (wanted[..., :flow], wanted[..., flow:][..., latents.kept[:, flow:] > 0])
+    moved, painted = (part.square().mean().sqrt().clamp_min(1e-6) for part in parts)
+    latents.unit[:flow], latents.unit[flow:] = moved, painted
+    return _Coded(wanted / latents.unit, code, aus, reference_aus)
+
+
+@torch.no_grad()
+def fit_closed_form(settings: FitSettings, latents: Latents, coded: _Coded) -> ClosedForm:
+    """The regression of the latents, and how far they are from it."""
+    config, wanted = latents.config, coded.latents
     sizes = (len(config.places), config.numbers, config.code)
     form = ClosedForm(ClosedFormConfig(*sizes, settings.components, settings.rank))
-    _fit_reader(form, code, reference_aus)
-    _fit_coefficients(settings, latents, form, wanted, code, aus)
-    guess = form.guess(form.person(code), aus)
+    _fit_reader(form, coded.code, coded.reference_aus)
+    _fit_coefficients(settings, latents, form, wanted, coded.code, coded.aus)
+    guess = form.guess(form.person(coded.code), coded.aus)
     form.deviation.copy_(_deviation(wanted - guess.mean, settings.least))
     form.spread.copy_(_deviation(wanted, settings.least))
     return form
