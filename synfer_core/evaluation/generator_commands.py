@@ -1,4 +1,4 @@
-"""What the generator does: ``first-light``, ``control``, ``attention``, ``sheets``, ``morphs``."""
+"""What the generator does: control, nearness to exact renders, attention, sheets and morphs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def add_parsers(parts: Subparsers) -> None:
     """Add these measurements."""
     _add_first_light(parts)
     _add_control(parts)
+    _add_reference(parts)
     _add_attention(parts)
     _add_sheets(parts)
     _add_morphs(parts)
@@ -73,6 +74,28 @@ def _add_control(parts: Subparsers) -> None:
     parser.add_argument("--crosstalk", type=Path, metavar="F.png", help="draw the cross-talk here")
     options.add_json(parser)
     parser.set_defaults(run=_control)
+
+
+def _add_reference(parts: Subparsers) -> None:
+    parser = parts.add_parser(
+        "reference",
+        help="how near pictures come to exact renders of the same recipes",
+        description="Full prototypes of unseen people beside their exact renders: decibels over "
+        "face, mouth, and brows and eyes, structural similarity, a distance in features trained on "
+        "photographs; against copying the neutral render and moving it by the exact flow.",
+        epilog=options.EXAMPLES,
+    )
+    add_models(parser)
+    options.add_backbone(parser)
+    parser.add_argument("--people", type=int, default=200, help="one recipe each (%(default)s)")
+    parser.add_argument("--size", type=int, default=128, help="pixels on a side (%(default)s)")
+    parser.add_argument(
+        "--steps", type=int, default=options.STEPS, help="denoising steps (%(default)s)"
+    )
+    parser.add_argument("--baselines", action="store_true", help="measure no model")
+    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
+    options.add_json(parser)
+    parser.set_defaults(run=_reference)
 
 
 def _add_attention(parts: Subparsers) -> None:
@@ -176,6 +199,39 @@ def _control(args: argparse.Namespace) -> int:
     figures = seen.to_dict()
     options.write_json(args.json, figures)
     print("\n".join(control_report.lines(figures)))
+    return 0
+
+
+def _reference(args: argparse.Namespace) -> int:
+    options.require(args.people >= 2, "--people", "at least 2")
+    options.require(64 <= args.size <= 1024, "--size", "64 to 1024")
+    options.require(args.steps >= 1, "--steps", "at least 1")
+    options.check_targets(args.json, args.sheet)
+    from synfer_core.evaluation import reference
+    from synfer_core.evaluation.control import maker
+    from synfer_core.evaluation.photo_reader import PhotoReader
+    from synfer_core.facekit.renderer import Renderer
+    from synfer_core.models.attributes import AttributeReader
+    from synfer_core.synthesizer import DEFAULT_FOLDER
+
+    plan = reference.Plan(args.people, args.size, args.steps)
+    methods = {}
+    if not args.baselines:
+        backbone = options.backbone(options.load(args.models), args.backbone)
+        methods[args.backbone] = reference.model(maker(backbone), args.backbone)
+    looks = AttributeReader.load((args.models or DEFAULT_FOLDER) / "attributes.safetensors")
+    seen = reference.measure(
+        Renderer.load(),
+        methods,
+        plan,
+        PhotoReader.load().distance,
+        lambda image: float(looks.read(image[None])["glasses"][0, 1]),
+        tell=options.progress(),
+    )
+    if args.sheet:
+        write_whole(args.sheet, seen.sheet())
+    options.write_json(args.json, seen.to_dict())
+    print("\n".join(seen.lines()))
     return 0
 
 

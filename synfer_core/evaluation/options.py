@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   synfer eval experts --data others --apart-from renders --json experts.json
   synfer eval control --json control.json --crosstalk crosstalk.png
   synfer eval control --parts words identity
+  synfer eval reference --json reference.json --sheet reference.jpg
   synfer eval semantic --json semantic.json --sheet semantic.jpg
   synfer eval semantic --tune --people 6 --acts-on text both --strengths 1 2 4
   synfer eval semantic --tune --strengths 0 1 2 4 8 --plot over-optimisation.png

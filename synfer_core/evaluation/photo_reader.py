@@ -54,6 +54,9 @@ _MOMENTUM = 0.01
 _MARGIN = 10
 """Pixels that fer adds on each side of a detected face."""
 
+_READ_AT = 256
+"""Pixels on a side at which pictures are compared."""
+
 _EDGE = 40
 """Pixels of even grey that fer puts around the picture."""
 
@@ -120,12 +123,16 @@ class MiniXception(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits; their softmax is what the Keras model returns."""
+        logits: Tensor = self.head(same(self.features(x), 3, 1)).mean((2, 3))
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, 128, 4, 4) what the last layer sees."""
         x = functional.relu(self.norm1(self.conv1(x)))
         x = functional.relu(self.norm2(self.conv2(x)))
         for block in self.blocks:
             x = block(x)
-        logits: Tensor = self.head(same(x, 3, 1)).mean((2, 3))
-        return logits
+        return x
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
@@ -135,22 +142,31 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def face_box(face: Face) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a face as fer cuts it, in pixels; they may lie outside."""
-    eyes = face.eyes.mean(0)
-    unit = float(np.linalg.norm(face.eyes[1] - face.eyes[0]))
+def face_box(eyes: NDArray[np.float32]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a face as fer cuts it, in pixels; they may lie outside.
+
+    Args:
+        eyes: (2, 2) eye centres, x and y in pixels.
+    """
+    middle = eyes.mean(0)
+    unit = float(np.linalg.norm(eyes[1] - eyes[0]))
     side = round(_BOX_SIDE * unit)
-    left = round(float(eyes[0]) - side / 2)
-    top = round(float(eyes[1]) + _BOX_DOWN * unit - side / 2)
+    left = round(float(middle[0]) - side / 2)
+    top = round(float(middle[1]) + _BOX_DOWN * unit - side / 2)
     return left - _MARGIN, top - _MARGIN, left + side + _MARGIN, top + side + _MARGIN
 
 
 def crop(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
     """A face (64, 64) in -1..1 cut from an sRGB image (H, W, 3) as fer does: grey, edge and all."""
+    return crop_at(image, face.eyes)
+
+
+def crop_at(image: NDArray[np.uint8], eyes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As `crop`, where the eyes (2, 2) are known."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     mean = float(grey[-2:].mean())
     padded = cv2.copyMakeBorder(grey, _EDGE, _EDGE, _EDGE, _EDGE, cv2.BORDER_CONSTANT, value=[mean])
-    left, top, right, bottom = (max(0, edge + _EDGE) for edge in face_box(face))
+    left, top, right, bottom = (max(0, edge + _EDGE) for edge in face_box(eyes))
     small = cv2.resize(padded[top:bottom, left:right], (SIDE, SIDE)).astype(np.float32)
     scaled: NDArray[np.float32] = np.asarray((small / 255 - 0.5) * 2, np.float32)
     return scaled
@@ -183,6 +199,33 @@ class PhotoReader:
         """(N, 7) in the order of `CLASSES` from crops (N, 64, 64) in -1..1."""
         read: NDArray[np.float32] = self.net(torch.from_numpy(crops)[:, None]).softmax(1).numpy()
         return read
+
+    @torch.no_grad()
+    def features(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, 2048) what the last layer sees of crops (N, 64, 64) in -1..1."""
+        seen: NDArray[np.float32] = self.net.features(torch.from_numpy(crops)[:, None]).numpy()
+        return seen.reshape(len(crops), -1)
+
+    def distance(
+        self, one: NDArray[np.uint8], other: NDArray[np.uint8], eyes: NDArray[np.float32]
+    ) -> float:
+        """How far apart two pictures of a face look to a network that knows photographs alone.
+
+        Args:
+            one, other: (S, S, 3) sRGB; both are read at 256 pixels, since fer's margins are fixed.
+            eyes: (2, 2) eye centres in pixels, by which both are cut.
+
+        Returns:
+            Distance of their features as a share of the features' own length: 0 where they are
+            equal.
+        """
+        centres = eyes * np.float32(_READ_AT / len(one))
+        large = [cv2.resize(image, (_READ_AT, _READ_AT)) for image in (one, other)]
+        seen = self.features(
+            np.stack([crop_at(np.asarray(image, np.uint8), centres) for image in large])
+        )
+        length = float(np.sqrt(np.linalg.norm(seen[0]) * np.linalg.norm(seen[1])))
+        return float(np.linalg.norm(seen[0] - seen[1])) / max(length, 1e-6)
 
 
 # --- conversion from Keras --------------------------------------------------------------------

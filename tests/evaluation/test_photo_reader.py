@@ -71,7 +71,7 @@ def test_it_reads_a_smile_and_a_neutral_face(reader: PhotoReader) -> None:
 
 def test_a_face_is_cut_as_fer_cuts_it() -> None:
     eyes = face((100, 100), (200, 100))
-    left, top, right, bottom = face_box(eyes)
+    left, top, right, bottom = face_box(eyes.eyes)
     assert (left + right) / 2 == pytest.approx(150, abs=1)
     assert (top + bottom) / 2 == pytest.approx(121.5, abs=1)
     assert right - left == bottom - top == 243 + 20

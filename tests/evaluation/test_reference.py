@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synfer_core import cli
+from synfer_core.evaluation import reference
+from synfer_core.evaluation.reference import COPY, EXACT, MOVED, Case, Plan, Seen
+from synfer_core.facekit.pack import locate
+from synfer_core.facekit.renderer import Renderer
+from synfer_core.facs import EXPRESSIONS, PROTOTYPES
+
+PLAN = Plan(people=4, size=64)
+
+
+def grey_distance(one, other, eyes):  # type: ignore[no-untyped-def]
+    assert eyes.shape == (2, 2)
+    return float(np.abs(one.astype(int) - other).mean())
+
+
+@pytest.fixture(scope="module")
+def seen() -> Seen:
+    methods = {
+        "perfect": lambda case: case.exact,
+        "black": lambda case: np.zeros_like(case.exact),
+    }
+    told: list[tuple[int, int]] = []
+    found = reference.measure(
+        Renderer.load(locate()),
+        methods,
+        PLAN,
+        grey_distance,
+        lambda image: float(image.mean() < 1),
+        tell=lambda *both: told.append(both),
+        draws=50,
+    )
+    assert told == [(n, 4) for n in range(1, 5)]
+    return found
+
+
+def test_recipes_ask_for_all_prototypes_of_other_people_in_turn() -> None:
+    asked = reference.recipes(Plan(people=15))
+    assert [recipe.expression for recipe in asked[:8]] == [*EXPRESSIONS[1:], "happiness"]
+    assert all(dict(one.aus) == dict(PROTOTYPES[str(one.expression)]) for one in asked)
+    assert len({one.identity_seed for one in asked}) == 15
+
+
+def test_a_case_has_the_truth_and_the_neutral_reference() -> None:
+    renderer = Renderer.load(locate())
+    recipe = reference.recipes(PLAN)[2]
+    case = reference.case_of(renderer, recipe, 64)
+    scene = reference.scene_of(recipe)
+    np.testing.assert_array_equal(case.exact, renderer.render(scene, 64))
+    assert case.bare == (scene.styling.glasses == "none")
+    assert np.abs(case.offset).max() > 1
+    assert all(0 < mask.mean() < 0.9 for mask in case.where.values())
+
+
+def test_methods_rank_as_they_should(seen: Seen) -> None:
+    assert seen.methods == (COPY, MOVED, "perfect", "black")
+    figures = seen.figures()
+    for region in ("face", "mouth", "brows and eyes"):
+        black, copied, moved, perfect = (
+            figures[name][region].value for name in ("black", COPY, MOVED, "perfect")
+        )
+        assert black < copied < moved < perfect == 100
+        assert seen.gains()[MOVED][region].value == pytest.approx(moved - copied)
+    assert figures["perfect"]["photo features"].value == 0
+    assert figures["perfect"]["ms-ssim"].value == pytest.approx(1)
+
+
+def test_glasses_count_only_where_none_are_asked_for(seen: Seen) -> None:
+    bare = seen.ghosts.shape[1]
+    assert 0 < bare <= 4
+    assert seen.ghosts_of()["black"] == f"{bare} of {bare}"
+    assert seen.ghosts_of()[EXACT] == f"0 of {bare}"
+
+
+def test_a_model_gets_the_recipe_for_its_own_backbone() -> None:
+    asked = []
+
+    def make(recipe):  # type: ignore[no-untyped-def]
+        asked.append(recipe)
+        return np.zeros((64, 64, 3), np.uint8)
+
+    recipe = reference.recipes(PLAN)[0]
+    blank = np.zeros((64, 64, 3), np.uint8)
+    case = Case(recipe, blank, blank, np.zeros((64, 64, 2), np.float32), {}, np.zeros((2, 2)), True)
+    reference.model(make, "builtin")(case)
+    assert (asked[0].backbone, asked[0].aus) == ("builtin", recipe.aus)
+
+
+def test_figures_are_told_written_and_drawn(seen: Seen) -> None:
+    told = json.loads(json.dumps(seen.to_dict()))
+    assert told["people"] == 4
+    assert set(told["figures"]) == set(seen.methods)
+    assert set(told["above copying"]) == set(seen.methods[1:])
+    assert sum("above copying" in line for line in seen.lines()) == 3 * 5
+    assert seen.sheet().startswith(b"\xff\xd8")
+
+
+def test_the_command_measures_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "reference.json"
+    options = ["--baselines", "--people", "2", "--size", "64", "--json", str(target)]
+    assert cli.main(["eval", "reference", *options]) == 0
+    assert COPY in capsys.readouterr().out
+    assert json.loads(target.read_text())["size"] == 64
+    assert cli.main(["eval", "reference", "--people", "1"]) == 2
+    assert "--people" in capsys.readouterr().err
