@@ -19,10 +19,10 @@ from synfer_core.facekit.shading import Surface
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-_HELD = 0.2
+_HELD = np.float32(0.2)
 """Share of a pixel from which hair or a frame in it keeps it in its place: frames are thin."""
 
-_BEHIND_CM = 0.07
+_BEHIND_CM = np.float32(0.07)
 """Centimetres by which a point may lie behind what the reference shows there and count as seen."""
 
 
@@ -90,7 +90,7 @@ def _trace(
     visible: Any,
 ) -> None:
     """Fill `offset` and `visible` block by block."""
-    area = np.float32(block * block)
+    area, half = np.float32(block * block), np.float32(0.5)
     for row in range(len(offset)):
         for column in range(len(offset)):
             held = moving = seen = 0
@@ -101,35 +101,37 @@ def _trace(
                         held += still[y, x]
                         seen += _alike(y, x, still[y, x], owner_there, still_there)
                         continue
-                    u, v, nearness = _place(triangles[owner[y, x]], bary[y, x], screen)
-                    dx += u - x - np.float32(0.5)
-                    dy += v - y - np.float32(0.5)
+                    u, v, nearness = _place(triangles, owner[y, x], bary, y, x, screen)
+                    dx += u - np.float32(x) - half
+                    dy += v - np.float32(y) - half
                     moving += 1
                     seen += _in_front(u, v, nearness, depth, still_there)
-            visible[row, column] = seen >= 0.5 * area
-            if moving > 0 and held <= _HELD * area:
-                offset[row, column, 0] = dx / (moving * block)
-                offset[row, column, 1] = dy / (moving * block)
+            visible[row, column] = np.float32(seen) >= half * area
+            if moving > 0 and np.float32(held) <= _HELD * area:
+                share = 1 / np.float32(moving * block)
+                offset[row, column, 0], offset[row, column, 1] = dx * share, dy * share
 
 
 @jit
-def _place(corners: Any, bary: Any, screen: Any) -> Any:
+def _place(triangles: Any, owner: Any, bary: Any, y: Any, x: Any, screen: Any) -> Any:
     """Where a point of a triangle lies on another screen, and its nearness there."""
-    a, b, c = screen[corners[0]], screen[corners[1]], screen[corners[2]]
-    second, third = bary[0], bary[1]
-    first = 1 - second - third
+    a, b, c = triangles[owner, 0], triangles[owner, 1], triangles[owner, 2]
+    second, third = bary[y, x, 0], bary[y, x, 1]
+    first = np.float32(1) - second - third
     return (
-        a[0] * first + b[0] * second + c[0] * third,
-        a[1] * first + b[1] * second + c[1] * third,
-        a[2] * first + b[2] * second + c[2] * third,
+        screen[a, 0] * first + screen[b, 0] * second + screen[c, 0] * third,
+        screen[a, 1] * first + screen[b, 1] * second + screen[c, 1] * third,
+        screen[a, 2] * first + screen[b, 2] * second + screen[c, 2] * third,
     )
 
 
 @jit
 def _in_front(u: float, v: float, nearness: float, depth: Any, still: Any) -> bool:
     """Whether a point is in front in the reference and inside its picture."""
-    x, y = int(np.floor(u)), int(np.floor(v))
-    if x < 0 or y < 0 or x >= len(depth) or y >= len(depth):
+    if u < 0 or v < 0:
+        return False
+    x, y = int(u), int(v)
+    if x >= len(depth) or y >= len(depth):
         return False
     front = depth[y, x]
     return nearness >= front - _BEHIND_CM * front * front and not still[y, x]
