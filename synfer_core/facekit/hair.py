@@ -194,7 +194,9 @@ def _finish(
     leader = np.arange(len(points))
     if style.clumps:
         leader = _leaders(root, side[keep], length, len(points) // (9 if growth.curl else 14), rng)
-        points = _clump(points, root, leader, 0.75 if growth.curl else 0.5)
+        # Curls wind around directions, which rounding would turn where points lie together.
+        exact = points.astype(np.float64) if growth.curl else points
+        points = _clump(exact, root, leader, 0.75 if growth.curl else 0.5)
     if growth.curl:
         points = _curl(points, length, leader, growth, rng)
     tone = _tones(leader, hanging, rng)
@@ -235,8 +237,9 @@ def _leaders(
 def _clump(points: Array, root: Array, leader: Array, strength: float) -> Array:
     """Draw strands towards their leader, more so at the tips."""
     along = np.linspace(0, 1, points.shape[1])[None, :, None]
-    pull = strength * along**0.7
-    target = points[leader] + (root - root[leader])[:, None] * 0.45
+    pull = np.asarray(strength * along**0.7, points.dtype)
+    aside = np.asarray((root - root[leader])[:, None] * 0.45, points.dtype)
+    target = points[leader] + aside
     return np.asarray(points * (1 - pull) + target * pull)
 
 
@@ -284,23 +287,29 @@ def fit_to_person(
     return out.reshape(points.shape)
 
 
+@inlined
+def _cell(x: Any, low: Any, step: Any, count: Any) -> Any:
+    """Node below a place on one axis of the lattice, and how far it lies towards the next."""
+    at = min(max((x - low) / step, 0.0), np.float32(count) - 1.01)
+    node = int(at)
+    return node, at - np.float32(node)
+
+
 @jit
 def _interpolate_lattice(points: Any, low: Any, step: Any, moved: Any, out: Any) -> None:
-    cell, part = np.zeros(3, np.int64), np.zeros(3, np.float32)
-    for i in range(points.shape[0]):
-        for k in range(3):
-            at = (points[i, k] - low[k]) / step[k]
-            at = min(max(at, np.float32(0)), np.float32(moved.shape[k]) - 1.01)
-            cell[k] = int(at)
-            part[k] = at - np.float32(cell[k])
-            out[i, k] = points[i, k]
-        for corner in range(8):
-            a, b, c = corner & 1, (corner >> 1) & 1, corner >> 2
-            weight = part[0] if a else 1.0 - part[0]
-            weight *= part[1] if b else 1.0 - part[1]
-            weight *= part[2] if c else 1.0 - part[2]
-            for k in range(3):
-                out[i, k] += weight * moved[cell[0] + a, cell[1] + b, cell[2] + c, k]
+    for n in range(points.shape[0]):
+        i, a = _cell(points[n, 0], low[0], step[0], moved.shape[0])
+        j, b = _cell(points[n, 1], low[1], step[1], moved.shape[1])
+        k, c = _cell(points[n, 2], low[2], step[2], moved.shape[2])
+        d, e = 1.0 - b, 1.0 - c
+        near, far = 1.0 - a, a
+        for m in range(3):
+            left = moved[i, j, k, m] * d + moved[i, j + 1, k, m] * b
+            above = moved[i, j, k + 1, m] * d + moved[i, j + 1, k + 1, m] * b
+            right = moved[i + 1, j, k, m] * d + moved[i + 1, j + 1, k, m] * b
+            beyond = moved[i + 1, j, k + 1, m] * d + moved[i + 1, j + 1, k + 1, m] * b
+            shift = (left * e + above * c) * near + (right * e + beyond * c) * far
+            out[n, m] = points[n, m] + shift
 
 
 @inlined

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from synfer_core.facekit.jit import jit
+from synfer_core.facekit.jit import inlined, jit
 from synfer_core.facekit.palette import linear_to_srgb, portrait_exposure, srgb_to_linear
 from synfer_core.facekit.scene import CUT_OUT, Background, Look
 from synfer_core.facekit.shading import Shaded
@@ -228,6 +228,13 @@ def _quantise(picture: Any, grain: Any, out: Any) -> None:
                 out[y, x, k] = np.uint8(value * np.float32(255) + np.float32(0.5))
 
 
+@inlined
+def _encoded(v: Any, curve: Any, last: Any) -> Any:
+    """sRGB value of light whose highlights are compressed."""
+    v = v * (1.0 + v * 0.12) / (1.0 + v * 0.30)
+    return curve[int(min(max(v, 0.0), 1.0) * last)]
+
+
 @jit
 def _expose(picture: Any, gain: Any, contrast: Any, saturation: Any, curve: Any, out: Any) -> None:
     """Compress highlights, encode as sRGB, average blocks of pixels, set contrast and colour."""
@@ -241,12 +248,18 @@ def _expose(picture: Any, gain: Any, contrast: Any, saturation: Any, curve: Any,
         for x in range(size):
             grey = np.float32(0)
             for k in range(3):
-                total = np.float32(0)
+                first = picture[y * block, x * block, k]
+                total, alike = np.float32(0), True
                 for i in range(block):
                     for j in range(block):
-                        v = picture[y * block + i, x * block + j, k] * exposure
-                        v = v * (1.0 + v * 0.12) / (1.0 + v * 0.30)
-                        total += curve[int(min(max(v, 0.0), 1.0) * last)]
+                        alike = alike and picture[y * block + i, x * block + j, k] == first
+                if alike:  # most of skin and background, which is looked up once
+                    total = _encoded(first * exposure, curve, last) / scale
+                else:
+                    for i in range(block):
+                        for j in range(block):
+                            v = picture[y * block + i, x * block + j, k]
+                            total += _encoded(v * exposure, curve, last)
                 value = (total * scale - np.float32(0.45)) * contrast + np.float32(0.45)
                 colour[k] = min(max(value, np.float32(0)), np.float32(1))
                 grey += colour[k] * np.float32(1 / 3)
