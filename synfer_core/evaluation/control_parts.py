@@ -145,6 +145,10 @@ class Mixes:
         asked, read = self.scored[:, _DISFA], self.read[:, _DISFA]
         return agree.median_spearman(self.people, asked, read, draws=draws)
 
+    def median_of_all(self, draws: int) -> Estimate:
+        """Median over all 22 units of Spearman's correlation."""
+        return agree.median_spearman(self.people, self.scored, self.read, draws=draws)
+
     def crosstalk(self) -> Floats:
         """(22, 22) cross-talk; see `agreement.crosstalk`."""
         return agree.crosstalk(self.asked, self.read)

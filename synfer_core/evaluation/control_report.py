@@ -163,6 +163,7 @@ class Control:
         return {
             "aus": {key: _unit(i, key, own, outside, exact) for i, key in enumerate(UNITS)},
             "median_spearman": own.median.to_dict(),
+            "median_spearman_all": seen.median_of_all(self.draws).to_dict(),
             "least_spearman": own.least.to_dict(),
             "crosstalk_mean": seen.mean_crosstalk(self.draws).to_dict(),
             "crosstalk": {
@@ -248,7 +249,14 @@ class Control:
         )  # fmt: skip
 
 
-_UNIT_FIGURES = ("aus", "median_spearman", "least_spearman", "crosstalk_mean", "crosstalk")
+_UNIT_FIGURES = (
+    "aus",
+    "median_spearman",
+    "median_spearman_all",
+    "least_spearman",
+    "crosstalk_mean",
+    "crosstalk",
+)
 
 
 def _words_of(recipe: Recipe, error: float) -> str:
@@ -330,12 +338,29 @@ def lines(figures: Mapping[str, Any]) -> list[str]:
             f"largest gap: {gap['figure']} by {gap['by']}, {gap['value']:.3f} between "
             f"{gap['best']} and {gap['worst']}"
         )
-    return [*said, *figures["notes"], f"{figures['images']} images in {figures['seconds']:.0f} s"]
+    units = _unit_lines(figures["aus"]) if figures["aus"] else []
+    return [
+        *said,
+        *units,
+        *figures["notes"],
+        f"{figures['images']} images in {figures['seconds']:.0f} s",
+    ]
+
+
+def _unit_lines(units: Mapping[str, Any]) -> list[str]:
+    """Spearman's correlation of each unit, and of exact renders."""
+    told = []
+    for key, unit in units.items():
+        exact = unit["exact_spearman"]
+        ceiling = f"; exact renders {_told(exact)}" if exact else ""
+        told.append(f"  {key}: {_told(unit['spearman'])}{ceiling}")
+    return ["Spearman by unit:", *told]
 
 
 _HEADLINES = {
     "median_spearman": "median Spearman over DISFA's twelve AUs",
     "least_spearman": "least of them",
+    "median_spearman_all": "median Spearman over all 22 AUs",
     "crosstalk_mean": "mean cross-talk",
     "one_sided": "one side alone leads by 2 points",
     "face_found": "faces found",

@@ -59,17 +59,23 @@ class Gauges:
     sha256: Mapping[str, str]
 
     @classmethod
-    def load(cls, folder: Path, judges: Path | None = None) -> Self:
+    def load(cls, folder: Path, judges: Path | None = None, au_reader: Path | None = None) -> Self:
         """The readers in a folder of weights; identity reader and attribute judge may be absent.
+
+        Args:
+            folder: Holds the weights.
+            judges: Where the judges are, if not there.
+            au_reader: Another AU reader.
 
         Raises:
             WeightsError: AU reader or judges are missing, or a file is damaged.
             DependencyError: MediaPipe is missing.
         """
         nets = first_light.load_judges(judges or folder)
-        reader, _ = classifier.load(folder / "au-reader.safetensors", "au-reader")
+        units = au_reader or folder / "au-reader.safetensors"
+        reader, _ = classifier.load(units, "au-reader")
         person, looks = folder / "identity.safetensors", folder / "attributes.safetensors"
-        paths = [folder / "au-reader.safetensors", *sorted((judges or folder).glob("judge-*"))]
+        paths = [units, *sorted((judges or folder).glob("judge-*"))]
         paths += [path for path in (person, looks) if path.exists()]
         return cls(
             aus=partial(classifier.intensities, reader),

@@ -70,6 +70,12 @@ def _add_control(parts: Subparsers) -> None:
         "--active-others", type=float, default=0.1, help="chance of each other AU (%(default)s)"
     )
     parser.add_argument("--no-exact", action="store_true", help="leave out the exact renders")
+    parser.add_argument(
+        "--au-reader",
+        type=Path,
+        metavar="F.safetensors",
+        help="another AU reader",
+    )
     parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
     parser.add_argument("--crosstalk", type=Path, metavar="F.png", help="draw the cross-talk here")
     options.add_json(parser)
@@ -183,7 +189,7 @@ def _control(args: argparse.Namespace) -> int:
     from synfer_core.synthesizer import DEFAULT_FOLDER
 
     folder = args.models or DEFAULT_FOLDER
-    gauges = Gauges.load(folder, args.judges)
+    gauges = Gauges.load(folder, args.judges, args.au_reader)
     synthesizer = options.load(args.models)
     backbone = options.backbone(synthesizer, args.backbone)
     exact = None if args.no_exact else synthesizer.backbones.get("facekit")

@@ -6,6 +6,7 @@ import io
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -39,6 +40,8 @@ def sound() -> dict[str, Any]:
 def test_a_backbone_that_obeys_gets_full_marks(sound: dict[str, Any]) -> None:
     assert sound["median_spearman"]["value"] > 0.8
     assert sound["least_spearman"]["value"] > 0.75
+    ranks = [unit["spearman"]["value"] for unit in sound["aus"].values()]
+    assert sound["median_spearman_all"]["value"] == pytest.approx(np.median(ranks), abs=1e-3)
     assert sound["crosstalk_mean"]["value"] < 0.03
     for name in ("one_sided", "face_found", "expression", "words"):
         assert sound[name]["value"] == 1, name
@@ -178,7 +181,9 @@ def test_pictures_have_their_sizes() -> None:
 
 def test_lines_say_each_headline_beside_its_ceiling(sound: dict[str, Any]) -> None:
     text = lines(sound)
-    assert len([line for line in text if "exact renders" in line]) == 8
+    assert len([line for line in text if "exact renders" in line]) == 9 + len(UNITS)
+    unit = next(line for line in text if line.startswith("  AU12:"))
+    assert f"; exact renders {sound['aus']['AU12']['exact_spearman']['value']:.3f}" in unit
     assert text[-1].startswith("236 images")
 
 

@@ -36,13 +36,15 @@ def test_control_writes_its_figures_and_pictures(
     words = ["--parts", "aus", "--images", "5", "--no-exact", "--json", str(targets["c.json"])]
     words += ["--sheet", str(targets["sheet.jpg"])]
     words += ["--crosstalk", str(targets["crosstalk.png"])]
+    reader = (folder / "au-reader.safetensors").rename(tmp_path / "other-reader.safetensors")
+    words += ["--au-reader", str(reader)]
     assert cli.main(["eval", "control", "--models", str(folder), *words]) == 0
     figures = json.loads(targets["c.json"].read_text())
     expected = {"images", "weights_sha256", "aus", "median_spearman", "crosstalk_mean"}
     expected |= {"one_sided", "face_found", "expression", "identity", "words", "by_group"}
     assert expected <= set(figures)
     assert figures["images"] == 5
-    assert figures["gauges_sha256"].keys() == {"au-reader", "judge-a"}
+    assert figures["gauges_sha256"].keys() == {"other-reader", "judge-a"}
     assert all(path.stat().st_size > 1000 for path in targets.values())
     said = capsys.readouterr()
     assert "median Spearman" in said.out
