@@ -19,6 +19,7 @@ from synfer_core.conditioning import au_target, prompt_of, sets_aus
 from synfer_core.decoding import to_images, to_tensor
 from synfer_core.errors import UnsupportedError
 from synfer_core.facekit.kept import Kept
+from synfer_core.facekit.staging import key_of
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS
 from synfer_core.guidance import Denoise
 from synfer_core.models.backbone import (
@@ -68,7 +69,7 @@ class ReferenceBackbone:
     source: ExactBackbone
     encoder: TextEncoder
     image_size: int = 512
-    _kept: Kept[tuple[str, int], Pixels] = field(
+    _kept: Kept[bytes, Pixels] = field(
         default_factory=lambda: Kept(_REFERENCES), compare=False, repr=False
     )
 
@@ -147,7 +148,7 @@ class ReferenceBackbone:
         """
         size = recipe.size or self.image_size
         scene = replace(scene_of(recipe), aus=(0.0,) * len(AU_SLOTS), expression="neutral")
-        return self._kept.get((repr(scene), size), lambda: self.source.renderer.render(scene, size))
+        return self._kept.get(key_of(scene, size), lambda: self.source.renderer.render(scene, size))
 
     @torch.no_grad()
     def _decoded(self, reference: Tensor, latents: Tensor) -> Pixels:

@@ -323,7 +323,9 @@ def _reference(args: argparse.Namespace, schedule: Schedule) -> None:
 
     config = _batched(reference.ReferenceTraining(), args)
     folders = (args.data, args.checked, args.models, args.out)
-    reference.train(config, schedule, *folders, resume=args.resume, limit=args.limit)
+    reference.train(
+        config, schedule, *folders, resume=args.resume, start=args.start, limit=args.limit
+    )
 
 
 def _classifier(args: argparse.Namespace, schedule: Schedule) -> object:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import copyfile
 from typing import cast
 
 import torch
@@ -180,8 +181,8 @@ def train(
     out: Path,
     *,
     resume: bool = False,
+    start: Path | None = None,
     limit: int | None = None,
-    sizes: Mapping[str, int] | None = None,
 ) -> None:
     """Train both; write ``reference-denoiser`` and ``reference-adapter.safetensors`` into `out`.
 
@@ -190,11 +191,11 @@ def train(
         schedule: Time budget and rates.
         data: A folder of groups.
         checked: A folder of groups of other people, to validate on.
-        models: Folder with ``reference-prior.safetensors``.
-        out: Folder for state, log, cached latents and weights.
-        resume: Go on from the state in `out`; shards that came since are taken in.
+        models: Folder with ``reference-prior.safetensors``; latents are cached in it.
+        out: Folder for state, log and weights, the prior among them.
+        resume: Go on from the state in `out`.
+        start: Folder of weights to start from, as of a run on fewer groups.
         limit: Use at most so many pairs.
-        sizes: Fields of `MixerConfig` that are not as usual.
 
     Raises:
         DataError: There are no groups.
@@ -202,10 +203,12 @@ def train(
     """
     prior, fingerprint = model.load_prior(models / model.PRIOR)
     cached = (prior, fingerprint)
-    pairs = load_coded(*cached, data, out / "cache", shared_encoder, limit=limit)
+    pairs = load_coded(*cached, data, models / "cache", shared_encoder, limit=limit)
     checks = Checks.build(config, prior, checked)
     torch.manual_seed(schedule.seed)
-    pair = fresh(prior, **(sizes or {}))
+    pair = fresh(prior) if start is None else loaded(start)
+    out.mkdir(parents=True, exist_ok=True)
+    copyfile(models / model.PRIOR, out / model.PRIOR)
     loop = Loop(pair, schedule, out, resume=resume, factors={"adapter.tokens.": TOKEN_RATE})
     steep = steepness(prior.latents, lambda: [checks.batch])
     weights = importance(prior, steep, config)
@@ -229,6 +232,17 @@ def fresh(prior: Prior, **sizes: int) -> ReferencePair:
     denoiser = ReferenceDenoiser(MixerConfig(*fixed, **sizes))  # type: ignore[arg-type]
     denoiser.scale.copy_(prior.form.spread)
     return ReferencePair(denoiser, UnitAdapter(denoiser.unit_config()))
+
+
+def loaded(folder: Path) -> ReferencePair:
+    """The denoiser and adapter of an earlier run, to be trained further.
+
+    Raises:
+        WeightsError: A file is missing or damaged.
+    """
+    denoiser, _ = model.load_denoiser(folder / model.DENOISER)
+    adapter, _ = model.load_adapter(folder / model.ADAPTER)
+    return ReferencePair(denoiser.train(), adapter.train())
 
 
 @dataclass(frozen=True)
