@@ -171,8 +171,8 @@ def _add_render(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--seed", type=int, default=0, help="seed of the set (%(default)s)")
     parser.add_argument(
         "--distribution",
-        help="calm (stimuli), wide, free (AUs), half (each AU in half of the images), labelled or "
-        "portrait (default: calm, of groups portrait)",
+        help="calm (stimuli), wide, free (AUs), half (each AU in half of the images), labelled, "
+        "portrait or varied (default: calm, of groups portrait)",
     )
     parser.add_argument("--split", help="only identities of train, val or test (default: all)")
     parser.add_argument("--per-identity", type=int, help="images of a person (default: 8)")

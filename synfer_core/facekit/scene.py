@@ -297,8 +297,15 @@ PORTRAIT = replace(
 """Faces as calm frames them, in any light and before any background, with every kind of mix: what
 an editor of portraits learns from."""
 
+VARIED = replace(
+    PORTRAIT,
+    name="varied",
+    modes=MappingProxyType({"graded": 0.25, "free": 0.3, "half": 0.3, "sided": 0.15}),
+)
+"""As portrait, with fewer prototypes and more mixes: what readers of action units learn from."""
+
 DISTRIBUTIONS: Mapping[str, Distribution] = MappingProxyType(
-    {one.name: one for one in (CALM, WIDE, FREE, LABELLED, HALF, PORTRAIT)}
+    {one.name: one for one in (CALM, WIDE, FREE, LABELLED, HALF, PORTRAIT, VARIED)}
 )
 
 
