@@ -92,7 +92,13 @@ def _add_reference(parts: Subparsers) -> None:
         epilog=options.EXAMPLES,
     )
     add_models(parser)
-    options.add_backbone(parser)
+    parser.add_argument(
+        "--backbone",
+        nargs="+",
+        default=["builtin"],
+        metavar="NAME",
+        help="which models (builtin); exact-reference brings its closed form, mean and four steps",
+    )
     parser.add_argument("--people", type=int, default=200, help="one recipe each (%(default)s)")
     parser.add_argument("--size", type=int, default=128, help="pixels on a side (%(default)s)")
     parser.add_argument(
@@ -214,7 +220,6 @@ def _reference(args: argparse.Namespace) -> int:
     options.require(args.steps >= 1, "--steps", "at least 1")
     options.check_targets(args.json, args.sheet)
     from synfer_core.evaluation import reference
-    from synfer_core.evaluation.control import maker
     from synfer_core.evaluation.photo_reader import PhotoReader
     from synfer_core.facekit.renderer import Renderer
     from synfer_core.models.attributes import AttributeReader
@@ -223,8 +228,8 @@ def _reference(args: argparse.Namespace) -> int:
     plan = reference.Plan(args.people, args.size, args.steps)
     methods = {}
     if not args.baselines:
-        backbone = options.backbone(options.load(args.models), args.backbone)
-        methods[args.backbone] = reference.model(maker(backbone), args.backbone)
+        synthesizer = options.load(args.models)
+        methods = reference.models(options.backbone(synthesizer, name) for name in args.backbone)
     looks = AttributeReader.load((args.models or DEFAULT_FOLDER) / "attributes.safetensors")
     seen = reference.measure(
         Renderer.load(),

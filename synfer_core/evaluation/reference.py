@@ -7,21 +7,32 @@ from. Copying that reference, and moving it by the exact flow, are what a model 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from synfer_core.conditioning import au_target
+from synfer_core.decoding import to_images, to_tensor
 from synfer_core.evaluation import nearness
+from synfer_core.evaluation.control import maker
 from synfer_core.evaluation.estimates import DRAWS, Estimate, bootstrap_many
 from synfer_core.evaluation.nearness import REGIONS, Distance, Pixels
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facekit.renderer import Renderer
 from synfer_core.facekit.scene import Scene
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES
+from synfer_core.models.backbone import Backbone
 from synfer_core.models.exact import scene_of
+from synfer_core.reference import sampling
+from synfer_core.reference.backbone import ReferenceBackbone
+from synfer_core.reference.denoiser import ReferenceContext
+from synfer_core.reference.warp import UNIT, resized
 from synfer_core.request import Recipe
 
 FIRST_IDENTITY = 9_700_000_000
@@ -29,6 +40,8 @@ FIRST_IDENTITY = 9_700_000_000
 
 FIGURES = (*REGIONS, "ms-ssim", "photo features")
 COPY, MOVED, EXACT = "copying the reference", "reference moved by exact flow", "exact"
+CLOSED_WARP, CLOSED = "closed-form warp", "closed form"
+ONE_STEP, FOUR_STEPS = "one-step mean", "four steps"
 _SHEET_PEOPLE = 12
 
 Floats = NDArray[np.float64]
@@ -120,9 +133,59 @@ def _bare(scene: Scene) -> bool:
     return scene.styling.glasses == "none"
 
 
-def model(make: Callable[[Recipe], Pixels], backbone: str) -> Method:
-    """A backbone as a method: it is given the recipe alone."""
-    return lambda case: make(case.recipe.model_copy(update={"backbone": backbone}))
+def models(backbones: Iterable[Backbone]) -> dict[str, Method]:
+    """Backbones as methods, each given the recipe alone; of the model around a reference also the
+    closed form that it starts from, its one-step mean, and four steps."""
+    methods: dict[str, Method] = {}
+    for backbone in backbones:
+        methods[backbone.capabilities.name] = _making(backbone)
+        if isinstance(backbone, ReferenceBackbone):
+            methods |= _around(backbone)
+    return methods
+
+
+def _making(backbone: Backbone, **fields: Any) -> Method:
+    """A backbone at the size of the case; smaller pictures are enlarged to it."""
+    make = maker(backbone)
+    asked = {"backbone": backbone.capabilities.name, **fields}
+
+    def made(case: Case) -> Pixels:
+        size = len(case.exact)
+        sized = {"size": size} if backbone.capabilities.sizes else {}
+        image = make(case.recipe.model_copy(update={**asked, **sized}))
+        if len(image) != size:
+            image = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+        return image
+
+    return made
+
+
+def _around(backbone: ReferenceBackbone) -> dict[str, Method]:
+    """What the model around a reference makes on the way."""
+    latents = backbone.model.prior.latents
+
+    def decoded(case: Case, change: Callable[[ReferenceContext], Tensor]) -> Pixels:
+        reference = to_tensor(case.reference[None])
+        with torch.no_grad():
+            context = backbone.model.context(resized(reference, UNIT), au_target(case.recipe))
+            image: Pixels = to_images(latents.decode(reference, change(context)))[0]
+        return image
+
+    def moved(context: ReferenceContext) -> Tensor:
+        mean = context.guess.mean.clone()
+        mean[..., latents.config.flow :] = 0
+        return mean
+
+    def mean(context: ReferenceContext) -> Tensor:
+        denoise = sampling.plain(backbone.model.denoiser, context)
+        return sampling.sampled(denoise, sampling.noise(1, latents.shape, seed=1), 1)
+
+    return {
+        CLOSED_WARP: lambda case: decoded(case, moved),
+        CLOSED: lambda case: decoded(case, lambda context: context.guess.mean),
+        ONE_STEP: lambda case: decoded(case, mean),
+        FOUR_STEPS: _making(backbone, steps=4),
+    }
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,17 @@ from synfer_core.evaluation.reference import COPY, EXACT, MOVED, Case, Plan, See
 from synfer_core.facekit.pack import locate
 from synfer_core.facekit.renderer import Renderer
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES
+from synfer_core.models import exact
+from synfer_core.models.text import shared_encoder
+from synfer_core.reference import model
+from synfer_core.reference.backbone import ReferenceBackbone
+from synfer_core.reference.model import ReferenceModel
+from synfer_core.request import Recipe
+from tests.evaluation.painted import Painter
+from tests.reference import tiny
 
 PLAN = Plan(people=4, size=64)
+EYES = np.zeros((2, 2), np.float32)
 
 
 def grey_distance(one, other, eyes):  # type: ignore[no-untyped-def]
@@ -39,6 +48,16 @@ def seen() -> Seen:
     )
     assert told == [(n, 4) for n in range(1, 5)]
     return found
+
+
+@pytest.fixture(scope="module")
+def around(tmp_path_factory: pytest.TempPathFactory) -> ReferenceBackbone:
+    place = tmp_path_factory.mktemp("reference")
+    denoiser, adapter = tiny.pair()
+    model.save_prior(tiny.prior(), place / model.PRIOR)
+    model.save_denoiser(denoiser, place / model.DENOISER)
+    model.save_adapter(adapter, place / model.ADAPTER)
+    return ReferenceBackbone(ReferenceModel.load(place), exact.find(128), shared_encoder())
 
 
 def test_recipes_ask_for_all_prototypes_of_other_people_in_turn() -> None:
@@ -79,18 +98,32 @@ def test_glasses_count_only_where_none_are_asked_for(seen: Seen) -> None:
     assert seen.ghosts_of()[EXACT] == f"0 of {bare}"
 
 
-def test_a_model_gets_the_recipe_for_its_own_backbone() -> None:
-    asked = []
+def blank_case(recipe: Recipe, size: int) -> Case:
+    blank = np.zeros((size, size, 3), np.uint8)
+    return Case(recipe, blank, blank, np.zeros((size, size, 2), np.float32), {}, EYES, True)
 
-    def make(recipe):  # type: ignore[no-untyped-def]
-        asked.append(recipe)
-        return np.zeros((64, 64, 3), np.uint8)
 
+def test_a_model_gets_the_recipe_and_is_enlarged_to_the_size_of_the_truth() -> None:
+    painter = Painter()
     recipe = reference.recipes(PLAN)[0]
-    blank = np.zeros((64, 64, 3), np.uint8)
-    case = Case(recipe, blank, blank, np.zeros((64, 64, 2), np.float32), {}, np.zeros((2, 2)), True)
-    reference.model(make, "builtin")(case)
-    assert (asked[0].backbone, asked[0].aus) == ("builtin", recipe.aus)
+    made = reference.models([painter])["painted"](blank_case(recipe, 32))
+    assert made.shape == (32, 32, 3)
+    expected = painter.paint(recipe.model_copy(update={"backbone": "painted"}))
+    np.testing.assert_allclose(made[1::2, 1::2].mean(), expected.mean(), rtol=0.3)
+
+
+def test_the_model_around_a_reference_brings_what_it_starts_from(
+    around: ReferenceBackbone,
+) -> None:
+    methods = reference.models([around])
+    names = ["exact-reference", "closed-form warp", "closed form", "one-step mean", "four steps"]
+    assert list(methods) == names
+    recipe = reference.recipes(PLAN)[0].model_copy(update={"steps": 2})
+    case = reference.case_of(around.source.renderer, recipe, 128)
+    pictures = [method(case) for method in methods.values()]
+    assert all(picture.shape == (128, 128, 3) for picture in pictures)
+    assert all((picture != case.reference).any() for picture in pictures)
+    assert len({picture.tobytes() for picture in pictures}) == len(names)
 
 
 def test_figures_are_told_written_and_drawn(seen: Seen) -> None:
