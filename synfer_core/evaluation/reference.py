@@ -39,7 +39,7 @@ FIRST_IDENTITY = 9_700_000_000
 """Seeds of the people, from here on; data sets draw theirs below 2**31."""
 
 FIGURES = (*REGIONS, "ms-ssim", "photo features")
-COPY, MOVED, EXACT = "copying the reference", "reference moved by exact flow", "exact"
+COPY, MOVED, EXACT = "reference copied", "exact flow", "exact"
 CLOSED_WARP, CLOSED = "closed-form warp", "closed form"
 ONE_STEP, FOUR_STEPS = "one-step mean", "four steps"
 _SHEET_PEOPLE = 12
