@@ -19,7 +19,8 @@ LIGHT = ["synfer_core", "synfer_core.facs", "synfer_core.request", "synfer_core.
          "synfer_core.models.memory", "synfer_core.fetext.commands",
          "synfer_core.lab.commands",
          "synfer_core.stimuli.making", "synfer_core.morphs.making",
-         "synfer_core.data.making"]  # fmt: skip
+         "synfer_core.data.making", "synfer_core.facekit.groups",
+         "synfer_core.evaluation.nearness"]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -12,7 +12,7 @@ from synfer_core.evaluation.reference import COPY, EXACT, MOVED, Case, Plan, See
 from synfer_core.facekit.pack import locate
 from synfer_core.facekit.renderer import Renderer
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES
-from synfer_core.models import exact
+from synfer_core.models.exact import ExactBackbone
 from synfer_core.models.text import shared_encoder
 from synfer_core.reference import model
 from synfer_core.reference.backbone import ReferenceBackbone
@@ -31,14 +31,19 @@ def grey_distance(one, other, eyes):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture(scope="module")
-def seen() -> Seen:
+def renderer() -> Renderer:
+    return Renderer.load(locate())
+
+
+@pytest.fixture(scope="module")
+def seen(renderer: Renderer) -> Seen:
     methods = {
         "perfect": lambda case: case.exact,
         "black": lambda case: np.zeros_like(case.exact),
     }
     told: list[tuple[int, int]] = []
     found = reference.measure(
-        Renderer.load(locate()),
+        renderer,
         methods,
         PLAN,
         grey_distance,
@@ -51,13 +56,14 @@ def seen() -> Seen:
 
 
 @pytest.fixture(scope="module")
-def around(tmp_path_factory: pytest.TempPathFactory) -> ReferenceBackbone:
+def around(renderer: Renderer, tmp_path_factory: pytest.TempPathFactory) -> ReferenceBackbone:
     place = tmp_path_factory.mktemp("reference")
     denoiser, adapter = tiny.pair()
     model.save_prior(tiny.prior(), place / model.PRIOR)
     model.save_denoiser(denoiser, place / model.DENOISER)
     model.save_adapter(adapter, place / model.ADAPTER)
-    return ReferenceBackbone(ReferenceModel.load(place), exact.find(128), shared_encoder())
+    source = ExactBackbone(renderer, 128)
+    return ReferenceBackbone(ReferenceModel.load(place), source, shared_encoder())
 
 
 def test_recipes_ask_for_all_prototypes_of_other_people_in_turn() -> None:
@@ -67,8 +73,7 @@ def test_recipes_ask_for_all_prototypes_of_other_people_in_turn() -> None:
     assert len({one.identity_seed for one in asked}) == 15
 
 
-def test_a_case_has_the_truth_and_the_neutral_reference() -> None:
-    renderer = Renderer.load(locate())
+def test_a_case_has_the_truth_and_the_neutral_reference(renderer: Renderer) -> None:
     recipe = reference.recipes(PLAN)[2]
     case = reference.case_of(renderer, recipe, 64)
     scene = reference.scene_of(recipe)
