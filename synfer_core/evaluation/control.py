@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from synfer_core.evaluation import control_plan
 from synfer_core.evaluation.control_parts import Make, Mixes, Presets, Sided, Worded
 from synfer_core.evaluation.control_plan import Plan
+from synfer_core.evaluation.control_ramps import Ramps
 from synfer_core.evaluation.control_report import Control, Measured
 from synfer_core.evaluation.estimates import DRAWS
 from synfer_core.evaluation.gauges import Gauges
@@ -47,6 +48,7 @@ _PLANS = {
     "one-sided": control_plan.one_sided,
     "presets": control_plan.presets,
     "words": control_plan.words,
+    "ramps": control_plan.ramps,
 }
 
 
@@ -63,6 +65,7 @@ def look(make: Make, gauges: Gauges, plan: Plan, parts: Collection[str], backbon
         sided=Sided.measure(make, gauges, asked["one-sided"]) if "one-sided" in asked else None,
         presets=Presets.measure(make, gauges, asked["presets"]) if "presets" in asked else None,
         words=Worded.measure(make, gauges, asked["words"]) if "words" in asked else None,
+        ramps=Ramps.measure(make, gauges, asked["ramps"]) if "ramps" in asked else None,
     )
 
 

@@ -60,11 +60,13 @@ def scored_units(recipe: Recipe) -> Floats:
     return both_sides(slots * MAX_INTENSITY).reshape(-1)
 
 
-def _make(make: Make, recipes: Sequence[Recipe]) -> Images:
+def make_all(make: Make, recipes: Sequence[Recipe]) -> Images:
+    """(N, S, S, 3) the images of recipes."""
     return np.stack([make(recipe) for recipe in recipes])
 
 
-def _found(gauges: Gauges, images: Images) -> Hits:
+def faces_found(gauges: Gauges, images: Images) -> Hits:
+    """(N,) whether MediaPipe finds a face."""
     return np.array([len(gauges.detect(image)) > 0 for image in images])
 
 
@@ -90,7 +92,7 @@ class Mixes:
     @classmethod
     def measure(cls, make: Make, gauges: Gauges, recipes: Sequence[Recipe]) -> Self:
         """Make the images, and one neutral image of each person, and read them."""
-        images = _make(make, recipes)
+        images = make_all(make, recipes)
         people = people_of(recipes)
         first = [int(np.flatnonzero(people == person)[0]) for person in np.unique(people)]
         neutrals = {recipes[i].identity_seed: make(neutral_of(recipes[i])) for i in first}
@@ -185,13 +187,13 @@ class Sided:
     @classmethod
     def measure(cls, make: Make, gauges: Gauges, recipes: Sequence[Recipe]) -> Self:
         """Make the images and read both sides of the unit asked for."""
-        images = _make(make, recipes)
+        images = make_all(make, recipes)
         read = gauges.aus(images).astype(np.float64)
         keys = [next(iter(recipe.action_units)) for recipe in recipes]
         leads = [
             row[_slot(key)] - row[_slot(_other(key))] for row, key in zip(read, keys, strict=True)
         ]
-        return cls(tuple(recipes), _found(gauges, images), np.array(leads))
+        return cls(tuple(recipes), faces_found(gauges, images), np.array(leads))
 
     @property
     def people(self) -> Rows:
@@ -247,10 +249,10 @@ class Presets:
     @classmethod
     def measure(cls, make: Make, gauges: Gauges, recipes: Sequence[Recipe]) -> Self:
         """Make the images and let judges and identity reader see them."""
-        images = _make(make, recipes)
+        images = make_all(make, recipes)
         read = np.stack([judge(images) for judge in gauges.judges.values()], axis=1)
         codes = None if gauges.identity is None else unit(gauges.identity(images))
-        found = _found(gauges, images)
+        found = faces_found(gauges, images)
         return cls(tuple(recipes), found, read.astype(np.float64), tuple(gauges.judges), codes)
 
     @property
@@ -349,13 +351,13 @@ class Worded:
     @classmethod
     def measure(cls, make: Make, gauges: Gauges, recipes: Sequence[Recipe]) -> Self:
         """Make the images and let the attribute judge see them."""
-        images = _make(make, recipes)
+        images = make_all(make, recipes)
         asked = np.array([list(asked_classes(recipe).values()) for recipe in recipes])
         read = None
         if gauges.attributes is not None:
             shares = gauges.attributes(images)
             read = np.stack([shares[name].argmax(1) for name in CLASSES], axis=1)
-        return cls(tuple(recipes), _found(gauges, images), asked, read)
+        return cls(tuple(recipes), faces_found(gauges, images), asked, read)
 
     @property
     def people(self) -> Rows:

@@ -16,7 +16,10 @@ from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, MAX_INTENSITY, PROTOTYPE
 from synfer_core.models.attributes import SKIN_TONES, classes_of
 from synfer_core.request import Recipe
 
-PARTS = ("aus", "one-sided", "words", "identity", "presets")
+PARTS = ("aus", "one-sided", "words", "identity", "presets", "ramps")
+USUAL = PARTS[:-1]
+"""What is measured unless parts are named."""
+
 UNITS: tuple[str, ...] = tuple(unit.key for unit in ACTION_UNITS.values())
 SIDED: tuple[int, ...] = tuple(number for number, unit in ACTION_UNITS.items() if unit.sided)
 DISFA: tuple[str, ...] = tuple(f"AU{n}" for n in (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26))
@@ -25,6 +28,7 @@ DISFA: tuple[str, ...] = tuple(f"AU{n}" for n in (1, 2, 4, 5, 6, 9, 12, 15, 17, 
 FIRST_IDENTITY = 9_100_000_000
 """Seeds of the people, from here on; data sets draw theirs below 2**31."""
 _PRESET_PEOPLE, _SIDED_PEOPLE, _WORD_PEOPLE = 1_000_000, 2_000_000, 3_000_000
+_RAMP_PEOPLE = 4_000_000
 """Each part has people of its own, from this far on."""
 
 PER_PERSON = 5
@@ -52,6 +56,7 @@ class Plan:
         preset_people: People who show three presets each; a multiple of 7 balances the presets.
         sided_repeats: Images, each of another person, for each unit and side.
         word_images: Images with words, each of another person.
+        ramp_people: People who show each unit alone at 1 to 5, and nothing.
         steps: Denoising steps.
     """
 
@@ -61,6 +66,7 @@ class Plan:
     preset_people: int = 28
     sided_repeats: int = 2
     word_images: int = 64
+    ramp_people: int = 6
     steps: int = 20
 
 
@@ -121,6 +127,22 @@ def one_sided(plan: Plan, backbone: str) -> list[Recipe]:
             steps=plan.steps,
         )
         for index, key in enumerate(keys)
+    ]
+
+
+def ramps(plan: Plan, backbone: str) -> list[Recipe]:
+    """Each unit alone at 1 to 5 and everything at 0, person by person."""
+    shown = [{}, *({key: float(level)} for key in UNITS for level in range(1, 6))]
+    return [
+        Recipe(
+            backbone=backbone,
+            aus={**dict.fromkeys(UNITS, 0.0), **aus},
+            seed=person,
+            identity_seed=FIRST_IDENTITY + _RAMP_PEOPLE + person,
+            steps=plan.steps,
+        )
+        for person in range(plan.ramp_people)
+        for aus in shown
     ]
 
 

@@ -29,14 +29,15 @@ from synfer_core.evaluation.control_plan import (
     UNITS,
     groups_of,
 )
+from synfer_core.evaluation.control_ramps import Ramps
 from synfer_core.evaluation.estimates import DRAWS, Estimate, share
 from synfer_core.evaluation.gauges import MEDIAPIPE_UNITS, MEDIAPIPE_WEAK
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facs import format_facs
 from synfer_core.request import Recipe
 
-Part = Mixes | Sided | Presets | Worded
-P = TypeVar("P", Mixes, Sided, Presets, Worded)
+Part = Mixes | Sided | Presets | Worded | Ramps
+P = TypeVar("P", Mixes, Sided, Presets, Worded, Ramps)
 
 _NO_IDENTITY = "identity: these weights have no identity reader (identity.safetensors)"
 _NO_ATTRIBUTES = "words: these weights have no attribute judge (attributes.safetensors)"
@@ -53,6 +54,7 @@ class Measured:
     sided: Sided | None = None
     presets: Presets | None = None
     words: Worded | None = None
+    ramps: Ramps | None = None
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -62,6 +64,7 @@ class Measured:
             "one-sided": self.sided,
             "presets": self.presets,
             "words": self.words,
+            "ramps": self.ramps,
         }
         return {name: part for name, part in made.items() if part is not None}
 
@@ -86,6 +89,7 @@ class Measured:
             sided=self.sided and _of_group(self.sided, by, group),
             presets=self.presets and _of_group(self.presets, by, group),
             words=self.words and _of_group(self.words, by, group),
+            ramps=self.ramps and _of_group(self.ramps, by, group),
         )
 
 
@@ -153,6 +157,7 @@ class Control:
             "expression": shown.to_dict() if shown else None,
             "identity": self.identity(person) if person else None,
             "words": seen.words.to_dict() if seen.words else None,
+            "ramps": seen.ramps.to_dict(self.draws) if seen.ramps else None,
         }
 
     def _units(self, seen: Mixes) -> dict[str, Any]:
@@ -367,6 +372,7 @@ _HEADLINES = {
     "expression": "presets read as meant",
     "identity": "same person, against exact renders",
     "words": "words followed",
+    "ramps": "median Spearman along single units",
 }
 
 

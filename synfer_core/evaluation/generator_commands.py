@@ -13,7 +13,8 @@ from synfer_core.files import write_whole
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-CONTROL_PARTS = ("aus", "one-sided", "words", "identity", "presets")
+CONTROL_PARTS = ("aus", "one-sided", "words", "identity", "presets", "ramps")
+USUAL_PARTS = CONTROL_PARTS[:-1]
 SHEETS = ("random", "expressions", "aus")
 
 
@@ -57,8 +58,8 @@ def _add_control(parts: Subparsers) -> None:
         "--parts",
         nargs="+",
         choices=CONTROL_PARTS,
-        default=list(CONTROL_PARTS),
-        help="what to measure (all); identity is read on the images of the presets",
+        default=list(USUAL_PARTS),
+        help="what to measure (all but ramps); identity is read on the images of the presets",
     )
     parser.add_argument(
         "--images", type=int, default=300, help="with independent AUs, five a person (%(default)s)"

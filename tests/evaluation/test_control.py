@@ -12,11 +12,11 @@ from PIL import Image
 
 from synfer_core.evaluation import control
 from synfer_core.evaluation.control import image_count, measure
-from synfer_core.evaluation.control_plan import PARTS, UNITS, Plan
+from synfer_core.evaluation.control_plan import PARTS, UNITS, USUAL, Plan
 from synfer_core.evaluation.control_report import Control, crosstalk_picture, lines
 from tests.evaluation.painted import Painter, gauges
 
-PLAN = Plan(images=150, preset_people=14, sided_repeats=1, word_images=16)
+PLAN = Plan(images=150, preset_people=14, sided_repeats=1, word_images=16, ramp_people=2)
 EXACT = Painter("facekit")
 
 
@@ -26,7 +26,7 @@ def run(painter: Painter, *parts: str, complete: bool = True) -> Control:
         EXACT,
         gauges(complete=complete),
         PLAN,
-        parts or PARTS,
+        parts or USUAL,
         tell=lambda done, total: None,
         draws=40,
     )
@@ -109,6 +109,16 @@ def test_a_backbone_that_ignores_everything_fails_everything() -> None:
     assert figures["by_group"]["largest_gap"]["figure"]
 
 
+def test_ramps_follow_single_units_and_find_two_taken_for_each_other() -> None:
+    sound = run(Painter(), "ramps").to_dict()["ramps"]
+    assert sound["value"] == pytest.approx(1, abs=0.01)
+    assert sound["least"]["value"] > 0.95
+    swapped = run(Painter(swap=("AU18", "AU26")), "ramps").to_dict()
+    assert swapped["ramps"]["aus"]["AU18"]["value"] < 0.5
+    assert swapped["ramps"]["least"]["value"] < 0.5
+    assert swapped["exact"]["ramps"]["least"]["value"] > 0.95
+
+
 def test_sides_that_move_together_are_found() -> None:
     assert run(Painter(sides=False), "one-sided").to_dict()["one_sided"]["value"] == 0
 
@@ -161,7 +171,7 @@ def test_the_exact_backbone_is_its_own_ceiling() -> None:
 
 
 def test_progress_knows_the_number_of_images() -> None:
-    assert image_count(Plan(), PARTS) == 300 + 60 + 84 + 56 + 64
+    assert image_count(Plan(), PARTS) == 300 + 60 + 84 + 56 + 64 + 666
     assert image_count(Plan(), ["words"]) == 64
 
 

@@ -23,6 +23,7 @@ from synfer_core.models.attributes import UNKNOWN
 
 def test_the_command_line_knows_the_parts() -> None:
     assert generator_commands.CONTROL_PARTS == control_plan.PARTS
+    assert generator_commands.USUAL_PARTS == control_plan.USUAL
 
 
 def test_units_are_drawn_independently_without_words() -> None:
@@ -40,9 +41,12 @@ def test_units_are_drawn_independently_without_words() -> None:
 
 def test_people_are_unseen_and_each_part_has_its_own() -> None:
     plan = Plan()
-    parts = (control_plan.mixes, control_plan.presets, control_plan.one_sided, control_plan.words)
+    parts = (
+        *(control_plan.mixes, control_plan.presets, control_plan.one_sided),
+        *(control_plan.words, control_plan.ramps),
+    )
     people = [{r.identity_seed for r in part(plan, "builtin")} for part in parts]
-    assert [len(seeds) for seeds in people] == [60, 28, 56, 64]
+    assert [len(seeds) for seeds in people] == [60, 28, 56, 64, 6]
     assert len(set.union(*people)) == sum(map(len, people))
     assert min(seed or 0 for seed in set.union(*people)) > 2**31
 
