@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, overload
 
 import cv2
 import numpy as np
@@ -43,8 +43,6 @@ from synfer_core.facekit.scene import (
     with_one_changed,
 )
 from synfer_core.facs import EXPRESSIONS, MAX_INTENSITY, PROTOTYPES, to_slots
-
-S = TypeVar("S", bound=np.generic)
 
 PER_GROUP = 8
 PLANS = ("mixed", "expressions")
@@ -332,7 +330,13 @@ class GroupSet(Sequence[Group]):
     def __len__(self) -> int:
         return self._ends[-1]
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Group: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Group]: ...
+
+    def __getitem__(self, index: int | slice) -> Group | list[Group]:
         """A group, or for a slice a list of them.
 
         Raises:
