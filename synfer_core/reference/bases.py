@@ -83,8 +83,9 @@ class Basis(nn.Module):
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Pictures (B, C, S, S) as numbers (B, 2, places, numbers)."""
-        windows = places.cut(self.grid, pictures, flow=self.flow)[list(self.at)] * self._weight
-        return from_rows(torch.bmm(windows - self.mean, self.components))
+        windows = places.cut(self.grid, pictures, flow=self.flow)[list(self.at)]
+        weighted = self.components * self._weight.transpose(1, 2)
+        return from_rows(torch.baddbmm(-self.mean @ self.components, windows, weighted))
 
     def decode(self, numbers: Tensor) -> Tensor:
         """Numbers (B, 2, places, numbers) as pictures (B, C, S, S), zero where no place is."""

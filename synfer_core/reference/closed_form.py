@@ -2,7 +2,8 @@
 
 Latents of a half face are regressed on the action units asked for, their products with each other,
 and their products with numbers that describe the reference: principal components of its code, and
-its own action units as a linear reader sees them, for nobody tells those of an uploaded picture.
+its own action units: none where it was rendered without, else as a linear reader sees them, for
+nobody tells those of an uploaded picture.
 The coefficients are kept at low rank (reduced-rank regression, Izenman 1975,
 https://doi.org/10.1016/0047-259X(75)90042-1).
 """
@@ -70,11 +71,21 @@ class ClosedForm(nn.Module):
         self.register_buffer("deviation", torch.ones(config.places, config.latents))
         self.register_buffer("spread", torch.ones(config.places, config.latents))
 
-    def person(self, code: Tensor) -> Tensor:
-        """A reference's code (B, 2, places, code) as a whole, from each half (B, 2, person)."""
+    def person(self, code: Tensor, still: Tensor) -> Tensor:
+        """A reference's code as a whole, from each half.
+
+        Args:
+            code: (B, 2, places, code).
+            still: (B,) bool, whether the reference is known to show no expression, as one that was
+                rendered so; else its units are read, which is far less exact.
+
+        Returns:
+            (B, 2, person).
+        """
         flat = flat_halves(code)
-        told: Tensor = (flat @ self.reader + self.offset).unflatten(0, (2, -1))
-        return told.transpose(0, 1)
+        told: Tensor = (flat @ self.reader + self.offset).unflatten(0, (2, -1)).transpose(0, 1)
+        components, own = told[..., :-UNITS], told[..., -UNITS:]
+        return torch.cat([components, own * ~still.view(-1, 1, 1)], -1)
 
     def guess(self, person: Tensor, intensities: Tensor) -> Guess:
         """What is known of the latents of intensities (B, slots) in 0-1 on persons (B, 2, p)."""

@@ -131,7 +131,12 @@ class ReferenceModel:
 
     @torch.no_grad()
     def context(
-        self, reference: Tensor, aus: Tensor | None, scale: float = 1.0
+        self,
+        reference: Tensor,
+        aus: Tensor | None,
+        scale: float = 1.0,
+        *,
+        still: bool = True,
     ) -> ReferenceContext:
         """What conditions pictures of references, without words.
 
@@ -139,10 +144,11 @@ class ReferenceModel:
             reference: (B, 3, S, S) in -1 to 1.
             aus: (B, 36) in 0-1; None where words alone decide.
             scale: Of the adapter.
+            still: Whether the references are known to show no expression.
         """
         form, latents = self.prior.form, self.prior.latents
         code = latents.look(reference)
-        person = form.person(code)
+        person = form.person(code, torch.full((len(code),), still))
         if aus is None:
             blank = form.blank(code.new_zeros(len(code), *latents.shape))
             return ReferenceContext(blank, torch.cat([code, code], -1), person)

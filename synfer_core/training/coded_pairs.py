@@ -20,7 +20,7 @@ from synfer_core.training.groups import PairBatch, pairs_of, shards
 CAPTIONED = 12
 """One pair of so many gets words: the text encoder takes longer than all else."""
 
-_FIELDS = ("latents", "code", "moved", "aus", "states", "mask", "worded")
+_FIELDS = ("latents", "code", "moved", "aus", "still", "states", "mask", "worded")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class CodedPairs:
         code: (N, 2, places, code) of the references.
         moved: The same of the references moved by the guess.
         aus: (N, 36) of the targets in 0-1.
+        still: (N,) bool, whether the reference shows no expression.
         states: (W, 48, width) token states of the captions of some of the pairs.
         mask: (W, 48) where there is a token.
         worded: (W,) those pairs.
@@ -41,6 +42,7 @@ class CodedPairs:
     code: Tensor
     moved: Tensor
     aus: Tensor
+    still: Tensor
     states: Tensor
     mask: Tensor
     worded: Tensor
@@ -106,14 +108,15 @@ def code(
     captions: list[str] = []
     for batch in batches:
         seen = latents.look(batch.reference)
-        guess = form.guess(form.person(seen), batch.aus)
+        guess = form.guess(form.person(seen, batch.still), batch.aus)
         moved = latents.look_moved(batch.reference, guess.mean)
-        rows.append((latents.encode(*batch.pair), seen, moved, batch.aus))
+        rows.append((latents.encode(*batch.pair), seen, moved, batch.aus, batch.still))
         captions += batch.captions
-    coded, seen, moved, aus = (torch.cat(part).half() for part in zip(*rows, strict=True))
+    *coded, still = (torch.cat(part) for part in zip(*rows, strict=True))
+    four = (part.half() for part in coded)
     worded = torch.arange(0, len(captions), CAPTIONED)
     words = _states([captions[i] for i in worded.tolist()], encoder())
-    return CodedPairs(coded, seen, moved, aus, words.states.half(), words.mask, worded)
+    return CodedPairs(*four, still, words.states.half(), words.mask, worded)
 
 
 def _states(captions: list[str], encoder: TextEncoder) -> TextStates:

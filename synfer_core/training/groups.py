@@ -47,6 +47,11 @@ class PairBatch:
         """Reference, target and flow."""
         return self.reference, self.target, self.flow
 
+    @property
+    def still(self) -> Tensor:
+        """(B,) bool, whether the reference shows no expression."""
+        return self.reference_aus.sum(1) == 0
+
     def flow_at(self, size: int) -> Tensor:
         """The flow (B, 2, size, size), still in pixels of 128 px pictures."""
         return resized(self.flow, size)

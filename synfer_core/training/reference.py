@@ -51,14 +51,14 @@ class ReferenceTraining:
         checked: Validation pairs that pictures are made of.
     """
 
-    batch: int = 192
+    batch: int = 160
     worded: float = 0.2
     words_alone: float = 0.3
     nothing: float = 0.06
     pure: float = 0.3
     emphasis: float = 1.5
     evening: float = 0.25
-    checked: int = 192
+    checked: int = 64
 
 
 class ReferencePair(nn.Module):
@@ -122,7 +122,7 @@ def context_of(
     code, moved = pairs.code[rows].float(), pairs.moved[rows].float()
     on = acting.view(-1, 1, 1, 1)
     with torch.no_grad():
-        person = form.person(code)
+        person = form.person(code, pairs.still[rows])
         informed = form.guess(person, pairs.aus[rows].float())
     deviation = on * informed.deviation + (1 - on) * form.spread
     guess = Guess(informed.mean * on, deviation)
@@ -270,10 +270,10 @@ class Checks:
             DataError: There are none.
         """
         found = PairBatch.cat(list(pairs_in(data, limit=4 * config.checked)))
-        still = (found.reference_aus.sum(1) == 0).nonzero()[:, 0]
+        still = found.still.nonzero()[:, 0]
         batch = found.at(still[: config.checked])
         code = prior.latents.look(batch.reference)
-        person = prior.form.person(code)
+        person = prior.form.person(code, batch.still)
         guess = prior.form.guess(person, batch.aus)
         moved = prior.latents.look_moved(batch.reference, guess.mean)
         context = ReferenceContext(guess, torch.cat([code, moved], -1), person)

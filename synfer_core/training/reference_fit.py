@@ -56,7 +56,7 @@ class FitSettings:
     appearance: int = 520
     components: int = 24
     rank: int = 192
-    ridge: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
+    ridge: tuple[float, ...] = (3e-3, 1e-2, 3e-2, 1e-1)
     crossed: tuple[float, ...] = (1.0, 8.0)
     least: float = 0.05
     thinning: int = 3
@@ -164,8 +164,9 @@ def fit_closed_form(settings: FitSettings, latents: Latents, coded: _Coded) -> C
     sizes = (len(config.places), config.numbers, config.code)
     form = ClosedForm(ClosedFormConfig(*sizes, settings.components, settings.rank))
     _fit_reader(form, coded.code, coded.reference_aus)
-    _fit_coefficients(settings, latents, form, wanted, coded.code, coded.aus)
-    guess = form.guess(form.person(coded.code), coded.aus)
+    _fit_coefficients(settings, latents, form, coded)
+    still = coded.reference_aus.sum(1) == 0
+    guess = form.guess(form.person(coded.code, still), coded.aus)
     form.deviation.copy_(_deviation(wanted - guess.mean, settings.least))
     form.spread.copy_(_deviation(wanted, settings.least))
     return form
@@ -198,16 +199,15 @@ def _fit_coefficients(
     settings: FitSettings,
     latents: Latents,
     form: ClosedForm,
-    wanted: Tensor,
-    code: Tensor,
-    aus: Tensor,
+    coded: _Coded,
 ) -> None:
     """Ridge regression, then the best coefficients of lower rank.
 
     Latents count by what they move, so that the rank goes to what can be seen.
     """
-    person = form.person(code).transpose(0, 1).flatten(0, 1)
-    units, targets = sides(aus), wanted.transpose(0, 1).flatten(0, 1).flatten(1)
+    still = coded.reference_aus.sum(1) == 0
+    person = form.person(coded.code, still).transpose(0, 1).flatten(0, 1)
+    units, targets = sides(coded.aus), coded.latents.transpose(0, 1).flatten(0, 1).flatten(1)
     # Pairs of one person stand together; the last eighth of each half is of other people.
     order = torch.arange(len(units)).view(2, -1)
     held = order.shape[1] // 8

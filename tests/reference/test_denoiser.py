@@ -10,13 +10,14 @@ from synfer_core.reference.denoiser import ReferenceContext, Words
 from synfer_core.reference.sampling import noise, plain, sampled
 from tests.reference import tiny
 
+STILL = torch.tensor([True, False, True])
 SHAPE = (2, 4, tiny.CONFIG.numbers)
 
 
 def _context(aus: Tensor, reference: Tensor) -> ReferenceContext:
     prior = tiny.prior()
     code = prior.latents.look(reference)
-    person = prior.form.person(code)
+    person = prior.form.person(code, STILL[: len(code)])
     guess = prior.form.guess(person, aus)
     moved = prior.latents.look_moved(reference, guess.mean)
     return ReferenceContext(guess, torch.cat([code, moved], -1), person)

@@ -27,6 +27,7 @@ from synfer_core.training.reference_figures import explained, psnr
 from synfer_core.training.reference_fit import FitSettings, fit_batches, steepness
 from tests.reference import tiny
 
+STILL = torch.tensor([True, True, True])
 JAW = AU_SLOTS.index("AU26")
 SMALL = FitSettings(
     LatentConfig(margin=1, rows=16, flow=2, appearance=4, code=2, places=tuple(range(128))),
@@ -65,7 +66,9 @@ def test_the_closed_form_finds_what_units_paint_on_other_people() -> None:
     prior = fit_batches(SMALL, lambda: _batches(_patterns()))
     *_, batch = _batches(_patterns())
     true = prior.latents.encode(*batch.pair)
-    guess = prior.form.guess(prior.form.person(prior.latents.look(batch.reference)), batch.aus)
+    guess = prior.form.guess(
+        prior.form.person(prior.latents.look(batch.reference), batch.still), batch.aus
+    )
     assert len(prior.latents.config.places) < 60
     assert explained(guess.mean, true) > 0.9
     assert float(steepness(prior.latents, lambda: [batch]).min()) > 0
@@ -78,7 +81,8 @@ def _pairs(count: int = 40) -> CodedPairs:
     aus = torch.rand(count, 36, generator=generator).half()
     states = torch.randn(6, 48, 384, generator=generator).half()
     mask, worded = torch.ones(6, 48, dtype=torch.bool), torch.arange(0, 36, 6)
-    return CodedPairs(latents, code, moved, aus, states, mask, worded)
+    still = torch.rand(count, generator=generator) < 0.5
+    return CodedPairs(latents, code, moved, aus, still, states, mask, worded)
 
 
 CONFIG = ReferenceTraining(batch=16, worded=0.25)
@@ -124,7 +128,7 @@ def test_an_untrained_denoiser_is_the_guess() -> None:
     *_, batch = _batches(_patterns())
     aus = batch.aus[:3]
     code = prior.latents.look(batch.reference[:3])
-    person = prior.form.person(code)
+    person = prior.form.person(code, STILL[: len(code)])
     guess = prior.form.guess(person, aus)
     checks = Checks(prior, batch.at(torch.arange(3)), guess.mean, _context(guess, code, person))
     found = checks.figures(pair)
@@ -155,7 +159,7 @@ def test_sampling_is_the_projects_own() -> None:
     prior = tiny.prior()
     denoiser, _ = tiny.pair()
     code = prior.latents.look(torch.rand(1, 3, 128, 128))
-    person = prior.form.person(code)
+    person = prior.form.person(code, STILL[: len(code)])
     context = _context(prior.form.guess(person, torch.zeros(1, 36)), code, person)
     start = noise(1, prior.latents.shape, seed=1)
     one, other = (sampled(plain(denoiser, context), start, 3) for _ in range(2))
