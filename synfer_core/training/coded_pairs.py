@@ -91,8 +91,8 @@ def load_coded(
     for shard in shards(data):
         path = cache / f"{shard.stem}-{fingerprint[:12]}.safetensors"
         if not path.exists():
-            _write(code(prior, pairs_of(shard), encoder), path)
-        parts.append(_read(path))
+            write(code(prior, pairs_of(shard), encoder), path)
+        parts.append(read(path))
         if limit is not None and sum(map(len, parts)) >= limit:
             break
     return CodedPairs.cat(parts)
@@ -112,11 +112,13 @@ def code(
         moved = latents.look_moved(batch.reference, guess.mean)
         rows.append((latents.encode(*batch.pair), seen, moved, batch.aus, batch.still))
         captions += batch.captions
-    *coded, still = (torch.cat(part) for part in zip(*rows, strict=True))
-    four = (part.half() for part in coded)
+    coded, seen, moved, aus, still = (torch.cat(part) for part in zip(*rows, strict=True))
     worded = torch.arange(0, len(captions), CAPTIONED)
     words = _states([captions[i] for i in worded.tolist()], encoder())
-    return CodedPairs(*four, still, words.states.half(), words.mask, worded)
+    halves = (part.half() for part in (coded, seen, moved, aus, words.states))
+    names = ("latents", "code", "moved", "aus", "states")
+    tensors = dict(zip(names, halves, strict=True))
+    return CodedPairs(**tensors, still=still, mask=words.mask, worded=worded)
 
 
 def _states(captions: list[str], encoder: TextEncoder) -> TextStates:
@@ -125,13 +127,15 @@ def _states(captions: list[str], encoder: TextEncoder) -> TextStates:
     return TextStates(states, masks, ())
 
 
-def _write(pairs: CodedPairs, path: Path) -> None:
+def write(pairs: CodedPairs, path: Path) -> None:
+    """Keep pairs in a file, written whole or not at all."""
     aside = path.with_suffix(".part")
     tensors = {name: getattr(pairs, name).contiguous() for name in _FIELDS}
     save_file(tensors, aside, metadata={"pairs": json.dumps(len(pairs))})
     aside.replace(path)
 
 
-def _read(path: Path) -> CodedPairs:
+def read(path: Path) -> CodedPairs:
+    """Pairs that `write` kept."""
     with safe_open(path, framework="pt") as file:
         return CodedPairs(*(file.get_tensor(name) for name in _FIELDS))

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from synfer_core.errors import DataError
 from synfer_core.facs import AU_SLOTS
+from synfer_core.models.text import shared_encoder
 from synfer_core.reference.gaussian import Guess
 from synfer_core.reference.latents import LatentConfig
 from synfer_core.reference.sampling import noise, plain, sampled
 from synfer_core.reference.warp import resized
-from synfer_core.training.coded_pairs import CodedPairs
+from synfer_core.training.coded_pairs import CodedPairs, code, read, write
 from synfer_core.training.groups import PairBatch, pairs_in
 from synfer_core.training.reference import (
     Checks,
@@ -83,6 +84,21 @@ def _pairs(count: int = 40) -> CodedPairs:
     mask, worded = torch.ones(6, 48, dtype=torch.bool), torch.arange(0, 36, 6)
     still = torch.rand(count, generator=generator) < 0.5
     return CodedPairs(latents, code, moved, aus, still, states, mask, worded)
+
+
+def test_pairs_are_coded_with_the_words_of_some(tmp_path: Path) -> None:
+    batch = next(_batches(_patterns()))
+    prior = tiny.prior()
+    pairs = code(prior, [batch.at(torch.arange(3))], shared_encoder)
+    assert len(pairs) == 3
+    assert pairs.worded.tolist() == [0]
+    assert bool(pairs.still.all())
+    true = prior.latents.encode(*batch.pair)[:3]
+    assert torch.allclose(pairs.latents.float(), true, atol=2e-2)
+    both = CodedPairs.cat([pairs, pairs])
+    assert both.worded.tolist() == [0, 3]
+    write(both, tmp_path / "coded.safetensors")
+    assert torch.equal(read(tmp_path / "coded.safetensors").latents, both.latents)
 
 
 CONFIG = ReferenceTraining(batch=16, worded=0.25)
