@@ -51,7 +51,7 @@ LightKind = Literal[
     "golden hour",
 ]
 Side = Literal["left", "right"]
-Framing = Literal["face", "head"]
+Framing = Literal["face", "head", "eyes"]
 Glasses = Literal["none", "thin", "thick", "round"]
 BACKGROUND_KINDS = ("plain", "gradient", "blur", "wall", "bokeh")
 """Backgrounds whose colours the seed draws."""
@@ -131,7 +131,8 @@ class SceneOptions(BaseModel):
         light_side: The subject's side that the key light comes from.
         background: One of `BACKGROUND_KINDS`; any plain colour as ``#rrggbb``, which every pixel
             behind the person then equals; or ``transparent``.
-        framing: ``face``, or ``head`` for the whole head with its hair.
+        framing: ``face``; ``head`` for the whole head with its hair; or ``eyes`` for the face with
+            everybody's eyes in the same places.
         glasses: ``none``, or their kind.
         hair: False is bald; True gives hair to a person who has none.
         beard: False is without; True gives a beard to a person who has none.

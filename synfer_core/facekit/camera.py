@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.facekit.jit import jit
-from synfer_core.facekit.scene import Camera, Pose, Scene
+from synfer_core.facekit.scene import EYE_PLACES, Camera, Pose, Scene
 
 Floats = NDArray[np.float32]
 
@@ -103,22 +103,43 @@ def _project(points: Any, distance: Any, focal: Any, x: Any, y: Any, height: Any
         out[i, 2] = nearness
 
 
-def view_of(pose: Pose, camera: Camera, eyes: Floats, mouth: Floats, size: int) -> View:
+def view_of(
+    pose: Pose,
+    camera: Camera,
+    eyes: Floats,
+    mouth: Floats,
+    size: int,
+    corners: Floats | None = None,
+) -> View:
     """The view of a posed head by a camera at the height of its eyes, framed on eyes and mouth.
 
     Args:
         eyes: Middle between the person's eyes, unposed (3,).
         mouth: Middle of the neutral mouth, unposed (3,), so that framing ignores the expression.
         size: Pixels on a side of the buffers drawn into.
+        corners: Middles between the corners of the neutral eyes, unposed (2, 3), left in the
+            picture first, for a camera that frames by the eyes.
     """
     turn = rotation(pose)
     scale = size / 2 / camera.half_width
     posed = pose_points(np.stack([eyes, mouth]), turn)
     origin = View(turn, scale, camera.distance, (0.0, 0.0), size, float(posed[0, 1]))
+    if camera.on_eyes and corners is not None:
+        return _on_eyes(origin, origin.pose(corners))
     eye, lip = origin.project(posed)
     x = size / 2 - (eye[0] * 0.6 + lip[0] * 0.4) + camera.shift[0] * scale
     y = size * camera.face_y - (eye[1] + lip[1]) / 2 + camera.shift[1] * scale
     return replace(origin, centre=(float(x), float(y)))
+
+
+def _on_eyes(origin: View, eyes: Floats) -> View:
+    """The view with posed eyes (2, 3) as far apart as `EYE_PLACES`, and their middle there."""
+    wanted = origin.size * np.array(EYE_PLACES)
+    seen = origin.project(eyes)[:, :2]
+    apart = np.hypot(*(wanted[1] - wanted[0])) / np.hypot(*(seen[1] - seen[0]))
+    nearer = replace(origin, scale=float(origin.scale * apart))
+    x, y = wanted.mean(0) - nearer.project(eyes)[:, :2].mean(0)
+    return replace(nearer, centre=(float(x), float(y)))
 
 
 @dataclass(frozen=True, eq=False)

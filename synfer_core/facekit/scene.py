@@ -60,12 +60,15 @@ class Camera:
         shift: Shift of the face.
         distance: Between camera and face.
         face_y: Share of the picture's height at which the middle between eyes and mouth lies.
+        on_eyes: Whether the eyes of everybody come to `EYE_PLACES`, whatever `half_width`, `shift`
+            and `face_y` say.
     """
 
     half_width: float = 10.51
     shift: tuple[float, float] = (0.0, 0.0)
     distance: float = 140.0
     face_y: float = 0.545
+    on_eyes: bool = False
 
     def framed(self, framing: str) -> Camera:
         """This camera, which frames a face, further out as one of `FRAMINGS` asks.
@@ -77,14 +80,19 @@ class Camera:
             allowed = ", ".join(FRAMINGS)
             raise RequestError(f"{framing!r} is not known", field="framing", allowed=allowed)
         factor, face_y = FRAMINGS[framing]
-        return replace(self, half_width=self.half_width * factor, face_y=face_y)
+        width = self.half_width * factor
+        return replace(self, half_width=width, face_y=face_y, on_eyes=framing == "eyes")
 
 
 FRAMINGS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"face": (1.0, 0.545), "head": (1.78, 0.612)}
+    {"face": (1.0, 0.545), "head": (1.78, 0.612), "eyes": (1.0, 0.545)}
 )
-"""What a picture holds: the face alone, as all trained networks know it, or the whole head with
-hair, chin and shoulders. How much wider than the face, and `Camera.face_y`."""
+"""What a picture holds: the face alone, as all trained networks know it; the whole head with hair,
+chin and shoulders; or the face with everybody's eyes in the same places (`EYE_PLACES`). How much
+wider than the face, and `Camera.face_y`."""
+EYE_PLACES = ((0.342, 0.379), (0.659, 0.379))
+"""Shares (x, y) of the picture where framing by the eyes puts the middles between their corners,
+left in the picture first; those of `faces.align`."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 from synfer_core.facekit import demographics
-from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X, EYES_Y
 from synfer_core.facs import format_facs
+from synfer_core.request import SceneOptions
 from synfer_core.stimuli import confusion
 from synfer_core.stimuli.exports import CONDITIONS, IMAGES, PRELOAD
 from synfer_core.stimuli.luminance import TOLERANCE
@@ -124,10 +125,47 @@ def _origin(record: Record) -> str:
 def _seeds(record: Record) -> str:
     """Which images share a scene."""
     seeds = {stimulus.recipe.seed for stimulus in record.plan.stimuli}
+    what = "seed of the scene" if record.origin.scene else "noise seed"
     keeps = "so that each identity keeps its hair, light and background"
     if len(seeds) == 1:
-        return f"All images share the noise seed {seeds.pop()}, {keeps}."
-    return f"The images of each identity share a noise seed of that identity's own, {keeps}."
+        shared = f"All images share the {what} {seeds.pop()}, {keeps}."
+    else:
+        shared = f"The images of each identity share a {what} of that identity's own, {keeps}."
+    return " ".join(filter(None, (shared, _scene(record.plan.stimuli[0].recipe.scene))))
+
+
+def _scene(scene: SceneOptions | None) -> str:
+    """What was asked of the scene of all images; empty where the seed drew all of it."""
+    given = {} if scene is None else scene.model_dump(exclude_none=True)
+    if not given:
+        return ""
+    told = (f"{_SCENE_NAMES[name]} {_told(name, value)}" for name, value in given.items())
+    return f"Set for all images: {', '.join(told)}; the seed drew the rest of the scene."
+
+
+def _told(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g} degrees"
+    return _FRAMINGS[value] if name == "framing" else str(value)
+
+
+_FRAMINGS = {"face": "the face", "head": "the whole head", "eyes": "the face, by its eyes"}
+_SCENE_NAMES = {
+    "yaw": "turn of the head to the subject's left",
+    "pitch": "turn upwards",
+    "roll": "tilt",
+    "gaze_yaw": "gaze against the camera to the subject's left",
+    "gaze_pitch": "gaze upwards",
+    "light": "light",
+    "light_side": "light from the subject's",
+    "background": "background",
+    "framing": "framing",
+    "glasses": "glasses",
+    "hair": "hair",
+    "beard": "beard",
+}
 
 
 def _people(record: Record) -> str:
@@ -163,8 +201,9 @@ def _framed(record: Record) -> str:
     )
     eyes = (
         f"{known}and all images of that identity were rotated, scaled and shifted alike, so that "
-        f"they lie level at {EYE_LEFT_X:.1%} and {EYE_RIGHT_X:.1%} of the width and {EYES_Y:.1%} "
-        f"of the height (tilt before: {record.span('eye_tilt')} degrees)."
+        f"they lie level at {record.span('eye_left_x')}% and {record.span('eye_right_x')}% of "
+        f"the width and {record.span('eye_y')}% of the height, the same for everybody "
+        f"(tilt before: {record.span('eye_tilt')} degrees)."
     )
     fill = f"The background is plain (RGB {treatment.fill})." if treatment.fill else ""
     aligned = eyes if treatment.align == "eyes" else "Images were not aligned further."

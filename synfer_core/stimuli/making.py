@@ -1,6 +1,6 @@
 """Read first: a plan becomes images, one after another; a bad one never ends the run.
 
-make the neutral images and frame each person by them -> make the rest, measuring the set -> match,
+make the neutral images and frame everybody by them -> make the rest, measuring the set -> match,
 compose and hand out. Images are treated twice, once to measure what the set averages to and once to
 write them, so that only one is in memory at a time.
 """
@@ -8,10 +8,12 @@ write them, so that only one is in memory at a time.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -23,7 +25,8 @@ from synfer_core.provenance.export import RECIPE_KEY
 from synfer_core.provenance.png import to_png
 from synfer_core.report import Pixels
 from synfer_core.request import Recipe
-from synfer_core.stimuli import histogram, luminance
+from synfer_core.stimuli import align, histogram, luminance
+from synfer_core.stimuli.align import Places, Points
 from synfer_core.stimuli.luminance import Luminance
 from synfer_core.stimuli.people import columns_of
 from synfer_core.stimuli.plan import NEUTRAL, Plan, Stimulus
@@ -188,6 +191,17 @@ class Written:
         return pixels_sha256(self.treated.image)
 
 
+@contextmanager
+def _named(neutral: Stimulus) -> Iterator[None]:
+    """Errors say whose neutral image they are about."""
+    try:
+        yield
+    except SynferError as error:
+        who = f"subject {neutral.subject} (identity seed {neutral.recipe.identity_seed})"
+        message = f"{who}: {error.message}"
+        raise type(error)(message, field=error.field, allowed=error.allowed) from error
+
+
 def png_of(image: Pixels, greyscale: bool, recipe: Recipe) -> bytes:
     """An image (S, S, 3) as PNG with the recipe of its face, before treatment, in its metadata."""
     return to_png(image[..., 0] if greyscale else image, {RECIPE_KEY: recipe.to_json()})
@@ -252,7 +266,9 @@ class Making:
         """
         self.tools.check(self.plan.stimuli[0].recipe)
         clock = Clock("making", len(self.plan.stimuli), watch)
-        frames = {s.subject: self._framed(s, clock) for s in self.plan.neutrals}
+        eyes = {s.subject: self._eyes(s, clock) for s in self.plan.neutrals}
+        places = self._places(eyes)
+        frames = {s.subject: self._framed(s, eyes[s.subject], places) for s in self.plan.neutrals}
         measuring = _Measuring(self.treatment, {s.subject: [] for s in self.plan.neutrals})
         good: list[Stimulus] = []
         failures: list[Failure] = []
@@ -302,19 +318,29 @@ class Making:
                 error = failed.get(stimulus.recipe.to_json())
                 yield stimulus, error or self._make(stimulus)
 
-    def _framed(self, neutral: Stimulus, clock: Clock) -> Frame:
-        """The frame of a person, whose neutral image is made."""
+    def _eyes(self, neutral: Stimulus, clock: Clock) -> Points | None:
+        """Where a person's eyes lie on the neutral image; None where nothing is aligned."""
         image = self._make(neutral).image
-        try:
+        with _named(neutral):
             eyes = self.tools.eyes and self.tools.eyes(neutral.recipe, image)
-            frame = Frame.of(image, self.treatment, eyes)
-        except SynferError as error:
-            who = f"subject {neutral.subject} (identity seed {neutral.recipe.identity_seed})"
-            raise type(error)(
-                f"{who}: {error.message}", field=error.field, allowed=error.allowed
-            ) from error
         clock.tick(neutral.file, image)
-        return frame
+        return eyes
+
+    def _places(self, eyes: Mapping[int, Points | None]) -> Places:
+        """Where the eyes of the set are brought, so that every image covers its frame."""
+        scene = self.plan.stimuli[0].recipe.scene
+        wanted = align.places(scene and scene.framing)
+        factors = [
+            align.enlargement(known, len(self._make(s).image), wanted)
+            for s in self.plan.neutrals
+            if (known := eyes[s.subject]) is not None
+        ]
+        # Rounded up to a thousandth, as methods tell it.
+        return wanted.enlarged(math.ceil(max(factors, default=1.0) * 1000 - 1e-6) / 1000)
+
+    def _framed(self, neutral: Stimulus, eyes: Points | None, places: Places) -> Frame:
+        with _named(neutral):
+            return Frame.of(self._make(neutral).image, self.treatment, eyes, places)
 
     def _written(
         self, stimulus: Stimulus, neutral: Stimulus, ready: Ready, seen: Mapping[int, Face | None]

@@ -105,7 +105,16 @@ def _recipe(spec: StimulusSet, person: Person, units: Mapping[str, Any]) -> Reci
     words = ", ".join(part for part in (spec.recipe.get("text", ""), person.text) if part)
     own = {} if spec.same_scene else {"seed": scene_seed(spec.recipe.get("seed", 0), person.seed)}
     who = {"text": words, "identity_seed": person.seed}
-    return Recipe.parse({**spec.recipe, **own, **who, **units})
+    return Recipe.parse({**spec.recipe, **_framed(spec), **own, **who, **units})
+
+
+def _framed(spec: StimulusSet) -> dict[str, Any]:
+    """Exact faces are rendered with the eyes in place: moved later, their edges would show."""
+    scene = spec.recipe.get("scene") or {}
+    aligned = spec.treatment.align == "eyes" and spec.recipe.get("backbone") == "facekit"
+    if not aligned or scene.get("framing") is not None:
+        return {}
+    return {"scene": {**scene, "framing": "eyes"}}
 
 
 def scene_seed(shared: int, person: int) -> int:

@@ -20,6 +20,7 @@ from synfer_core.facs import AU_SLOTS, EXPRESSIONS, format_facs
 from synfer_core.files import read_text_bytes
 from synfer_core.request import Recipe
 from synfer_core.stimuli import names
+from synfer_core.stimuli.align import Move
 from synfer_core.stimuli.making import Written
 from synfer_core.stimuli.spec import MAX_IMAGES, check_unique
 from synfer_core.stimuli.treat import Applied
@@ -53,6 +54,9 @@ COLUMNS: Mapping[str, str] = {
     "identity_drift": "1 flagged, 0 not; empty where that cannot be told",
     "eye_tilt": "degrees by which the eyes were off level before alignment",
     "eye_shift": "pixels by which the eyes were off their place before alignment",
+    "eye_left_x": "where the eye on the left lies in the written image, % of the width",
+    "eye_right_x": "where the eye on the right lies, % of the width",
+    "eye_y": "how far down the eyes lie, % of the height",
     "luminance_mean_before": "mean luminance inside the oval before matching, 0 to 255",
     "luminance_sd_before": "its standard deviation",
     "luminance_mean_after": "mean luminance inside the oval of the written image",
@@ -150,10 +154,17 @@ def _identity(written: Written) -> Row:
     return {name: value for name, value in cells.items() if value is not None}
 
 
+def _eyes(move: Move) -> Row:
+    places = move.places
+    shares = {"eye_left_x": places.left_x, "eye_right_x": places.right_x, "eye_y": places.y}
+    off = {"eye_tilt": move.tilt, "eye_shift": move.shift}
+    return off | {name: round(100 * share, 1) for name, share in shares.items()}
+
+
 def _treatment(written: Written) -> Row:
     move, treated = written.frame.move, written.treated
     return {
-        **({"eye_tilt": move.tilt, "eye_shift": move.shift} if move else {}),
+        **(_eyes(move) if move else {}),
         "luminance_mean_before": round(treated.before.mean, 3),
         "luminance_sd_before": round(treated.before.sd, 3),
         "luminance_mean_after": round(treated.after.mean, 3),

@@ -89,18 +89,25 @@ class Frame:
     move: Move | None
 
     @classmethod
-    def of(cls, neutral: Pixels, treatment: Treatment, eyes: Points | None) -> Self:
+    def of(
+        cls,
+        neutral: Pixels,
+        treatment: Treatment,
+        eyes: Points | None,
+        places: align.Places = align.FACE,
+    ) -> Self:
         """The frame of a person.
 
         Args:
             neutral: The neutral image (S, S, 3).
             treatment: What is asked for.
             eyes: Where they are on it, see `align.find_move`; None moves nothing.
+            places: Where they are brought.
 
         Raises:
             ImageError: The eyes are not apart, or there is no outline to cut out.
         """
-        move = None if eyes is None else align.find_move(eyes, len(neutral))
+        move = None if eyes is None else align.find_move(eyes, len(neutral), places)
         matrix = move.matrix if move else None
         cut_out = treatment.fill is not None and treatment.crop != "oval"
         shown = align.aligned(neutral, matrix, len(neutral))

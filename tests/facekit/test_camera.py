@@ -10,8 +10,8 @@ from synfer_core.facekit.camera import View, gaze_of, pose_points, rotation, vie
 from synfer_core.facekit.head import FACE, MOUTH_LANDMARKS
 from synfer_core.facekit.identity import draw_identity
 from synfer_core.facekit.renderer import Renderer
-from synfer_core.facekit.scene import FRAMINGS, Camera, Pose, sample_scene, scene_for
-from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X
+from synfer_core.facekit.scene import EYE_PLACES, FRAMINGS, Camera, Pose, sample_scene, scene_for
+from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X, EYES_Y
 
 SIZE = 256
 EYES = np.array([0.0, 2.5, 6.0], np.float32)
@@ -92,9 +92,21 @@ def test_framing_the_head_cuts_nothing_off(renderer: Renderer, style: str) -> No
 
 
 def test_framings_show_the_same_scene() -> None:
-    face, head = (scene_for({}, 3, 7, framing=f).camera for f in FRAMINGS)
+    face, head, eyes = (scene_for({}, 3, 7, framing=f).camera for f in FRAMINGS)
+    assert (eyes.on_eyes, face.on_eyes, head.on_eyes) == (True, False, False)
     assert head.half_width > 1.5 * face.half_width
     assert (head.shift, head.distance) == (face.shift, face.distance)
     with pytest.raises(RequestError) as caught:
         scene_for({}, 3, 7, framing="wing")
     assert caught.value.field == "framing"
+
+
+def test_framing_by_the_eyes_puts_everybody_s_in_the_same_places(renderer: Renderer) -> None:
+    assert EYE_PLACES == ((EYE_LEFT_X, EYES_Y), (EYE_RIGHT_X, EYES_Y))
+    for person, turned in ((3, Pose()), (5, Pose()), (11, Pose(yaw=20, pitch=8))):
+        scene = replace(scene_for({}, person, 7, framing="eyes"), pose=turned)
+        points = renderer.landmarks(scene, SIZE)
+        eyes = np.stack([points[[36, 39]].mean(0), points[[42, 45]].mean(0)]) / SIZE
+        np.testing.assert_allclose(eyes.mean(0), np.mean(EYE_PLACES, 0), atol=0.006)
+        apart = np.hypot(*(eyes[1] - eyes[0]))
+        assert apart == pytest.approx(EYE_RIGHT_X - EYE_LEFT_X, rel=0.03)

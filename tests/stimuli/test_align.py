@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from synfer_core.errors import ImageError
 from synfer_core.faces.align import EYE_LEFT_X, EYE_RIGHT_X, EYES_Y
 from synfer_core.report import Pixels
-from synfer_core.stimuli.align import aligned, eyes_seen, find_move
+from synfer_core.stimuli.align import FACE, aligned, enlargement, eyes_seen, find_move, places
 from tests.stimuli.drawn import EYES, SIZE, find_eyes
 
 
@@ -52,3 +54,28 @@ def test_a_face_without_eyes_is_named() -> None:
     assert caught.value.field == "treatment.align"
     with pytest.raises(ImageError, match="no eyes"):
         find_move(np.full((2, 2), 30, np.float32), SIZE)
+
+
+@pytest.mark.parametrize("eyes", [((20, 25), (44, 24)), ((23, 20), (41, 28)), ((15, 34), (36, 30))])
+def test_an_image_enlarged_as_far_as_needed_covers_its_frame(
+    eyes: tuple[tuple[int, int], tuple[int, int]],
+) -> None:
+    seen = np.array(eyes, np.float32)
+    factor = enlargement(seen, SIZE)
+    inside = np.full((SIZE, SIZE, 3), 200, np.uint8)
+
+    def least(wanted: float) -> int:
+        move = find_move(seen, SIZE, FACE.enlarged(wanted))
+        shown = cv2.warpAffine(inside, np.array(move.matrix), (SIZE, SIZE), flags=cv2.INTER_NEAREST)
+        return int(shown.min())
+
+    assert factor >= 1
+    assert least(factor * 1.02) == 200, "no pixel from beyond the image"
+    assert factor == 1 or least(factor * 0.9) == 0, "and no farther than needed"
+
+
+def test_eyes_go_where_a_framing_has_them() -> None:
+    head = places("head")
+    assert astuple(places(None)) == astuple(places("face")) == pytest.approx(astuple(FACE))
+    assert head.right_x - head.left_x == pytest.approx((EYE_RIGHT_X - EYE_LEFT_X) / 1.78)
+    assert head.y == pytest.approx(0.519, abs=0.001)

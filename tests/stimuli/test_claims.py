@@ -142,7 +142,7 @@ def test_the_size_that_faces_were_made_at(made: Set) -> None:
 
 
 def test_one_seed_draws_all(made: Set) -> None:
-    (seed,) = made.claim(r"share the noise seed (\d+)")
+    (seed,) = made.claim(r"share the seed of the scene (\d+)")
     assert {recipe.seed for recipe in made.recipes.values()} == {int(seed)}
 
 

@@ -72,3 +72,14 @@ def test_images_without_alpha_have_no_transparent_background() -> None:
         plan(recipe={"scene": {"background": "transparent"}})
     assert caught.value.field == "recipe.scene.background"
     assert "#rrggbb" in (caught.value.allowed or "")
+
+
+def test_exact_faces_are_framed_by_the_eyes_unless_told_otherwise() -> None:
+    def framing(align: str, **recipe: object) -> str | None:
+        made = plan(recipe=recipe, treatment={"align": align}).neutrals[0].recipe
+        return made.scene and made.scene.framing
+
+    assert framing("eyes", backbone="facekit") == "eyes"
+    assert framing("eyes", backbone="facekit", scene={"yaw": 5, "framing": "head"}) == "head"
+    assert framing("none", backbone="facekit", scene={"yaw": 5}) is None
+    assert framing("eyes") is None
