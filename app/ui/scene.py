@@ -12,7 +12,6 @@ from synfer_core.request import (
     BACKGROUND_KINDS,
     SCENE_LIMITS,
     TRANSPARENT,
-    Framing,
     Glasses,
     LightKind,
     SceneOptions,
@@ -34,6 +33,7 @@ FRONTAL: Mapping[str, Any] = {
 """What stimulus sets start with: face and gaze to the camera, soft even light, grey behind."""
 COLOUR = "colour"
 """What the choice of background calls a plain colour; the colour itself stands beside it."""
+_FRAMINGS = {"face": "Face", "head": "Whole head", "eyes": "Face, eyes in place"}
 _DRAWN = "As drawn"
 _PERSON = "As the person is"
 _ON = {"true": "On", "false": "Off"}
@@ -60,7 +60,7 @@ def scene_html(place: str, *, whole: bool = True) -> str:
   <div class="pair">{_choice_html(place, "background", "Background", kinds)}
     <div class="field ground" hidden><label for="{place}-scene-colour">Colour</label>
       <input type="color" id="{place}-scene-colour" value="#808080"></div></div>
-  <div class="pair">{_choice_html(place, "framing", "Framing", _named(get_args(Framing)))}
+  <div class="pair">{_choice_html(place, "framing", "Framing", _FRAMINGS)}
     {_choice_html(place, "glasses", "Glasses", _named(get_args(Glasses)), _PERSON)}</div>
   <div class="pair">{_choice_html(place, "hair", "Hair", _ON, _PERSON)}
     {_choice_html(place, "beard", "Beard", _ON, _PERSON)}</div>

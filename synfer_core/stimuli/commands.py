@@ -31,6 +31,7 @@ a specification (docs/stimuli.md has all fields):
   identities: [1, 2, 3]
   expressions: [happiness, anger]
   step: 25
+  recipe: {backbone: facekit, size: 512}   # exact faces; without, diffusion
   treatment: {crop: oval, greyscale: true, match: mean_sd}"""
 
 _EVERY = 25

@@ -225,7 +225,8 @@ def _matched(record: Record) -> str:
         f"after, from {record.span('luminance_mean_after')} and "
         f"{record.span('luminance_sd_after')}."
     )
-    return f"{how} {ran} {_skin(record)}"
+    whole = "The whole picture was changed alike, hair and background included."
+    return f"{how} {whole} {ran} {_skin(record)}"
 
 
 _LIKE_SHINE = {

@@ -34,11 +34,12 @@ def conditions(stimuli: Sequence[Stimulus], people: Sequence[Row]) -> bytes:
         people: For each a row with the cells of `demographics.COLUMNS`, such as its row in the
             table of the set.
     """
-    columns = ("image_file", "subject", *demographics.COLUMNS, *_SHOWN)
+    columns = ("image_file", "subject", "identity_seed", *demographics.COLUMNS, *_SHOWN)
     rows: list[Row] = [
         {
             "image_file": image_path(stimulus),
             "subject": stimulus.subject,
+            "identity_seed": stimulus.recipe.identity_seed,
             **{name: person[name] for name in demographics.COLUMNS if name in person},
             "expression": stimulus.expression,
             "intensity": stimulus.intensity,
