@@ -39,7 +39,7 @@ def conditions(stimuli: Sequence[Stimulus], people: Sequence[Row]) -> bytes:
         {
             "image_file": image_path(stimulus),
             "subject": stimulus.subject,
-            "identity_seed": stimulus.recipe.identity_seed,
+            "identity_seed": _number(stimulus.recipe.identity_seed),
             **{name: person[name] for name in demographics.COLUMNS if name in person},
             "expression": stimulus.expression,
             "intensity": stimulus.intensity,
@@ -49,6 +49,10 @@ def conditions(stimuli: Sequence[Stimulus], people: Sequence[Row]) -> bytes:
         for stimulus, person in zip(stimuli, people, strict=True)
     ]
     return to_csv(rows, columns)
+
+
+def _number(known: int | None) -> int | str:
+    return "" if known is None else known
 
 
 def preload(stimuli: Sequence[Stimulus]) -> bytes:

@@ -329,7 +329,7 @@ class Making:
     def _places(self, eyes: Mapping[int, Points | None]) -> Places:
         """Where the eyes of the set are brought, so that every image covers its frame."""
         scene = self.plan.stimuli[0].recipe.scene
-        wanted = align.places(scene and scene.framing)
+        wanted = align.places(None if scene is None else scene.framing)
         factors = [
             align.enlargement(known, len(self._make(s).image), wanted)
             for s in self.plan.neutrals
