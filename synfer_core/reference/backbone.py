@@ -44,7 +44,7 @@ NAME = "exact-reference"
 VARIABLE = "SYNFER_REFERENCE"
 """Environment variable that names a folder with the weights."""
 
-NOISE = 0.5
+NOISE = 0.3
 """Share of the noise to start from: less is nearer to the mean, more varies with the seed."""
 
 PREVIEW_EVERY = 3
