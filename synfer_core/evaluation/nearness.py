@@ -185,9 +185,3 @@ def measures(
         "ms-ssim": ms_ssim(made, exact),
         "photo features": distance(made, exact, eyes),
     }
-
-
-def eye_centres(landmarks: Points) -> Points:
-    """Middles (2, 2) between the corners of each eye of the 68 points, as MediaPipe's are."""
-    corners = [(36, 39), (42, 45)]
-    return np.stack([landmarks[list(pair)].mean(0) for pair in corners])

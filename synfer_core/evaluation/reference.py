@@ -25,7 +25,7 @@ from synfer_core.evaluation.estimates import DRAWS, Estimate, bootstrap_many
 from synfer_core.evaluation.nearness import REGIONS, Distance, Pixels
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facekit.renderer import Renderer
-from synfer_core.facekit.scene import Scene
+from synfer_core.facekit.scene import Scene, eye_centres
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES
 from synfer_core.models.backbone import Backbone
 from synfer_core.models.exact import scene_of
@@ -124,7 +124,7 @@ def case_of(renderer: Renderer, recipe: Recipe, size: int) -> Case:
         reference=reference,
         offset=flow.offset,
         where=nearness.either(nearness.regions(points, size), nearness.regions(there, size)),
-        eyes=nearness.eye_centres(points),
+        eyes=eye_centres(points),
         bare=_bare(scene),
     )
 

@@ -26,8 +26,6 @@ _CASTER_CELL = 0.65  # cm; shadow maps have cells of 0.27 cm and a bias of 0.3 c
 INNER_LIP_PAIRS = ((61, 67), (62, 66), (63, 65))
 """Upper and lower inner-lip landmarks that lie above each other."""
 MOUTH_LANDMARKS = slice(48, 60)
-EYE_CORNERS = ((36, 39), (42, 45))
-"""By eye, left in the picture first."""
 _LIDS = MappingProxyType({"_L": ((43, 44), (47, 46)), "_R": ((37, 38), (41, 40))})
 
 

@@ -93,6 +93,19 @@ wider than the face, and `Camera.face_y`."""
 EYE_PLACES = ((0.342, 0.379), (0.659, 0.379))
 """Shares (x, y) of the picture where framing by the eyes puts the middles between their corners,
 left in the picture first; those of `faces.align`."""
+_EYE_CORNERS = ((36, 39), (42, 45))
+
+
+def eye_centres(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Middles between the corners of each eye, left in the picture first.
+
+    Args:
+        landmarks: The 68 Multi-PIE landmarks (68, D), in pixels or in space.
+
+    Returns:
+        (2, D).
+    """
+    return np.stack([landmarks[list(pair)].mean(0) for pair in _EYE_CORNERS])
 
 
 @dataclass(frozen=True)

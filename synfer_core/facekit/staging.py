@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.facekit.camera import Gaze, View, gaze_of, rotation, view_of
-from synfer_core.facekit.head import EYE_CORNERS, MOUTH_LANDMARKS, HeadModel
+from synfer_core.facekit.head import MOUTH_LANDMARKS, HeadModel
 from synfer_core.facekit.lighting import HairShadows, light_hair
 from synfer_core.facekit.person import Person
 from synfer_core.facekit.postprocess import grain_of, paint_background
-from synfer_core.facekit.scene import Scene
+from synfer_core.facekit.scene import Scene, eye_centres
 from synfer_core.facekit.strands import LitHair, PosedHair, hair_points, hiding_head
 
 Floats = NDArray[np.float32]
@@ -107,7 +107,7 @@ class Staging:
 def view_of_person(head: HeadModel, person: Person, scene: Scene, size: int) -> View:
     """The scene's view of a person in buffers of that size."""
     mouth = head.rest[head.landmarks[MOUTH_LANDMARKS]].mean(0)
-    corners = person.points[head.landmarks[np.array(EYE_CORNERS)]].mean(1)
+    corners = eye_centres(person.points[head.landmarks])
     return view_of(scene.pose, scene.camera, person.eye_centres.mean(0), mouth, size, corners)
 
 

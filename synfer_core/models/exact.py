@@ -28,9 +28,6 @@ from synfer_core.request import SIZES, TRANSPARENT, Recipe
 if TYPE_CHECKING:
     from synfer_core.facekit import Identity, Renderer, Scene
 
-_EYE_CORNERS = ((36, 39), (42, 45))
-"""Of the 68 Multi-PIE landmarks, by eye, left in the image first."""
-
 
 class LateRenderer:
     """A renderer that is loaded when it is first needed, so that what needs none goes on without.
@@ -167,9 +164,10 @@ class ExactBackbone:
         Raises:
             PackError: The pack is missing or damaged.
         """
+        from synfer_core.facekit.scene import eye_centres
+
         size = recipe.size or self.image_size
-        points = self.renderer.landmarks(scene_of(recipe), size)
-        return np.stack([points[list(corners)].mean(0) for corners in _EYE_CORNERS])
+        return eye_centres(self.renderer.landmarks(scene_of(recipe), size))
 
 
 def scene_of(recipe: Recipe) -> Scene:

@@ -8,6 +8,7 @@ from synfer_core.errors import RequestError
 from synfer_core.evaluation import nearness
 from synfer_core.evaluation.nearness import REGIONS, ms_ssim, psnr, regions, warped
 from synfer_core.evaluation.photo_reader import PhotoReader
+from synfer_core.facekit.scene import eye_centres
 from tests.faces.photo import portrait
 
 RNG = np.random.default_rng(4)
@@ -122,7 +123,7 @@ def test_a_flow_moves_the_reference() -> None:
 
 def test_all_measures_of_a_picture_beside_itself_and_beside_a_blurred_one() -> None:
     face, reader = photo(), PhotoReader.load()
-    where, eyes = regions(points(), SIZE), nearness.eye_centres(points())
+    where, eyes = regions(points(), SIZE), eye_centres(points())
     blurred = cv2.GaussianBlur(face, (0, 0), 2)
     same = nearness.measures(face, face, where, eyes, reader.distance)
     worse = nearness.measures(blurred, face, where, eyes, reader.distance)
