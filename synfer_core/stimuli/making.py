@@ -328,13 +328,11 @@ class Making:
 
     def _places(self, eyes: Mapping[int, Points | None]) -> Places:
         """Where the eyes of the set are brought, so that every image covers its frame."""
-        scene = self.plan.stimuli[0].recipe.scene
+        first = self.plan.neutrals[0]
+        scene, size = first.recipe.scene, len(self._make(first).image)
         wanted = align.places(None if scene is None else scene.framing)
-        factors = [
-            align.enlargement(known, len(self._make(s).image), wanted)
-            for s in self.plan.neutrals
-            if (known := eyes[s.subject]) is not None
-        ]
+        known = [one for one in eyes.values() if one is not None]
+        factors = [align.enlargement(one, size, wanted) for one in known]
         # Rounded up to a thousandth, as methods tell it.
         return wanted.enlarged(math.ceil(max(factors, default=1.0) * 1000 - 1e-6) / 1000)
 
