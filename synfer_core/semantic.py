@@ -19,31 +19,20 @@ gain. Where AU tokens move too, they have their own r and share one |g| with the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
-from synfer_core.conditioning import Conditions
 from synfer_core.denoising import predicted_clean
 from synfer_core.errors import ModelError
 from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.guidance import Denoise
-from synfer_core.models.denoiser import (
-    SCHEDULE,
-    TRAIN_STEPS,
-    Context,
-    NoiseSchedule,
-    Predictor,
-    ddim,
-)
+from synfer_core.models.denoiser import SCHEDULE, TRAIN_STEPS, NoiseSchedule, ddim
 from synfer_core.report import GuidancePoint
 from synfer_core.request import Recipe
 
-Guide = Callable[[Conditions], Denoise]
-"""Builds a guided denoiser from conditions, such as `guidance.classifier_free` with its strengths.
-"""
 Moves = Mapping[str, Tensor]
 """By part, ``text`` or ``aus``: how far its tokens (B, T, width) have moved, in token lengths."""
 
@@ -51,6 +40,19 @@ STEP = 0.1
 """Length of a step at strength 1, in token lengths."""
 
 _PARTS = {"text": ("text",), "aus": ("aus",), "both": ("text", "aus")}
+
+
+class Steerable(Protocol):
+    """What conditions a denoiser, with tokens that guidance may move."""
+
+    def part(self, name: str) -> tuple[Tensor, Tensor] | None:
+        """Tokens (B, T, width) of ``text`` or ``aus``, and which of them count (B, T), if any."""
+
+    def with_part(self, name: str, tokens: Tensor) -> Self:
+        """The same with other tokens."""
+
+
+C = TypeVar("C", bound=Steerable)
 
 
 class Reader(Protocol):
@@ -122,9 +124,9 @@ class Settings:
 
 
 def semantic_guidance(
-    guide: Guide,
-    denoiser: Predictor,
-    conditions: Conditions,
+    guide: Callable[[C], Denoise],
+    denoiser: Callable[[Tensor, Tensor, C], Tensor],
+    full: C,
     reader: Reader,
     settings: Settings,
     told: Callable[[GuidancePoint], None],
@@ -136,9 +138,10 @@ def semantic_guidance(
     for the calls that follow. At strength 0 it is the guided denoiser itself.
 
     Args:
-        guide: Builds the guided denoiser from conditions.
+        guide: Builds the guided denoiser from the context of the full branch, such as
+            `guidance.classifier_free` with its strengths.
         denoiser: The denoiser, with the AU adapter injected.
-        conditions: Contexts of the recipe.
+        full: Context of the full branch.
         reader: Reads the expression off predicted clean latents.
         settings: Target, strength and steps.
         told: Hears of each step what was read before it.
@@ -148,18 +151,17 @@ def semantic_guidance(
         ModelError: When called: the reader's answer, or its gradient, cannot be used.
     """
     if settings.strength == 0:
-        return guide(conditions)
-    denoise, calls = guide(conditions), 0
-    moves: Moves = still(conditions.full, settings.acts_on)
+        return guide(full)
+    denoise, calls = guide(full), 0
+    moves: Moves = still(full, settings.acts_on)
     alphas = ddim(schedule).alphas_cumprod
 
     def guided(latents: Tensor, timestep: Tensor) -> Tensor:
         nonlocal denoise, calls, moves
         if settings.acts(int(timestep), calls):
-            alpha = alphas[int(timestep)]
-            predict = _Prediction(denoiser, conditions.full, latents, timestep, alpha)
+            predict = _Prediction(denoiser, full, latents, timestep, alphas[int(timestep)])
             moves, loss = step(predict, moves, reader, settings)
-            denoise = guide(replace(conditions, full=moved(conditions.full, moves)))
+            denoise = guide(moved(full, moves))
             told(GuidancePoint(calls + 1, int(timestep), float(loss), float((-loss).exp())))
         calls += 1
         return denoise(latents, timestep)
@@ -171,8 +173,8 @@ def semantic_guidance(
 class _Prediction:
     """The clean latents (B, C, s, s) that one branch predicts at one step, as its tokens move."""
 
-    denoiser: Predictor
-    context: Context
+    denoiser: Callable[[Tensor, Tensor, Any], Tensor]
+    context: Steerable
     latents: Tensor
     timestep: Tensor
     alpha: Tensor
@@ -245,17 +247,22 @@ def directions(gradients: Sequence[Tensor], name: str) -> list[Tensor]:
     return [part.view_as(g) for part, g in zip(parts, gradients, strict=True)]
 
 
-def still(context: Context, acts_on: str) -> Moves:
-    """Moves of length 0 for the parts that guidance acts on."""
-    tokens = {part: _tokens(context, part)[0] for part in _PARTS[acts_on]}
-    return {part: torch.zeros_like(t, dtype=torch.float32) for part, t in tokens.items()}
+def still(context: Steerable, acts_on: str) -> Moves:
+    """Moves of length 0 for the parts that guidance acts on, as far as the context has them."""
+    found = {name: context.part(name) for name in _PARTS[acts_on]}
+    return {
+        name: torch.zeros_like(part[0], dtype=torch.float32)
+        for name, part in found.items()
+        if part is not None
+    }
 
 
-def moved(context: Context, moves: Moves) -> Context:
+def moved(context: C, moves: Moves) -> C:
     """The context with its tokens moved by so many token lengths; the person's stay."""
-    for part, move in moves.items():
-        tokens, counts = _tokens(context, part)
-        context = _with_tokens(context, part, tokens + length(tokens, counts) * move)
+    for name, move in moves.items():
+        part = context.part(name)
+        assert part is not None
+        context = context.with_part(name, part[0] + length(*part) * move)
     return context
 
 
@@ -263,22 +270,3 @@ def length(tokens: Tensor, counts: Tensor) -> Tensor:
     """Root mean square length (B, 1, 1) of the tokens (B, T, width) that count (B, T)."""
     squares = tokens.float().square().sum(-1) * counts
     return (squares.sum(1) / counts.sum(1)).sqrt()[:, None, None]
-
-
-def _tokens(context: Context, part: str) -> tuple[Tensor, Tensor]:
-    """Tokens of a part and which of them count; the last ones of a context are the person's."""
-    if part == "text":
-        words = context.tokens.shape[1] - context.person
-        return context.tokens[:, :words].detach(), context.mask[:, :words]
-    if context.au is None:
-        raise ValueError("there are no AU tokens in this context")
-    tokens = context.au.tokens.detach()
-    return tokens, tokens.new_ones(tokens.shape[:2])
-
-
-def _with_tokens(context: Context, part: str, tokens: Tensor) -> Context:
-    if part == "text":
-        person = context.tokens[:, tokens.shape[1] :]
-        return replace(context, tokens=torch.cat([tokens, person], 1))
-    assert context.au is not None
-    return replace(context, au=replace(context.au, tokens=tokens))

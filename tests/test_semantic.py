@@ -22,7 +22,7 @@ from synfer_core.facs import EXPRESSIONS
 from synfer_core.models import classifier, latent_classifier
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier, ClassifierConfig
-from synfer_core.models.denoiser import ddim
+from synfer_core.models.denoiser import Context, ddim
 from synfer_core.models.latent_classifier import LatentClassifier, LatentClassifierConfig
 from synfer_core.report import GuidancePoint
 from synfer_core.request import Recipe
@@ -92,11 +92,12 @@ def last_latents(model: BuiltinModel, recipe: Recipe, chosen: Settings) -> Tenso
     with torch.no_grad():
         conditions = condition(recipe, model.encoder, model.denoiser, model.adapter)
 
-    def guide(state: Any) -> guidance.Denoise:
+    def guide(full: Context) -> guidance.Denoise:
+        state = replace(conditions, full=full)
         return guidance.classifier_free(model.denoiser, state, text=1.0, au=1.0)
 
     denoise = semantic.semantic_guidance(
-        guide, model.denoiser, conditions, FakeReader(linear), chosen, lambda point: None
+        guide, model.denoiser, conditions.full, FakeReader(linear), chosen, lambda point: None
     )
     *_, last = denoising.sample(denoise, noise(model), "ddim", STEPS)
     return last.latents

@@ -213,7 +213,12 @@ class BuiltinModel:
         if recipe.guidance.semantic:
             settings = semantic.Settings.of(recipe)
             denoise = semantic.semantic_guidance(
-                guide, self.denoiser, conditions, self.reader(recipe), settings, told
+                lambda full: guide(replace(conditions, full=full)),
+                self.denoiser,
+                conditions.full,
+                self.reader(recipe),
+                settings,
+                told,
             )
         return denoise if layout is None else layout.holding(denoise)
 

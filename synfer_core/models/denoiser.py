@@ -95,6 +95,24 @@ class Context:
         """The same for a face that does nothing: see `AUInput.without`."""
         return self if self.au is None else replace(self, au=self.au.without())
 
+    def part(self, name: str) -> tuple[Tensor, Tensor] | None:
+        """Words or AU tokens for `semantic` to move; the last tokens are the person's."""
+        if name == "text":
+            words = self.tokens.shape[1] - self.person
+            return self.tokens[:, :words].detach(), self.mask[:, :words]
+        if self.au is None:
+            return None
+        tokens = self.au.tokens.detach()
+        return tokens, tokens.new_ones(tokens.shape[:2])
+
+    def with_part(self, name: str, tokens: Tensor) -> Context:
+        """The same with other words or AU tokens."""
+        if name == "text":
+            person = self.tokens[:, tokens.shape[1] :]
+            return replace(self, tokens=torch.cat([tokens, person], 1))
+        assert self.au is not None
+        return replace(self, au=replace(self.au, tokens=tokens))
+
 
 class Predictor(Protocol):
     """A denoiser: any U-Net that predicts v under a context."""

@@ -343,7 +343,13 @@ class StableDiffusion:
             return guide(conditions)
         settings, reader = semantic.Settings.of(recipe), self.reader(recipe)
         return semantic.semantic_guidance(
-            guide, denoiser, conditions, reader, settings, told, denoiser.schedule
+            lambda full: guide(replace(conditions, full=full)),
+            denoiser,
+            conditions.full,
+            reader,
+            settings,
+            told,
+            denoiser.schedule,
         )
 
     @property
