@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from synfer_core.errors import DependencyError, ImageError, WeightsError
 from synfer_core.faces.landmarks import Face, explain, shared_landmarker
 
+READ_SIZE = 128
+"""Pixels on a side at which faces are read: what the readers, judges and gauges learned from."""
+
 # Where renders of the calm distribution have them, as shares of the frame: means over 2,000
 # renders of 1,000 people by `synfer_core.faces.fit` (standard deviations: 0.009, eyes' height
 # 0.007, mouth's height 0.028, which is the open jaws).

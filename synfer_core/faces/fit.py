@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.facekit import Renderer, sample_scene, split_of
+from synfer_core.faces.align import READ_SIZE
 from synfer_core.faces.blendshapes import CANDIDATES, JAW_DROP, JAW_SHAPE, Gauge
 from synfer_core.faces.landmarks import Face, Landmarker
 from synfer_core.facs import AU_SLOTS, MAX_INTENSITY
 
-SIZE = 128
 NEUTRAL = (0.0,) * len(AU_SLOTS)
 
 
@@ -50,7 +50,7 @@ def render_pairs(
     for identity in itertools.islice(wanted, count):
         scene = sample_scene(np.random.default_rng(identity), identity=identity)
         scenes = (scene, replace(scene, aus=NEUTRAL, expression="neutral"))
-        found = [landmarker.detect(renderer.render(s, SIZE)) for s in scenes]
+        found = [landmarker.detect(renderer.render(s, READ_SIZE)) for s in scenes]
         if all(found):
             slots = dict(zip(AU_SLOTS, (v * MAX_INTENSITY for v in scene.aus), strict=True))
             pairs.append(Pair(found[0][0], found[1][0], slots))
@@ -95,7 +95,7 @@ def correlation(both: Points) -> float:
 def print_crop(pairs: tuple[Pair, ...]) -> None:
     """Where the renders have eyes and mouth, as shares of the frame."""
     faces = [face for pair in pairs for face in (pair.face, pair.neutral)]
-    marks = np.array([np.vstack([face.eyes, face.mouth]) for face in faces]) / SIZE
+    marks = np.array([np.vstack([face.eyes, face.mouth]) for face in faces]) / READ_SIZE
     for name, values in zip(("left eye", "right eye", "mouth"), marks.swapaxes(0, 1), strict=True):
         (x, y), (dx, dy) = values.mean(axis=0), values.std(axis=0)
         print(f"{name:9}  x {x:.3f} (sd {dx:.3f})  y {y:.3f} (sd {dy:.3f})")

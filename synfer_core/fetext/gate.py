@@ -17,11 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import RejectedError, RequestError
-from synfer_core.faces.align import Aligned, align
+from synfer_core.faces.align import READ_SIZE, Aligned, align
 from synfer_core.faces.landmarks import Face
-
-READ_SIZE = 128
-"""Pixels on a side of the crop that sharpness, action units and attributes are read on."""
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from synfer_core.faces.align import READ_SIZE
 from synfer_core.faces.landmarks import Face, HeadPose
-from synfer_core.fetext.gate import READ_SIZE, Seen
+from synfer_core.fetext.gate import Seen
 
 SEEN = Seen(
     face=Face(np.zeros((478, 2), np.float32), {}, HeadPose(1.0, -2.0, 3.0)),
