@@ -13,7 +13,7 @@ from synfer_core.models.backbone import Capabilities
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import USUAL_IDENTITY_SCALE, Recipe, SemanticOptions
 
-CARRIED = ("identity_code", "reference_aus")
+CARRIED = ("identity_code", "reference_aus", "variation")
 """Recipe fields that have no control on the page: a loaded recipe carries them along."""
 
 EDITING = {"inversion_depth": editing.DEPTH, "keep": 1.0}
@@ -28,6 +28,7 @@ _NEEDS = {
     "identity_image": ("identity_image", "identity_scale"),
     "guidance": ("guidance", "au_scale"),
     "steps": ("steps", "scheduler"),
+    "variation": ("variation",),
     "semantic": ("guidance.semantic", "semantic"),
     "editing": ("reference", *EDITING),
     "holding": ("keep",),

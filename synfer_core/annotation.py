@@ -15,13 +15,13 @@ import numpy as np
 from synfer_core.errors import DependencyError, StaleError
 from synfer_core.facs import AU_SLOTS, Expression
 from synfer_core.models import au_rules, classifier
-from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier
 from synfer_core.models.identity_reader import IdentityReader
 from synfer_core.report import AttentionMaps, AUReading, Label, Pixels, Verdict
 
 if TYPE_CHECKING:
     from synfer_core.calibration import FERAnnoReader
+    from synfer_core.models.feranno import Readable
     from synfer_core.panel import Panel
     from synfer_core.voting import Asked
 
@@ -90,7 +90,7 @@ class Annotator:
     no_panel: str = _NO_PANEL
 
     @classmethod
-    def load(cls, folder: Path, model: BuiltinModel) -> Self:
+    def load(cls, folder: Path, model: Readable) -> Self:
         """Read the readers that a folder of weights has.
 
         Raises:
@@ -172,7 +172,7 @@ def _load_panel(
         return None, f"There is no verdict on the label. {error}."
 
 
-def _load_feranno(path: Path, model: BuiltinModel) -> FERAnnoReader | None:
+def _load_feranno(path: Path, model: Readable) -> FERAnnoReader | None:
     if not path.exists():
         return None
     from synfer_core.calibration import FERAnnoReader

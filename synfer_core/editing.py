@@ -93,7 +93,7 @@ def reference_of(image: Pixels) -> str:
     """An aligned face (S, S, 3) as `Recipe.reference` takes it.
 
     Raises:
-        RequestError: As PNG it is larger than 256 KiB.
+        RequestError: As PNG it is larger than 1 MiB.
     """
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", optimize=True)

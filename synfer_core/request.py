@@ -33,7 +33,7 @@ Scheduler = Literal["ddim", "dpm++"]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True)]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 
-MAX_REFERENCE_BYTES = 1 << 18
+MAX_REFERENCE_BYTES = 1 << 20
 SAMPLE = "sample:"
 """Start of a reference to a built-in sample; the sample's name follows."""
 PNG_DATA = "data:image/png;base64,"
@@ -91,7 +91,7 @@ class SemanticOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    classifier: Literal["latent", "image"] = "latent"
+    classifier: Literal["latent", "image"] = "image"
     acts_on: Literal["text", "aus", "both"] = "both"
     first: float = Field(0.1, ge=0.0, le=1.0)
     last: float = Field(0.7, ge=0.0, le=1.0)
@@ -207,17 +207,19 @@ class Recipe(BaseModel):
             towards `expression`.
         semantic: How semantic guidance goes about it.
         au_scale: Scale of what AUs do, of the adapter's attention and of steering: 0 (off) to 2.
+        variation: Share of the noise to start from, 0 (the likeliest face) to 1 (as varied as faces
+            are); None takes the backbone's own.
         identity_seed: Draws the person; the same seed is the same person in every expression.
         identity_code: The person as numbers, in place of `identity_seed`.
         identity_image: The person as a picture, in place of both, for backbones that have an
             IP-Adapter: ``sample:NAME``, or a square face as ``data:image/png;base64,...``, at most
-            256 KiB.
+            1 MiB.
         identity_scale: How much that picture counts beside the words, 0 (not at all) to 2; None
             takes `USUAL_IDENTITY_SCALE`.
         size: Pixels on a side, within `SIZES` and what the backbone can make; None takes the
             backbone's own size.
         reference: The face to edit: ``sample:NAME``, or an aligned square face of the backbone's
-            size as ``data:image/png;base64,...``, at most 256 KiB. `identity_seed` and
+            size as ``data:image/png;base64,...``, at most 1 MiB. `identity_seed` and
             `identity_code` then say who it shows, where that is known.
         reference_aus: AUs that the reference shows, 0-5, where they are known, all others absent;
             None lets the model read them off its latents, roughly.
@@ -245,6 +247,7 @@ class Recipe(BaseModel):
     au_scale: float = Field(1.0, ge=0.0, le=2.0)
     scheduler: Scheduler = "ddim"
     steps: int = Field(20, ge=1, le=100, strict=True)
+    variation: float | None = Field(None, ge=0.0, le=1.0)
     seed: Seed = 0
     identity_seed: Seed | None = None
     identity_code: tuple[float, ...] | None = None
@@ -402,7 +405,7 @@ def reference_bytes(reference: str, field: str = "reference") -> bytes | None:
         field: The recipe's field that it stands in.
 
     Raises:
-        RequestError: It is neither a sample's name nor a PNG of at most 256 KiB in base64.
+        RequestError: It is neither a sample's name nor a PNG of at most 1 MiB in base64.
     """
     if reference.startswith(SAMPLE):
         if not _SAMPLE_NAME.fullmatch(reference.removeprefix(SAMPLE)):

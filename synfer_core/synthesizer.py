@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from synfer_core import conditioning, editing
 from synfer_core.annotation import Annotator, Readings
 from synfer_core.drafts import Draft, draft_of
 from synfer_core.editing import Edit
 from synfer_core.errors import ImageError, SynferError, UnsupportedError
-from synfer_core.faces.align import prepare
+from synfer_core.faces.align import READ_SIZE, framed, prepare
 from synfer_core.facs import Expression
 from synfer_core.files import ASSETS
 from synfer_core.models import exact
@@ -35,7 +35,10 @@ from synfer_core.models.backbone import (
     Together,
 )
 from synfer_core.models.builtin import BuiltinModel
+from synfer_core.models.feranno import Readable
+from synfer_core.models.text import shared_encoder
 from synfer_core.reference import backbone as reference_backbone
+from synfer_core.reference.backbone import ReferenceBackbone
 from synfer_core.report import Annotation, AttentionMaps, Pixels, Progress, Result
 from synfer_core.request import Recipe
 
@@ -53,8 +56,7 @@ class Synthesizer:
     """Makes faces from recipes and reads labels off faces.
 
     Attributes:
-        backbones: By name in recipes; ``builtin``, ``facekit``, ``exact-reference`` where its
-            weights are found, and those that a user adds.
+        backbones: By name in recipes; ``builtin``, ``facekit``, and those that a user adds.
         annotator: Reads labels and AUs off faces.
     """
 
@@ -77,17 +79,20 @@ class Synthesizer:
             CapacityError: The machine has too little memory for a model.
         """
         place = folder or DEFAULT_FOLDER
-        model = BuiltinModel.load(place)
-        renderer = exact.find(model.codec.config.image_size)
+        model = load_builtin(place)
+        renderer = exact.find(model.capabilities.image_size)
         backbones: dict[str, Backbone] = {"builtin": model, "facekit": renderer}
-        around = reference_backbone.find(place, renderer, model.encoder)
-        if around is not None:
-            backbones[reference_backbone.NAME] = around
         for one in added:
             from synfer_core.models.stable_diffusion import StableDiffusion
 
             backbones[one.name] = StableDiffusion.load(one, place)
-        return cls(backbones, Annotator.load(place, model))
+        return cls(backbones, Annotator.load(place, cast(Readable, model)))
+
+    @property
+    def read_size(self) -> int:
+        """Pixels on a side at which faces are read."""
+        abilities = self.backbones["builtin"].capabilities
+        return READ_SIZE if abilities.sizes else abilities.image_size
 
     @property
     def capabilities(self) -> Mapping[str, Capabilities]:
@@ -129,9 +134,8 @@ class Synthesizer:
         notes: tuple[str, ...] = ()
         whole_head = recipe.scene is not None and recipe.scene.framing == "head"
         if whole_head or not backbone.capabilities.aligned:
-            size = self.backbones["builtin"].capabilities.image_size
             try:
-                face, notes = prepare(image, size)
+                face, notes = prepare(image, self.read_size)
             except ImageError:
                 return Readings(None, (), AttentionMaps(), (NO_FACE,), None)
         else:
@@ -220,8 +224,7 @@ class Synthesizer:
             ImageError: There is no face in it.
             ModelError: An expert answers with what is no distribution.
         """
-        size = self.backbones["builtin"].capabilities.image_size
-        face, notes = prepare(image, size)
+        face, notes = prepare(image, self.read_size)
         readings = self.annotator.read(face, label)
         return Annotation(
             image=face,
@@ -260,13 +263,7 @@ class Synthesizer:
             ImageError: There is no face in the source.
             UnsupportedError: `relative` needs an AU reader, and these weights have none.
         """
-        size = self.backbones["builtin"].capabilities.image_size
-        if isinstance(source, str):
-            face, reference = editing.pixels_of(source, size), source
-            notes: tuple[str, ...] = ()
-        else:
-            face, notes = prepare(source, size)
-            reference = editing.reference_of(face)
+        face, reference, notes = self._to_edit(source)
         who = {} if {"identity_seed", "identity_code"} & set(fields) else _who(made_by)
         values = {"reference": reference, "aus": dict(aus), **_shown(made_by), **who, **fields}
         if not relative:
@@ -276,6 +273,21 @@ class Synthesizer:
             known = values["reference_aus"] = self._read_aus(face)
         values["aus"] = editing.relative(known, aus)
         return Edit(Recipe.parse(values), known, notes)
+
+    def _to_edit(self, source: Pixels | str) -> tuple[Pixels, str, tuple[str, ...]]:
+        """A face in the model's crop, as recipes take it, and what to know about it."""
+        abilities = self.backbones["builtin"].capabilities
+        if isinstance(source, str):
+            face = editing.square_of(source)
+            if not abilities.makes(len(face)):
+                least, most = abilities.size_range
+                allowed = f"{least} to {most} on a side"
+                raise UnsupportedError(f"is {len(face)} px", field="reference", allowed=allowed)
+            return face, source, ()
+        if source.shape[:2] == (self.read_size, self.read_size):
+            return source, editing.reference_of(source), ()
+        face, notes = framed(source, abilities.image_size)
+        return face, editing.reference_of(face), notes
 
     def _read_aus(self, face: Pixels) -> Mapping[str, float]:
         """AUs (0-5) that the AU reader measures on a face in the model's crop."""
@@ -293,6 +305,17 @@ class Synthesizer:
                 allowed=", ".join(self.backbones),
             )
         return self.backbones[recipe.backbone]
+
+
+def load_builtin(folder: Path) -> ReferenceBackbone | BuiltinModel:
+    """The built-in model whose weights a folder has: the one around a reference, or an older one.
+
+    Raises:
+        WeightsError: A weight file is missing, damaged, or does not fit the others.
+    """
+    if reference_backbone.is_in(folder):
+        return reference_backbone.load(folder, exact.find(READ_SIZE), shared_encoder())
+    return BuiltinModel.load(folder)
 
 
 def _shown(made_by: Recipe | None) -> dict[str, Any]:

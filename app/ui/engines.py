@@ -35,6 +35,7 @@ _WHY = {
     "au_scale": "has no adapter to scale",
     "steps": "works in one go",
     "scheduler": "works in one go",
+    "variation": "always starts in the same way",
     "guidance.semantic": "has no classifier to follow",
     "semantic": "has no classifier to follow",
     "reference": "edits no faces",

@@ -89,6 +89,34 @@ def prepare(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tup
     return face, (OUTSIDE_NOTE, *notes)
 
 
+_NEAR = 0.04
+"""Shift of a corner, as a share of the frame, within which a face has the crop already."""
+
+
+def framed(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """The same to be edited: an image of that size whose face has the crop stays as it is.
+
+    Raises:
+        ImageError: No face is found.
+    """
+    if image.shape[:2] != (size, size):
+        return prepare(image, size)
+    try:
+        faces = shared_landmarker(PATIENCE).detect(image)
+    except (DependencyError, WeightsError):
+        return image, ()
+    if faces and _moved(_similarity(faces[0], size), size) < _NEAR:
+        return image, ()
+    face, notes = crop(image, size)
+    return face, (OUTSIDE_NOTE, *notes)
+
+
+def _moved(matrix: NDArray[np.float64], size: int) -> float:
+    """How far a matrix (2, 3) moves the corners of a frame at most, as a share of its side."""
+    corners = np.array([[x, y, 1.0] for x in (0, size) for y in (0, size)])
+    return float(np.abs(corners @ matrix.T - corners[:, :2]).max()) / size
+
+
 def crop(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """The largest face of a photo (H, W, 3) in the model's crop, and what to know about it.
 

@@ -14,7 +14,7 @@ from typing import Self
 from synfer_core.errors import RequestError, UnsupportedError
 
 HUB = "hub:"
-BUILT_IN = ("builtin", "facekit", "exact-reference")
+BUILT_IN = ("builtin", "facekit")
 FORM = "NAME=FOLDER or NAME=hub:ORG/MODEL, then ,adapter=FILE ,lora=FILE ,face=DIR ,feranno=FILE"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -41,6 +41,7 @@ class Capabilities:
         drafts: Whether it is `Drafting`: quick enough to follow a hand that moves a slider.
         identity_image: Whether it keeps the person of a picture.
         holding: Whether an edit can hold what its AUs do not move.
+        variation: Whether a recipe says how much of the noise to start from.
         scene: Whether it takes pose, gaze, light, background and the like (`SceneOptions`).
         sides: Whether it tells left from right in the AUs that have sides.
         au_range: Least and greatest intensity that it takes.
@@ -71,6 +72,7 @@ class Capabilities:
     identity_image: bool = False
     holding: bool = False
     scene: bool = False
+    variation: bool = False
     sides: bool = True
     au_range: tuple[float, float] = (0.0, MAX_INTENSITY)
     languages: tuple[str, ...] = ("en",)
@@ -147,6 +149,18 @@ def check_picture(recipe: Recipe, abilities: Capabilities) -> None:
             f"{abilities.title} {abilities.reasons['identity_image']}",
             field="identity_image",
             allowed="nothing",
+        )
+
+
+def check_variation(recipe: Recipe, abilities: Capabilities) -> None:
+    """Make sure that only a backbone that takes a share of the noise is given one.
+
+    Raises:
+        UnsupportedError: Another is given one.
+    """
+    if recipe.variation is not None and not abilities.variation:
+        raise UnsupportedError(
+            f"{abilities.title} always starts in the same way", field="variation", allowed="nothing"
         )
 
 

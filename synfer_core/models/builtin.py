@@ -29,6 +29,7 @@ from synfer_core.models.backbone import (
     check_picture,
     check_scene,
     check_size,
+    check_variation,
     with_weights,
 )
 from synfer_core.models.codec import Codec
@@ -121,6 +122,7 @@ class BuiltinModel:
         check_size(recipe, self.capabilities)
         check_picture(recipe, self.capabilities)
         check_scene(recipe, self.capabilities)
+        check_variation(recipe, self.capabilities)
         if recipe.reference is not None:
             editing.pixels_of(recipe.reference, size)
         return with_weights(recipe, guides.weights_of(self.sha256, self.readers, recipe))

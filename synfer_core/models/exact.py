@@ -21,6 +21,7 @@ from synfer_core.models.backbone import (
     Generation,
     check_picture,
     check_size,
+    check_variation,
 )
 from synfer_core.report import AttentionMaps, Progress
 from synfer_core.request import SIZES, TRANSPARENT, Recipe
@@ -133,6 +134,7 @@ class ExactBackbone:
                 "the exact renderer cannot edit a picture", field="reference", allowed="nothing"
             )
         check_size(recipe, self.capabilities)
+        check_variation(recipe, self.capabilities)
         check_picture(recipe, self.capabilities)
         person_of(recipe)
         return recipe

@@ -13,13 +13,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
 from synfer_core.errors import UnsupportedError, WeightsError
 from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.models import classifier, image_classifier, latent_classifier
-from synfer_core.models.codec import Codec, ImageCodec
+from synfer_core.models.codec import Codec
 from synfer_core.models.latent_classifier import LatentClassifier
 from synfer_core.request import Recipe
 from synfer_core.semantic import Reader
@@ -30,6 +31,7 @@ FILES = {"latent": LATENT_FILE, "image": IMAGE_FILE}
 """By name in recipes: the weight file."""
 
 _ALL = frozenset(EXPRESSIONS)
+R = TypeVar("R", bound=Reader)
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,13 @@ class ImageReader:
     """Decodes latents and reads the image.
 
     Attributes:
-        codec: Decodes.
+        decode: From latents to images (B, 3, S, S), about -1 to 1.
         classify: From images (B, 3, S, S), about -1 to 1, to logits (B, 8).
         sha256: Hash over the classifier.
         name, expressions: See `semantic.Reader`.
     """
 
-    codec: ImageCodec
+    decode: Callable[[Tensor], Tensor]
     classify: Callable[[Tensor], Tensor]
     sha256: str
     name: str = IMAGE_FILE
@@ -73,7 +75,7 @@ class ImageReader:
 
     def __call__(self, clean: Tensor) -> Tensor:
         """Logits (B, 8) of latents (B, C, s, s)."""
-        return self.classify(self.codec.decode(clean))
+        return self.classify(self.decode(clean))
 
 
 def load(folder: Path, codec: Codec) -> dict[str, Reader]:
@@ -86,21 +88,25 @@ def load(folder: Path, codec: Codec) -> dict[str, Reader]:
     found: dict[str, Reader] = {}
     if (folder / LATENT_FILE).exists():
         found["latent"] = LatentReader(*latent_classifier.load(folder / LATENT_FILE, codec))
-    return found | on_images(folder, codec)
+    return found | on_images(folder, codec.decode)
 
 
-def on_images(folder: Path, codec: ImageCodec) -> dict[str, Reader]:
-    """The classifier of decoded images, where there is one; for any codec (see `load`)."""
-    found: dict[str, Reader] = {}
+Decode = Callable[[Tensor], Tensor]
+"""From latents to images (B, 3, S, S), about -1 to 1."""
+
+
+def on_images(folder: Path, decode: Decode) -> dict[str, ImageReader]:
+    """The classifier of decoded images, where there is one; for any latents (see `load`)."""
+    found: dict[str, ImageReader] = {}
     named = os.environ.get("SYNFER_GUIDE")
     if named:
-        found["image"] = other_reader(named, os.environ.get("SYNFER_GUIDE_LABELS"), codec)
+        found["image"] = other_reader(named, os.environ.get("SYNFER_GUIDE_LABELS"), decode)
     elif (folder / IMAGE_FILE).exists():
-        found["image"] = our_reader(folder / IMAGE_FILE, codec)
+        found["image"] = our_reader(folder / IMAGE_FILE, decode)
     return found
 
 
-def chosen(readers: Mapping[str, Reader], recipe: Recipe) -> Reader:
+def chosen(readers: Mapping[str, R], recipe: Recipe) -> R:
     """The classifier that a recipe with semantic guidance asks for.
 
     Raises:
@@ -139,7 +145,7 @@ def weights_of(sha256: str, readers: Mapping[str, Reader], recipe: Recipe) -> st
     return hashlib.sha256((sha256 + chosen(readers, recipe).sha256).encode()).hexdigest()
 
 
-def our_reader(path: Path, codec: ImageCodec) -> ImageReader:
+def our_reader(path: Path, decode: Decode) -> ImageReader:
     """Our own image classifier.
 
     Raises:
@@ -154,10 +160,10 @@ def our_reader(path: Path, codec: ImageCodec) -> ImageReader:
         assert isinstance(logits, Tensor)
         return logits
 
-    return ImageReader(codec, classify, sha256)
+    return ImageReader(decode, classify, sha256)
 
 
-def other_reader(where: str, labels: str | None, codec: ImageCodec) -> ImageReader:
+def other_reader(where: str, labels: str | None, decode: Decode) -> ImageReader:
     """A classifier of `transformers`; `labels` is its label map as JSON.
 
     Raises:
@@ -166,4 +172,4 @@ def other_reader(where: str, labels: str | None, codec: ImageCodec) -> ImageRead
     """
     meanings = image_classifier.read_labels(labels, "SYNFER_GUIDE_LABELS") if labels else None
     net = image_classifier.load(where, meanings)
-    return ImageReader(codec, net, net.sha256(), where, net.expressions)
+    return ImageReader(decode, net, net.sha256(), where, net.expressions)

@@ -37,6 +37,7 @@ from synfer_core.models.backbone import (
     check_picture,
     check_scene,
     check_size,
+    check_variation,
     with_weights,
 )
 from synfer_core.models.builtin import attention_maps
@@ -134,7 +135,7 @@ class StableDiffusion:
         # Gradients do not come back from an autoencoder that has left its device.
         readers: dict[str, Reader] = {}
         if guiding is not None and not plan.offload:
-            readers = guides.on_images(guiding, parts.codec)
+            readers = dict(guides.on_images(guiding, parts.codec.decode))
         origin = re.sub(r"[^\w./ -]", "_", added.where if fetched else folder.name)
         model = cls(added.name, origin, parts, plan, adapters, digest, readers, face=face)
         return model if added.feranno is None else model._with_feranno(added.feranno)
@@ -204,6 +205,7 @@ class StableDiffusion:
         check_size(recipe, self.capabilities)
         check_picture(recipe, self.capabilities)
         check_scene(recipe, self.capabilities)
+        check_variation(recipe, self.capabilities)
         for name in ("identity_seed", "identity_code"):
             if getattr(recipe, name) is not None:
                 why = self.capabilities.reasons["identity"]

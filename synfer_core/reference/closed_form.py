@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from synfer_core.facs import AU_SLOTS
+from synfer_core.facs import AU_SLOTS, MIRRORED_SLOTS
 from synfer_core.reference.gaussian import Guess
 from synfer_core.reference.units import sides
 
@@ -86,6 +86,11 @@ class ClosedForm(nn.Module):
         told: Tensor = (flat @ self.reader + self.offset).unflatten(0, (2, -1)).transpose(0, 1)
         components, own = told[..., :-UNITS], told[..., -UNITS:]
         return torch.cat([components, own * ~still.view(-1, 1, 1)], -1)
+
+    def units(self, code: Tensor) -> Tensor:
+        """Units (B, slots) in 0-1 that a reference's code (B, 2, places, code) shows, roughly."""
+        told = self.person(code, torch.zeros(len(code), dtype=torch.bool))[..., -UNITS:]
+        return (told[:, 0] + told[:, 1, list(MIRRORED_SLOTS)]).div(2).clamp(0, 1)
 
     def guess(self, person: Tensor, intensities: Tensor) -> Guess:
         """What is known of the latents of intensities (B, slots) in 0-1 on persons (B, 2, p)."""

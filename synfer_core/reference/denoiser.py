@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,14 @@ from synfer_core.models.denoiser import TRAIN_STEPS, NoiseSchedule, ddim
 from synfer_core.reference import gaussian
 from synfer_core.reference.bases import from_rows, to_rows
 from synfer_core.reference.gaussian import Guess
-from synfer_core.reference.mixer import Block, MixerConfig, NoiseLevel, PlaceLinear, WordReading
+from synfer_core.reference.mixer import (
+    Block,
+    MixerConfig,
+    NoiseLevel,
+    PlaceLinear,
+    WordMaps,
+    WordReading,
+)
 from synfer_core.reference.units import UnitAdapter, UnitConfig, UnitInput
 
 SCHEDULE: NoiseSchedule = MappingProxyType(
@@ -65,6 +72,27 @@ class ReferenceContext:
     units: UnitInput | None = None
     words: Words | None = None
 
+    def part(self, name: str) -> tuple[Tensor, Tensor] | None:
+        """Words, or the units of each half as one token, for `semantic` to move.
+
+        Units are summed before they gate, so to move each unit's token is to move their sum.
+        """
+        if name == "text":
+            return None if self.words is None else (self.words.states, self.words.mask)
+        if self.units is None:
+            return None
+        tokens = self.units.code.unflatten(0, (2, -1)).transpose(0, 1)
+        return tokens, tokens.new_ones(tokens.shape[:2])
+
+    def with_part(self, name: str, tokens: Tensor) -> ReferenceContext:
+        """The same with other words or units."""
+        if name == "text":
+            assert self.words is not None
+            return replace(self, words=replace(self.words, states=tokens))
+        assert self.units is not None
+        code = tokens.transpose(0, 1).flatten(0, 1)
+        return replace(self, units=replace(self.units, code=code))
+
 
 class ReferenceDenoiser(nn.Module):
     """The mixer, between input and output layers of each place."""
@@ -105,14 +133,24 @@ class ReferenceDenoiser(nn.Module):
         return squared.sqrt(), (1 - squared).sqrt()
 
     def forward(
-        self, latents: Tensor, timesteps: Tensor, context: ReferenceContext, recorder: Any = None
+        self,
+        latents: Tensor,
+        timesteps: Tensor,
+        context: ReferenceContext,
+        recorder: WordMaps | None = None,
     ) -> Tensor:
         """Predicted v (B, 2, places, n) of noisy latents at timesteps (B,) in 0-999."""
         alpha, sigma = self.signal(timesteps)
-        left = self.left_over(latents, timesteps, context)
+        left = self.left_over(latents, timesteps, context, recorder)
         return gaussian.velocity(context.guess, latents, alpha, sigma, left)
 
-    def left_over(self, latents: Tensor, timesteps: Tensor, context: ReferenceContext) -> Tensor:
+    def left_over(
+        self,
+        latents: Tensor,
+        timesteps: Tensor,
+        context: ReferenceContext,
+        recorder: WordMaps | None = None,
+    ) -> Tensor:
         """What is left to predict after the guess: see `gaussian`."""
         alpha, sigma = self.signal(timesteps)
         noisy = gaussian.whitened(context.guess, latents, alpha, sigma)
@@ -121,23 +159,27 @@ class ReferenceDenoiser(nn.Module):
         level = self.level(gaussian.noise_level(alpha, sigma).flatten())
         person = self.person(context.person.transpose(0, 1).flatten(0, 1))
         gates = torch.cat([level.repeat(2, 1), person], -1)
-        return from_rows(self._mixed(rows, gates, context))
+        return from_rows(self._mixed(rows, gates, context, recorder))
 
-    def _mixed(self, rows: Tensor, gates: Tensor, context: ReferenceContext) -> Tensor:
+    def _mixed(
+        self, rows: Tensor, gates: Tensor, context: ReferenceContext, recorder: WordMaps | None
+    ) -> Tensor:
         adapter = self._adapter[0] if self._adapter and context.units is not None else None
         words, units = context.words, context.units
         states = None if words is None else self.words(words.states)
         for number, block in enumerate(self.blocks):
             if states is not None and words is not None and str(number) in self.readings:
-                rows = self._read(number, rows, states, words)
+                rows = self._read(number, rows, states, words, recorder)
             added = adapter.gate(number, units) if adapter and units else None
             rows = block(rows, gates, added)
         output: Tensor = self.output(self.norm(rows))
         return output + adapter.direct(units) if adapter and units else output
 
-    def _read(self, number: int, rows: Tensor, states: Tensor, words: Words) -> Tensor:
+    def _read(
+        self, number: int, rows: Tensor, states: Tensor, words: Words, recorder: WordMaps | None
+    ) -> Tensor:
         """Let the samples that have words read them."""
         count = rows.shape[1] // 2
         both = torch.cat([words.rows, words.rows + count])
-        found = self.readings[str(number)](rows[:, both], states, words.mask)
+        found = self.readings[str(number)](rows[:, both], states, words.mask, recorder)
         return rows.index_add(1, both, found)

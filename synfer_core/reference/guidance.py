@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from synfer_core.guidance import Denoise
-from synfer_core.reference.denoiser import ReferenceContext
-from synfer_core.reference.sampling import Predictor
+from synfer_core.reference.denoiser import ReferenceContext, ReferenceDenoiser
+from synfer_core.reference.mixer import WordMaps
+
+Spelled = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,13 @@ class Branches:
         full: Words and units.
         words: Words alone; None where no units are asked for.
         empty: Neither.
+        spelled: The words with their token positions, for attention maps.
     """
 
     full: ReferenceContext
     words: ReferenceContext | None
     empty: ReferenceContext
+    spelled: Spelled = ()
 
 
 def weighted(branches: Branches, text: float, au: float) -> list[tuple[float, ReferenceContext]]:
@@ -44,7 +48,14 @@ def weighted(branches: Branches, text: float, au: float) -> list[tuple[float, Re
     return [part for part in parts[:-1] if part[0] != 0] + parts[-1:]
 
 
-def classifier_free(denoiser: Predictor, branches: Branches, *, text: float, au: float) -> Denoise:
+def classifier_free(
+    denoiser: ReferenceDenoiser,
+    branches: Branches,
+    *,
+    text: float,
+    au: float,
+    recorder: WordMaps | None = None,
+) -> Denoise:
     """The denoiser under classifier-free guidance.
 
     Args:
@@ -52,12 +63,14 @@ def classifier_free(denoiser: Predictor, branches: Branches, *, text: float, au:
         branches: What is asked for.
         text: Strength for words, at least 1.
         au: Strength for units, at least 1.
+        recorder: Records where the full branch reads words.
     """
-    weights, contexts = zip(*weighted(branches, text, au), strict=True)
+    *others, (weight, full) = weighted(branches, text, au)
 
     def denoise(latents: Tensor, timestep: Tensor) -> Tensor:
-        found = (denoiser(latents, timestep, context) for context in contexts)
-        mixed: Tensor = sum(w * v for w, v in zip(weights, found, strict=True))
+        mixed: Tensor = weight * denoiser(latents, timestep, full, recorder)
+        for share, context in others:
+            mixed = mixed + share * denoiser(latents, timestep, context)
         return mixed
 
     return denoise

@@ -19,7 +19,10 @@ from torch import Tensor, nn
 
 from synfer_core.reference.bases import Basis
 from synfer_core.reference.places import Grid
-from synfer_core.reference.warp import UNIT, resized, warp
+from synfer_core.reference.warp import UNIT, intact, resized, warp
+
+_COVERS = 0.3
+"""What is painted, in -1 to 1, from which it hides the detail of what lies below."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,19 @@ class Latents(nn.Module):
         return self.appearance.decode((latents * self.unit)[..., self.config.flow :])
 
     def decode(self, reference: Tensor, latents: Tensor) -> Tensor:
-        """Latents on a reference (B, 3, S, S) of any size, in -1 to 1; differentiable."""
-        painted = resized(self.appearance_of(latents), reference.shape[-1])
-        return warp(reference, self.flow_of(latents)) + painted
+        """Latents on a reference (B, 3, S, S) of any size, in -1 to 1; differentiable.
+
+        What is finer than 128 px comes from the reference, except where the flow stretches it and
+        much is painted: where a mouth opens, drawn-out lips have nothing to tell.
+        """
+        flow, size = self.flow_of(latents), reference.shape[-1]
+        moved, painted = warp(reference, flow), self.appearance_of(latents)
+        if size <= UNIT:
+            return moved + resized(painted, size)
+        coarse = resized(resized(moved, UNIT), size)
+        covered = (painted.abs().mean(1, keepdim=True) / _COVERS).clamp(max=1)
+        share = resized(1 - covered * resized(1 - intact(flow), UNIT), size).clamp(0, 1)
+        return coarse + resized(painted, size) + share * (moved - coarse)
 
     def look(self, reference: Tensor) -> Tensor:
         """The reference's own code (B, 2, places, code), of unit variance, of (B, 3, S, S)."""

@@ -10,7 +10,7 @@ by cross-attention (diffusers' `Attention`).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from diffusers.models.attention_processor import Attention
@@ -90,6 +90,22 @@ class PlaceMixing(nn.Module):
         return mixed.view_as(rows)
 
 
+@dataclass
+class WordMaps:
+    """Sums where words were read, over blocks and calls, for the last sample of a batch.
+
+    Attributes:
+        maps: One for each reading, (2, places, T): how much each place looked at each token.
+    """
+
+    maps: list[Tensor] = field(default_factory=list)
+
+    @property
+    def mean(self) -> Tensor | None:
+        """(T, 2, places); None if nothing was read."""
+        return torch.stack(self.maps).mean(0).permute(2, 0, 1) if self.maps else None
+
+
 class WordReading(nn.Module):
     """Cross-attention from all places to the words of a prompt."""
 
@@ -104,14 +120,29 @@ class WordReading(nn.Module):
         )
         nn.init.zeros_(self.attention.to_out[0].weight)
 
-    def forward(self, rows: Tensor, words: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, rows: Tensor, words: Tensor, mask: Tensor, recorder: WordMaps | None = None
+    ) -> Tensor:
         """What is read (places, 2 B, C) of words (B, T, width) where the mask (B, T) is true."""
         places, width = len(rows), rows.shape[-1]
         asked = self.norm(rows).view(places, 2, -1, width).permute(2, 1, 0, 3).flatten(1, 2)
         bias = torch.zeros_like(mask, dtype=rows.dtype).masked_fill(~mask, -1e4)[:, None]
         found: Tensor = self.attention(asked, encoder_hidden_states=words, attention_mask=bias)
+        if recorder is not None:
+            recorder.maps.append(self._looked(asked[-1:], words[-1:], bias[-1:]))
         halves = found.view(-1, 2, places, width)
         return halves.permute(2, 1, 0, 3).flatten(1, 2)
+
+    @torch.no_grad()
+    def _looked(self, asked: Tensor, words: Tensor, bias: Tensor) -> Tensor:
+        """The attention (2, places, T) of one sample, worked out beside it, mean over heads."""
+        layer = self.attention
+        query, key = (
+            layer.head_to_batch_dim(part) for part in (layer.to_q(asked), layer.to_k(words))
+        )
+        scores = layer.get_attention_scores(query, key, bias.expand(layer.heads, -1, -1))
+        looked: Tensor = scores.mean(0).unflatten(0, (2, -1))
+        return looked
 
 
 class Block(nn.Module):

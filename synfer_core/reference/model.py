@@ -13,6 +13,7 @@ from synfer_core.errors import WeightsError
 from synfer_core.models import checkpoints
 from synfer_core.reference.closed_form import ClosedForm, ClosedFormConfig
 from synfer_core.reference.denoiser import ReferenceContext, ReferenceDenoiser
+from synfer_core.reference.gaussian import Guess
 from synfer_core.reference.latents import Latents, config_values
 from synfer_core.reference.mixer import MixerConfig
 from synfer_core.reference.units import UnitAdapter, UnitConfig
@@ -143,16 +144,17 @@ class ReferenceModel:
         Args:
             reference: (B, 3, S, S) in -1 to 1.
             aus: (B, 36) in 0-1; None where words alone decide.
-            scale: Of the adapter.
+            scale: Of what units do; 0 is as if words alone decided.
             still: Whether the references are known to show no expression.
         """
         form, latents = self.prior.form, self.prior.latents
         code = latents.look(reference)
         person = form.person(code, torch.full((len(code),), still))
-        if aus is None:
+        if aus is None or scale == 0:
             blank = form.blank(code.new_zeros(len(code), *latents.shape))
             return ReferenceContext(blank, torch.cat([code, code], -1), person)
         guess = form.guess(person, aus)
+        guess = Guess(scale * guess.mean, guess.deviation)
         moved = latents.look_moved(reference, guess.mean)
         units = self.adapter(aus, torch.full((len(aus),), scale))
         return ReferenceContext(guess, torch.cat([code, moved], -1), person, units)

@@ -101,3 +101,17 @@ def weights(grid: Grid) -> Tensor:
     inside = cut(grid, torch.ones_like(total))[:, 0]
     share: Tensor = one * inside / cut(grid, total)[:, 0].clamp_min(1e-6)
     return share.sqrt()
+
+
+def on_grid(grid: Grid, at: tuple[int, ...], values: Tensor) -> Tensor:
+    """Values of places (..., 2, places) where they lie in the picture (..., rows, rows).
+
+    Args:
+        grid: How pictures are cut.
+        at: Which places of a half face the values are of; elsewhere it is 0.
+        values: Of both halves.
+    """
+    every = values.new_zeros(*values.shape[:-1], grid.rows * grid.columns)
+    every[..., list(at)] = values
+    left, right = every.unflatten(-1, (grid.rows, grid.columns)).unbind(-3)
+    return torch.cat([left, right.flip(-1)], -1)

@@ -35,6 +35,32 @@ def warp(reference: Tensor, flow: Tensor) -> Tensor:
     )
 
 
+_TORN, _WHOLE = 0.25, 0.6
+
+
+def intact(flow: Tensor) -> Tensor:
+    """How far a flow (B, 2, s, s) leaves the detail of what it moves alone (B, 1, s, s), 0 to 1.
+
+    By the smaller singular value of the map's derivative: 1 where a pixel of the picture is a pixel
+    of the reference, 0 where one pixel of the reference is drawn out over four or more.
+    """
+    step = UNIT / flow.shape[-1]
+    across = _slope(flow, -1) / step
+    down = _slope(flow, -2) / step
+    a, b, c, d = 1 + across[:, 0], down[:, 0], across[:, 1], 1 + down[:, 1]
+    half = torch.hypot(a - d, b + c), torch.hypot(a + d, b - c)
+    smaller = ((half[1] - half[0]) / 2)[:, None]
+    return ((smaller - _TORN) / (_WHOLE - _TORN)).clamp(0, 1)
+
+
+def _slope(values: Tensor, axis: int) -> Tensor:
+    """Central differences for one step of the grid, 0 at the border."""
+    change = (values.roll(-1, axis) - values.roll(1, axis)) / 2
+    change.select(axis, 0).zero_()
+    change.select(axis, -1).zero_()
+    return change
+
+
 def resized(picture: Tensor, size: int) -> Tensor:
     """(B, C, s, s) at another size: means of blocks when it shrinks by a whole factor."""
     now = picture.shape[-1]

@@ -121,7 +121,7 @@ def test_the_model_around_a_reference_brings_what_it_starts_from(
     around: ReferenceBackbone,
 ) -> None:
     methods = reference.models([around])
-    names = ["exact-reference", "closed-form warp", "closed form", "one-step mean", "four steps"]
+    names = ["builtin", "closed-form warp", "closed form", "one-step mean", "four steps"]
     assert list(methods) == names
     recipe = reference.recipes(PLAN)[0].model_copy(update={"steps": 2})
     case = reference.case_of(around.source.renderer, recipe, 128)
