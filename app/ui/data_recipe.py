@@ -15,7 +15,8 @@ from synfer_core.data.plan import Plan
 from synfer_core.data.progress import span
 from synfer_core.data.spec import DataSet
 from synfer_core.errors import RequestError
-from synfer_core.models.backbone import Capabilities
+from synfer_core.faces.align import READ_SIZE
+from synfer_core.models.backbone import Capabilities, sized
 from synfer_core.request import Recipe
 
 MAX_TEXT = 20_000
@@ -250,6 +251,8 @@ def seconds_of(spec: DataSet, engines: Mapping[str, Capabilities], paces: Paces)
         paces: What images took here.
     """
     engine = engines.get(spec.backbone)
-    shared = Recipe.parse({**spec.recipe, "expression": "neutral"})
-    pace = engine and paces.of(engine.name, shared.size or engine.image_size)
+    if engine is None:
+        return None
+    shared = sized(Recipe.parse({**spec.recipe, "expression": "neutral"}), engine, READ_SIZE)
+    pace = paces.of(engine.name, shared.size or engine.image_size)
     return pace.seconds(shared.steps, "data") if pace else None

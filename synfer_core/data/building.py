@@ -52,7 +52,7 @@ Watch = Callable[[Event | Checked, Tally], None]
 def made_by(maker: Maker, models: Path, threads: int) -> dict[str, Any]:
     """What makes a set, as it is kept with it: other makers make other pixels."""
     experts = models / "experts.json"
-    recipe = maker.tools.check(maker.plan.recipe(maker.plan.row(0)))
+    recipe = maker.tools.check(maker.recipe(maker.plan.row(0)))
     return {
         "plan_sha256": maker.plan.sha256,
         "table_sha256": maker.plan.table_sha256,

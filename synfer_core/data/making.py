@@ -19,7 +19,9 @@ from synfer_core.data.manifest import Attempt, Record, Status
 from synfer_core.data.plan import Plan, Row
 from synfer_core.errors import CancelledError, FaultError, RequestError, SynferError
 from synfer_core.facekit.demographics import apparent
+from synfer_core.faces.align import READ_SIZE
 from synfer_core.facs import Expression
+from synfer_core.models.backbone import sized
 from synfer_core.provenance.export import pixels_sha256
 from synfer_core.provenance.marking import Marking
 from synfer_core.report import Result, Verdict
@@ -93,6 +95,15 @@ class Maker:
                 return self._made(row, result, label, tuple(attempts))
         return Sample(self._left_out(row, result, tuple(attempts), error))
 
+    def recipe(self, row: Row, attempt: int = 0) -> Recipe:
+        """What the plan asks for, at the size that readers take where the plan names none.
+
+        Raises:
+            RequestError: The words are too long together.
+        """
+        recipe = self.plan.recipe(row, attempt)
+        return sized(recipe, self.tools.origin(recipe), READ_SIZE)
+
     def _generate(self, row: Row, attempt: int) -> Result:
         """One image; the same again where a fault was not foreseen.
 
@@ -101,7 +112,7 @@ class Maker:
         """
         for left in reversed(range(FAULTS)):
             try:
-                return self.tools.generate(self.plan.recipe(row, attempt))
+                return self.tools.generate(self.recipe(row, attempt))
             except SynferError:
                 raise
             except Exception as error:  # one sample must not end a run of a million

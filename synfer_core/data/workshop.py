@@ -58,8 +58,9 @@ def maker_of(
             the first recipe.
     """
     tools = tools or Tools.of(synthesizer, folder, "none")
-    tools.check(plan.recipe(plan.row(0)))
-    return Maker(plan, tools, judge_of(plan, synthesizer))
+    maker = Maker(plan, tools, judge_of(plan, synthesizer))
+    tools.check(maker.recipe(plan.row(0)))
+    return maker
 
 
 def threads() -> int:

@@ -23,6 +23,7 @@ from synfer_core.evaluation.ablation_row import SHOWN, Distance, Floats, Row, Sp
 from synfer_core.evaluation.album import Album, Shot
 from synfer_core.evaluation.estimates import DRAWS, Estimate
 from synfer_core.evaluation.gauges import Gauges
+from synfer_core.evaluation.pictures import completed
 from synfer_core.evaluation.semantic import mark
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facs import EXPRESSIONS
@@ -220,7 +221,7 @@ def measure(
         DataError: The folder holds what is no image of an earlier run.
     """
     start = time.perf_counter()
-    asked, rendered = _asked(backbone, plan), {} if exact is None else _rendered(plan)
+    asked, rendered = _asked(backbone, plan), {} if exact is None else _rendered(exact, plan)
     one_more = _counter(tell, [*asked.values(), *rendered.values()])
     shots = _shoot(Album(backbone, keep, one_more), asked)
     if exact is not None:
@@ -232,7 +233,7 @@ def measure(
         exact=rows.get(EXACT),
         others=rows[_OTHERS].seen if _OTHERS in rows else None,
         spaces={name: space.name for name, space in vars(spaces).items()},
-        weights_sha256=backbone.check(ablation_plan.recipes(plan, "base")[0]).weights_sha256,
+        weights_sha256=completed(backbone, ablation_plan.recipes(plan, "base")[0]).weights_sha256,
         gauges_sha256=gauges.sha256,
         seconds=time.perf_counter() - start,
         draws=draws,
@@ -246,14 +247,13 @@ def _asked(backbone: Backbone, plan: Plan) -> dict[str, list[Recipe]]:
     if not names:
         allowed = "rows without guidance, or a folder with the classifiers that guide"
         raise RequestError("no row can be made with these weights", field="rows", allowed=allowed)
-    return {n: [backbone.check(r) for r in ablation_plan.recipes(plan, n)] for n in names}
+    return {n: [completed(backbone, r) for r in ablation_plan.recipes(plan, n)] for n in names}
 
 
-def _rendered(plan: Plan) -> dict[str, list[Recipe]]:
-    return {
-        EXACT: ablation_plan.renders(plan),
-        _OTHERS: ablation_plan.renders(plan, others=True),
-    }
+def _rendered(exact: Backbone, plan: Plan) -> dict[str, list[Recipe]]:
+    wanted = {EXACT: ablation_plan.renders(plan)}
+    wanted[_OTHERS] = ablation_plan.renders(plan, others=True)
+    return {name: [completed(exact, r) for r in part] for name, part in wanted.items()}
 
 
 def _counter(

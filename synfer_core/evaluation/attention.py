@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.evaluation.control_plan import DISFA
 from synfer_core.evaluation.estimates import Estimate, bootstrap_many
+from synfer_core.evaluation.pictures import completed, made
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facekit.head import HeadModel
 from synfer_core.facekit.identity import draw_identity
@@ -82,8 +84,8 @@ class Seen:
     Attributes:
         person: Noise seed, one for each person.
         key: The AU, both sides or one.
-        mass: (s, s) its attention, not negative, as recorded.
-        region: (S, S) where it moves that person; S is a multiple of s.
+        mass: (s, s) its attention, not negative, as recorded, on a grid of any size.
+        region: (S, S) where it moves that person.
         image: (S, S, 3) what was made.
     """
 
@@ -109,10 +111,10 @@ class Seen:
 
     def _coverage(self, mass: Maps) -> Maps:
         """Share of each cell that the region covers."""
-        side = len(mass)
-        cells = self.region.reshape(side, len(self.region) // side, side, -1)
-        covered: Maps = cells.mean((1, 3), dtype=np.float32)
-        return covered
+        covered = cv2.resize(
+            self.region.astype(np.float32), mass.shape[::-1], interpolation=cv2.INTER_AREA
+        )
+        return np.asarray(covered, np.float32)
 
 
 @dataclass(frozen=True)
@@ -254,13 +256,14 @@ def _unit(key: str) -> str:
 def _picture(rows: Sequence[Seen]) -> NDArray[np.uint8]:
     """The first person in grey, tinted by the mean map, with the outline of the region in white.
 
-    At twice the image's size, so that the outline is thin.
+    At twice the region's size, so that the outline is thin.
     """
     mean = np.mean([s.mass / s.mass.sum() for s in rows], axis=0)
     size = 2 * len(rows[0].region)
-    cell = size // len(mean)
-    heat = np.kron(mean / mean.max(), np.ones((cell, cell)))[..., None] * 0.65
-    image = rows[0].image.mean(-1, keepdims=True).repeat(2, 0).repeat(2, 1)
+    grid = cv2.resize(mean / mean.max(), (size, size), interpolation=cv2.INTER_NEAREST)
+    heat = np.asarray(grid)[..., None] * 0.65
+    grey = cv2.resize(rows[0].image.mean(-1), (size, size), interpolation=cv2.INTER_NEAREST)
+    image = np.asarray(grey)[..., None]
     picture = image * (1 - heat) + _TINT * heat
     picture[_outline(rows[0].region.repeat(2, 0).repeat(2, 1))] = 255
     return np.asarray(picture.round(), np.uint8)
@@ -287,25 +290,19 @@ def measure(
     """
     seen: list[Seen] = []
     for index, recipe in enumerate(wanted):
-        seen += _seen(recipe, _generate(backbone, recipe), region)
+        seen += _seen(recipe, made(backbone, recipe), region)
         tell(index + 1, len(wanted))
-    return Attention(tuple(seen), backbone.check(wanted[0]).weights_sha256 or "")
+    return Attention(tuple(seen), completed(backbone, wanted[0]).weights_sha256 or "")
 
 
-def _generate(backbone: Backbone, recipe: Recipe) -> Generation:
-    *_, made = backbone.stream(backbone.check(recipe))
-    assert isinstance(made, Generation)
-    return made
-
-
-def _seen(recipe: Recipe, made: Generation, region: Region) -> list[Seen]:
+def _seen(recipe: Recipe, shown: Generation, region: Region) -> list[Seen]:
     """The AU of a recipe, both sides together, and each side where it has sides."""
-    mass = made.attention.mass
+    mass = shown.attention.mass
     slots = tuple(recipe.action_units)
     maps = {_unit(slots[0]): np.stack([mass[slot] for slot in slots]).mean(0)}
     maps |= {slot: mass[slot] for slot in slots if len(slots) > 1}
     assert recipe.identity_seed is not None
     return [
-        Seen(recipe.seed, key, values, region(recipe.identity_seed, key), made.image)
+        Seen(recipe.seed, key, values, region(recipe.identity_seed, key), shown.image)
         for key, values in maps.items()
     ]

@@ -13,27 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.evaluation import control_plan
-from synfer_core.evaluation.control_parts import Make, Mixes, Presets, Sided, Worded
+from synfer_core.evaluation.control_parts import Mixes, Presets, Sided, Worded
 from synfer_core.evaluation.control_plan import Plan
 from synfer_core.evaluation.control_ramps import Ramps
 from synfer_core.evaluation.control_report import Control, Measured
 from synfer_core.evaluation.estimates import DRAWS
 from synfer_core.evaluation.gauges import Gauges
-from synfer_core.models.backbone import Backbone, Generation
+from synfer_core.evaluation.pictures import Make, completed, maker
+from synfer_core.models.backbone import Backbone
 from synfer_core.request import Recipe
 
 Tell = Callable[[int, int], None]
-
-
-def maker(backbone: Backbone) -> Make:
-    """A backbone as a function from recipe to image; nothing is read off on the way."""
-
-    def make(recipe: Recipe) -> NDArray[np.uint8]:
-        *_, last = backbone.stream(backbone.check(recipe))
-        assert isinstance(last, Generation)
-        return last.image
-
-    return make
 
 
 def image_count(plan: Plan, parts: Collection[str]) -> int:
@@ -101,7 +91,7 @@ def measure(
         ceiling = look(count.counted(maker(exact)), gauges, plan, parts, exact.capabilities.name)
     return Control(
         backbone=name,
-        weights_sha256=backbone.check(model.recipes[0]).weights_sha256,
+        weights_sha256=completed(backbone, model.recipes[0]).weights_sha256,
         model=model,
         exact=ceiling,
         asked_parts=frozenset(parts),

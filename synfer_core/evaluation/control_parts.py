@@ -6,7 +6,7 @@ taken out of a set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -31,16 +31,15 @@ from synfer_core.evaluation.gauges import (
     both_sides,
     mediapipe_units,
 )
+from synfer_core.evaluation.pictures import Make
 from synfer_core.facekit.action_units import scored_slots
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, MAX_INTENSITY
 from synfer_core.models.attributes import CLASSES, UNKNOWN
-from synfer_core.report import Pixels
 from synfer_core.request import Recipe
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Hits = NDArray[np.bool_]
-Make = Callable[[Recipe], Pixels]
 
 LEAD = 2.0
 """Points by which the side asked for must lead."""

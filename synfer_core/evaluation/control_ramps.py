@@ -12,7 +12,6 @@ from synfer_core.evaluation.agreement import spearman
 from synfer_core.evaluation.control_parts import (
     Floats,
     Hits,
-    Make,
     Rows,
     faces_found,
     make_all,
@@ -21,6 +20,7 @@ from synfer_core.evaluation.control_parts import (
 from synfer_core.evaluation.control_plan import UNITS, asked_units
 from synfer_core.evaluation.estimates import Estimate, bootstrap_many
 from synfer_core.evaluation.gauges import Gauges, both_sides
+from synfer_core.evaluation.pictures import Make
 from synfer_core.request import Recipe
 
 

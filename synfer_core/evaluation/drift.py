@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synfer_core.evaluation.control_parts import Make
 from synfer_core.evaluation.control_plan import FIRST_IDENTITY
+from synfer_core.evaluation.pictures import Make
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, MAX_INTENSITY, PROTOTYPES
 from synfer_core.request import Recipe
 from synfer_core.stimuli.drift import Floats, Read, Threshold, cosines

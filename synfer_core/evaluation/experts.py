@@ -19,6 +19,7 @@ from scipy.stats import rankdata
 from synfer_core.errors import DataError
 from synfer_core.evaluation.estimates import DRAWS, Estimate, bootstrap_many
 from synfer_core.evaluation.feranno import CORRUPTED, Answers, Faces, Reader, corrupt, in_parts
+from synfer_core.evaluation.pictures import result
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES, Expression
 from synfer_core.panel import Panel
 from synfer_core.request import Recipe
@@ -285,7 +286,7 @@ def generate(
     """
     images = []
     for recipe in wanted:
-        images.append(synthesizer.generate(recipe).image)
+        images.append(result(synthesizer, recipe).image)
         tell(len(images), len(wanted))
     seen = np.stack(images)
     read = np.stack([in_parts(judge, seen).argmax(1) for judge in judges.values()])

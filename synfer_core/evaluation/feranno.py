@@ -25,6 +25,7 @@ from synfer_core.calibration import (
 from synfer_core.errors import DataError
 from synfer_core.evaluation.confusion import by_name, confusion, draw_confusion
 from synfer_core.evaluation.estimates import Estimate, bootstrap, share
+from synfer_core.evaluation.pictures import result
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
@@ -355,7 +356,7 @@ def generate(
     """
     images = []
     for recipe in wanted:
-        images.append(synthesizer.generate(recipe).image)
+        images.append(result(synthesizer, recipe).image)
         tell(len(images), len(wanted))
     seen = np.stack(images)
     judged = {name: in_parts(judge, seen) for name, judge in judges.items()}

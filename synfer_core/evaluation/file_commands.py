@@ -79,10 +79,11 @@ def _add_fetext(parts: Subparsers) -> None:
 def _drift(args: argparse.Namespace) -> int:
     options.require(args.people >= 6, "--people", "at least 6")
     from synfer_core.evaluation import drift
-    from synfer_core.evaluation.control import maker
     from synfer_core.evaluation.gauges import codes
+    from synfer_core.evaluation.pictures import maker
     from synfer_core.facekit import Renderer
-    from synfer_core.models import checkpoints, codec
+    from synfer_core.faces.align import READ_SIZE
+    from synfer_core.models import checkpoints
     from synfer_core.models.exact import ExactBackbone
     from synfer_core.models.identity_reader import IdentityReader
     from synfer_core.stimuli.drift import FILE, READER
@@ -92,8 +93,7 @@ def _drift(args: argparse.Namespace) -> int:
     options.check_targets(args.json, folder / FILE)
     read = partial(codes, IdentityReader.load(folder / READER))
     sha256 = checkpoints.file_sha256(folder / READER)
-    size = codec.load(folder / "codec.safetensors")[0].config.image_size
-    make = maker(ExactBackbone(Renderer.load(), size))
+    make = maker(ExactBackbone(Renderer.load(), READ_SIZE))
     seen = drift.measure(make, read, sha256, drift.Plan(args.people), tell=options.progress())
     seen.threshold.save(folder / FILE)
     options.write_json(args.json, seen.to_dict())
@@ -136,7 +136,7 @@ def _provenance(args: argparse.Namespace) -> int:
 
 def _generated_trials(args: argparse.Namespace) -> list[provenance.Trial]:
     from synfer_core.evaluation import inversion, provenance
-    from synfer_core.evaluation.control import maker
+    from synfer_core.evaluation.pictures import maker
     from synfer_core.synthesizer import DEFAULT_FOLDER
 
     plan = inversion.Plan(people=args.generated)
@@ -147,13 +147,13 @@ def _generated_trials(args: argparse.Namespace) -> list[provenance.Trial]:
 
 def _render_trials(args: argparse.Namespace) -> list[provenance.Trial]:
     from synfer_core.evaluation import inversion, provenance
-    from synfer_core.evaluation.control import maker
+    from synfer_core.evaluation.pictures import maker
     from synfer_core.facekit import Renderer
     from synfer_core.models.exact import ExactBackbone
 
     recipes = inversion.sources(inversion.Plan(people=args.renders))
-    renderer = Renderer.load()
-    makers = [maker(ExactBackbone(renderer, size)) for size in RENDER_SIZES]
+    exact = ExactBackbone(Renderer.load(), RENDER_SIZES[0])
+    makers = [maker(exact, size) for size in RENDER_SIZES]
     return [
         provenance.trial("renders", provenance.collect(make, recipes, options.progress()))
         for make in makers

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synfer_core.errors import WeightsError
+from synfer_core.evaluation import pictures
 from synfer_core.evaluation.confusion import by_name, confusion
 from synfer_core.evaluation.estimates import Estimate, share
 from synfer_core.evaluation.sheets import contact_sheet
@@ -154,7 +155,7 @@ def measure(
     """
     results = []
     for recipe in wanted:
-        results.append(synthesizer.generate(recipe))
+        results.append(pictures.result(synthesizer, recipe))
         tell(len(results), len(wanted))
     images = np.stack([r.image for r in results])
     return FirstLight(

@@ -11,8 +11,8 @@ from itertools import chain
 
 import numpy as np
 
-from synfer_core.evaluation.control_parts import Make
 from synfer_core.evaluation.control_plan import FIRST_IDENTITY, UNITS
+from synfer_core.evaluation.pictures import Make
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facekit.captions import caption
 from synfer_core.facekit.scene import sample_scene

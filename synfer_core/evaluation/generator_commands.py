@@ -252,10 +252,11 @@ def _attention(args: argparse.Namespace) -> int:
     options.check_targets(args.json, args.sheet)
     from synfer_core.evaluation import attention
     from synfer_core.facekit.renderer import Renderer
+    from synfer_core.faces.align import READ_SIZE
 
     people = -(-args.images // len(attention.KEYS))
     backbone = options.load(args.models).backbones["builtin"]
-    region = attention.regions(Renderer.load().head, backbone.capabilities.image_size)
+    region = attention.regions(Renderer.load().head, READ_SIZE)
     seen = attention.measure(backbone, region, attention.recipes(people), tell=options.progress())
     if args.sheet:
         write_whole(args.sheet, seen.sheet())
@@ -268,8 +269,8 @@ def _sheets(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     targets = {kind: args.out / f"{kind}.jpg" for kind in args.kinds}
     options.check_targets(*targets.values())
-    from synfer_core.evaluation.control import maker
     from synfer_core.evaluation.galleries import GALLERIES
+    from synfer_core.evaluation.pictures import maker
 
     make = maker(options.backbone(options.load(args.models), args.backbone))
     for kind, target in targets.items():

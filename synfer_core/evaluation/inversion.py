@@ -24,6 +24,7 @@ from synfer_core.evaluation.control_parts import people_of, scored_units, unit
 from synfer_core.evaluation.control_plan import DISFA, UNITS
 from synfer_core.evaluation.estimates import DRAWS, Estimate, bootstrap, bootstrap_many
 from synfer_core.evaluation.gauges import Gauges, Images, both_sides
+from synfer_core.evaluation.pictures import Make
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facs import format_facs
 from synfer_core.models.builtin import BuiltinModel
@@ -32,7 +33,6 @@ from synfer_core.request import Recipe
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Make = Callable[[Recipe], Pixels]
 Tell = Callable[[int, int], None]
 
 FIRST_IDENTITY = 9_400_000_000
@@ -450,7 +450,7 @@ def measure(
 
     Args:
         model: The model under test.
-        make: Its recipes made into images; see `control.maker`.
+        make: Its recipes made into images; see `pictures.maker`.
         exact: The same for the exact renderer.
         gauges: The readers.
         plan: How much to ask for.

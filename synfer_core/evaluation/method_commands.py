@@ -247,16 +247,17 @@ def _inversion(args: argparse.Namespace) -> int:
     options.require(args.keep is None or 0 <= args.keep <= 1, "--keep", "0 to 1")
     options.check_targets(args.json, args.sheet)
     from synfer_core.evaluation import inversion
-    from synfer_core.evaluation.control import maker
     from synfer_core.evaluation.gauges import Gauges
+    from synfer_core.evaluation.pictures import maker
     from synfer_core.facekit import Renderer
+    from synfer_core.faces.align import READ_SIZE
     from synfer_core.models.exact import ExactBackbone
     from synfer_core.synthesizer import DEFAULT_FOLDER
 
     folder = args.models or DEFAULT_FOLDER
     gauges = Gauges.load(folder, args.judges)
     model = options.builtin(folder)
-    exact = maker(ExactBackbone(Renderer.load(), model.codec.config.image_size))
+    exact = maker(ExactBackbone(Renderer.load(), READ_SIZE))
     plan = inversion.Plan(
         args.people,
         args.edits,

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 
 from synfer_core.evaluation.control_plan import FIRST_IDENTITY
+from synfer_core.faces.align import READ_SIZE
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES
+from synfer_core.models.backbone import sized
 from synfer_core.morphs.making import Making, Morph
 from synfer_core.morphs.spec import Continuum
+from synfer_core.request import Recipe
 from synfer_core.stimuli.store import MemoryStore
 from synfer_core.stimuli.tools import Tools
 
@@ -34,13 +37,21 @@ class Plan:
     continua: int = 8
     frames: int = 21
 
-    def specs(self) -> list[Continuum]:
-        """The specifications."""
+    def specs(self, size: int | None = None) -> list[Continuum]:
+        """The specifications.
+
+        Args:
+            size: Pixels on a side; None for the backbone's own.
+        """
         shown = EXPRESSIONS[1:]
         return [
             Continuum(
                 apex=dict(PROTOTYPES[shown[number % len(shown)]]),
-                recipe={"text": "plain background", "identity_seed": _PEOPLE + number},
+                recipe={
+                    "text": "plain background",
+                    "identity_seed": _PEOPLE + number,
+                    **({} if size is None else {"size": size}),
+                },
                 frames=self.frames,
                 even=True,
             )
@@ -131,5 +142,6 @@ def measure(tools: Tools, plan: Plan, *, tell: Callable[[int, int], None]) -> Se
         done += 1
         tell(done, total)
 
-    made = [Making(spec, tools, MemoryStore()).make(watch) for spec in plan.specs()]
+    size = sized(Recipe(), tools.origin(Recipe()), READ_SIZE).size
+    made = [Making(spec, tools, MemoryStore()).make(watch) for spec in plan.specs(size)]
     return Seen(tuple(made))

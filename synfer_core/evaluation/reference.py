@@ -20,9 +20,9 @@ from torch import Tensor
 from synfer_core.conditioning import au_target
 from synfer_core.decoding import to_images, to_tensor
 from synfer_core.evaluation import nearness
-from synfer_core.evaluation.control import maker
 from synfer_core.evaluation.estimates import DRAWS, Estimate, bootstrap_many
 from synfer_core.evaluation.nearness import REGIONS, Distance, Pixels
+from synfer_core.evaluation.pictures import maker
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facekit.renderer import Renderer
 from synfer_core.facekit.scene import Scene, eye_centres

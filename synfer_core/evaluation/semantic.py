@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from synfer_core.evaluation.control_parts import people_of, same_person, unit
 from synfer_core.evaluation.estimates import DRAWS, Estimate, bootstrap_many
 from synfer_core.evaluation.gauges import Gauges, Images
+from synfer_core.evaluation.pictures import completed
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES, Expression
 from synfer_core.models.backbone import Backbone, Generation
@@ -442,7 +443,7 @@ def measure(
     asked = recipes(plan)
     flat = [recipe for part in asked.values() for recipe in part]
     kinds = np.repeat(list(asked), [len(part) for part in asked.values()])
-    guided = [[backbone.check(arm.guided(recipe)) for arm in chosen] for recipe in flat]
+    guided = [[completed(backbone, arm.guided(recipe)) for arm in chosen] for recipe in flat]
     bench = _Bench(backbone, guide, tell, len(flat) * (1 + len(chosen)))
     shots = [bench.shoot(recipe, arms) for recipe, arms in zip(flat, guided, strict=True)]
     plain, *made = (_made(column, gauges) for column in zip(*shots, strict=True))
@@ -450,7 +451,7 @@ def measure(
         Compared(arm, tuple(flat), tuple(gauges.judges), _seen_by(plain, i), after, draws)
         for i, (arm, after) in enumerate(zip(chosen, made, strict=True))
     )
-    weights = backbone.check(flat[0]).weights_sha256
+    weights = completed(backbone, flat[0]).weights_sha256
     return Semantic(plan, kinds, compared, weights, gauges.sha256)
 
 
@@ -474,7 +475,7 @@ class _Bench:
 
     def shoot(self, recipe: Recipe, guided: Sequence[Recipe]) -> list[_Shot]:
         """The recipe without guidance, read by each one's classifier, and each one guided."""
-        plain = self._shot(self._backbone.check(recipe), guided)
+        plain = self._shot(completed(self._backbone, recipe), guided)
         return [plain, *(self._shot(one, [one]) for one in guided)]
 
     def _shot(self, recipe: Recipe, readers: Sequence[Recipe]) -> _Shot:

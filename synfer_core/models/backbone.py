@@ -138,6 +138,20 @@ def check_size(recipe: Recipe, abilities: Capabilities) -> None:
     raise UnsupportedError(what, field="size", allowed=allowed)
 
 
+def sized(recipe: Recipe, abilities: Capabilities, size: int) -> Recipe:
+    """The recipe at a size, where it names none and the backbone does not make it anyway.
+
+    Args:
+        recipe: Any recipe of the backbone's.
+        abilities: What the backbone can do; where it cannot make the size, the recipe stays.
+        size: Pixels on a side.
+    """
+    usual = recipe.size is not None or abilities.image_size == size
+    if usual or not abilities.makes(size):
+        return recipe
+    return recipe.model_copy(update={"size": size})
+
+
 def check_picture(recipe: Recipe, abilities: Capabilities) -> None:
     """Make sure that only a backbone that keeps the person of a picture is given one.
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synfer_core.evaluation import control
+from synfer_core.evaluation import control_plan
 from synfer_core.evaluation.control import image_count, measure
 from synfer_core.evaluation.control_plan import PARTS, UNITS, USUAL, Plan
 from synfer_core.evaluation.control_report import Control, crosstalk_picture, lines
+from synfer_core.evaluation.pictures import maker
 from tests.evaluation.painted import Painter, gauges
 
 PLAN = Plan(images=150, preset_people=14, sided_repeats=1, word_images=16, ramp_people=2)
@@ -198,5 +199,5 @@ def test_lines_say_each_headline_beside_its_ceiling(sound: dict[str, Any]) -> No
 
 
 def test_the_maker_gives_the_last_image() -> None:
-    recipe = control.control_plan.words(PLAN, "painted")[0]
-    assert (control.maker(EXACT)(recipe) == EXACT.paint(recipe)).all()
+    recipe = control_plan.words(PLAN, "painted")[0]
+    assert (maker(EXACT)(recipe) == EXACT.paint(recipe)).all()

@@ -13,9 +13,9 @@ from PIL import Image
 
 from synfer_core import cli, editing
 from synfer_core.evaluation import inversion
-from synfer_core.evaluation.control import maker
 from synfer_core.evaluation.control_parts import people_of
 from synfer_core.evaluation.inversion import Edits, Inversion, Plan, RoundTrips
+from synfer_core.evaluation.pictures import maker
 from synfer_core.models.builtin import BuiltinModel
 from tests.evaluation.painted import Painter, gauges
 
