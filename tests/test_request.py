@@ -189,7 +189,7 @@ def test_references_are_taken(reference: str) -> None:
         (PNG_DATA + "what is this", "base64"),
         (PNG_DATA + "\u00e9\u00e9\u00e9\u00e9", "base64"),
         (as_reference(b"GIF89a"), "no PNG"),
-        (as_reference(PNG + bytes(MAX_REFERENCE_BYTES - len(PNG) + 1)), "262,145 bytes"),
+        (as_reference(PNG + bytes(MAX_REFERENCE_BYTES - len(PNG) + 1)), "1,048,577 bytes"),
     ],
 )
 def test_other_references_are_refused(reference: str, message: str) -> None:

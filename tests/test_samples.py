@@ -20,8 +20,8 @@ def test_every_sample_is_a_small_square_face_with_words() -> None:
     assert len({sample.name for sample in found}) == 8
     for sample in found:
         path = samples.FOLDER / sample.file
-        assert read_image(path).shape == (128, 128, 3)
-        assert path.stat().st_size < 40_000
+        assert read_image(path).shape == (512, 512, 3)
+        assert path.stat().st_size < 450_000
         assert sample.alt.endswith("neutral face")
         assert sample.aus == {}
         assert len(sample.identity_code) == CODE_SIZE

@@ -33,7 +33,7 @@ STEPS = 5
 TARGET = EXPRESSIONS.index("fear")
 SMILE = {"text": "a woman", "expression": "fear", "identity_seed": 3, "steps": STEPS}
 UNITS = {"aus": {"AU12": 2.0}}
-OPTIONS = {"first": 0.0, "last": 1.0, "every": 1}
+OPTIONS = {"classifier": "latent", "first": 0.0, "last": 1.0, "every": 1}
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def test_readers_that_cannot_be_followed_are_refused_by_name(
     model: BuiltinModel, answer: Callable[[Tensor], Tensor], complaint: str
 ) -> None:
     guided = replace(model, readers={"latent": FakeReader(answer)})
-    recipe = Recipe.parse(SMILE | {"guidance": {"semantic": 1.0}})
+    recipe = Recipe.parse(SMILE | {"semantic": OPTIONS, "guidance": {"semantic": 1.0}})
     with pytest.raises(ModelError, match=complaint):
         list(guided.stream(recipe))
 
@@ -339,7 +339,7 @@ def test_the_hash_of_a_guided_recipe_covers_its_classifier(model: BuiltinModel) 
 def test_missing_classifiers_and_unknown_expressions_are_named(
     model: BuiltinModel, tiny_model_folder: Path
 ) -> None:
-    recipe = Recipe.parse(SMILE | {"guidance": {"semantic": 1.0}})
+    recipe = Recipe.parse(SMILE | {"semantic": OPTIONS, "guidance": {"semantic": 1.0}})
     with pytest.raises(UnsupportedError, match=r"latent-classifier\.safetensors") as caught:
         BuiltinModel.load(tiny_model_folder).check(recipe)
     assert caught.value.field == "semantic.classifier"

@@ -277,7 +277,7 @@ def _add_samples(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     text = "render the built-in samples, the faces that the studio offers to edit"
     parser = _command(commands, "samples", text, "synfer facekit samples assets/samples")
     parser.add_argument("out", type=Path, help="folder for the pictures and their list")
-    parser.add_argument("--size", type=int, default=128, help="pixels on a side (%(default)s)")
+    parser.add_argument("--size", type=int, default=512, help="pixels on a side (%(default)s)")
     parser.add_argument("--pack", type=Path, help=PACK_HELP)
     parser.set_defaults(run=_samples)
 

@@ -51,7 +51,7 @@ def scene_of(place: int) -> tuple[Sample, Scene]:
 def write(
     folder: Path,
     *,
-    size: int = 128,
+    size: int = 512,
     pack: Path | None = None,
     tell: Callable[[Path], None] = lambda path: None,
 ) -> None:

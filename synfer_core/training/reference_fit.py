@@ -223,7 +223,8 @@ def _fit_coefficients(
         full[:, part] = whole.of(part).solve(penalty)
     seen = latents.unit.expand(len(form.deviation), -1).flatten()
     predicted = (full * seen).T @ whole.square @ (full * seen)
-    top = torch.linalg.eigh(predicted).eigenvectors.flip(1)[:, : settings.rank]
+    # In float64: numbers that a place does not have make many eigenvalues 0.
+    top = torch.linalg.eigh(predicted.double()).eigenvectors.flip(1)[:, : settings.rank].float()
     form.first.copy_(full * seen @ top)
     form.second.copy_(top.T / seen)
 
