@@ -18,11 +18,10 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor
 
-from synfer_core.decoding import fitted, to_tensor
+from synfer_core.decoding import to_tensor
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS
 from synfer_core.models import feranno
-from synfer_core.models.codec import ImageCodec
-from synfer_core.models.feranno import Annotated, FERAnno, Probe, Readable
+from synfer_core.models.feranno import Annotated, FERAnno, Looking, Readable
 from synfer_core.report import AttentionMaps, Label, Pixels
 
 _TEMPERATURES = (0.05, 20.0)
@@ -103,14 +102,12 @@ class FERAnnoReader:
     """FERAnno with all it needs to read an image.
 
     Attributes:
-        codec: Images to latents.
-        probe: The denoiser and the condition under which images are inverted.
+        probe: Looks at images as in training.
         net: FERAnno.
         name: Its name and the start of its hash.
     """
 
-    codec: ImageCodec
-    probe: Probe
+    probe: Looking
     net: FERAnno
     name: str
 
@@ -123,15 +120,14 @@ class FERAnnoReader:
         """
         net, sha256 = feranno.load(path)
         feranno.check_backbone(net, model.fingerprint())
-        return cls(model.codec, model.probe(), net, f"feranno {sha256[:8]}")
+        return cls(model.probe(), net, f"feranno {sha256[:8]}")
 
     @torch.no_grad()
     def annotate(self, images: NDArray[np.uint8]) -> Annotated:
         """Read images (N, S, S, 3) in the model's crop; another size than its own is resized."""
         config = self.net.config
-        pixels = fitted(to_tensor(images), self.codec.config.image_size)
-        latents = self.codec.encode(pixels)
-        return self.net(self.probe.features(latents, config.steps, config.taps))  # type: ignore[no-any-return]
+        seen = self.probe.look(to_tensor(images), config.steps, config.taps)
+        return self.net(seen)  # type: ignore[no-any-return]
 
     def probabilities(self, images: NDArray[np.uint8], *, batch: int = 32) -> NDArray[np.float32]:
         """Calibrated probabilities (N, 8) of images (N, S, S, 3)."""

@@ -78,7 +78,7 @@ def test_the_threshold_keeps_its_promise_on_right_labels(share: float) -> None:
 
 def write_feranno(folder: Path, backbone: str | None = None) -> BuiltinModel:
     model = BuiltinModel.load(folder)
-    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+    probe = Probe.build(model.codec, model.denoiser, model.adapter, model.encoder)
     features = probe.features(torch.randn(4, *model.latent_shape), 20, (0,))
     channels = tuple((side, t.shape[1]) for side, t in features.items())
     own = feranno.fingerprint(model.codec, model.denoiser, model.adapter)

@@ -248,7 +248,7 @@ class BuiltinModel:
 
     def probe(self) -> feranno.Probe:
         """The U-Net and the condition under which FERAnno looks through it."""
-        return feranno.Probe.build(self.denoiser, self.adapter, self.encoder)
+        return feranno.Probe.build(self.codec, self.denoiser, self.adapter, self.encoder)
 
     def fingerprint(self) -> str:
         """SHA-256 over the weights that make features."""

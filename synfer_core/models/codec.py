@@ -59,6 +59,10 @@ class Sizes(Protocol):
     def image_size(self) -> int:
         """Pixels on a side."""
 
+    @property
+    def latent_channels(self) -> int:
+        """Numbers at a place of the latents."""
+
 
 class ImageCodec(Protocol):
     """Images to latents and back, whichever network does it."""

@@ -11,6 +11,9 @@ attention is recorded but scaled to zero. Queries stand for the 36 AU slots besi
 expressions and learn the intensities too. One step of inversion is enough by default. The
 latents themselves are read beside the features; as every place has a basis of its own in them, it
 also has weights of its own.
+
+The model around a reference looks at a face in its own way (`reference.probe`); FERAnno is the
+same for both.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +32,7 @@ from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
 from synfer_core import guidance
+from synfer_core.decoding import fitted
 from synfer_core.errors import WeightsError
 from synfer_core.facekit.identity import CODE_SIZE, IDENTITY_GROUPS
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS
@@ -54,7 +58,11 @@ class FERAnnoConfig:
         backbone: SHA-256 over the weights whose features it learned.
         steps: Steps of the sampler that is inverted.
         taps: Indices, from 0, of the inversion steps whose features are read.
-        latents: How many of the finest scale's channels, its first, are the latents themselves.
+        latents: How many of the finest scale's channels, its first, mean something else at each
+            place, such as the latents themselves, and are read through weights of each place.
+        halves: Of a face read as two half faces, of which the right one is mirrored: the places of
+            a half, row by row, that have weights of their own; both halves share them. Empty where
+            every place of the face has.
         width: Channels inside.
         blocks: Blocks for each scale.
         heads: Attention heads.
@@ -67,6 +75,7 @@ class FERAnnoConfig:
     steps: int = 20
     taps: tuple[int, ...] = (0,)
     latents: int = 0
+    halves: tuple[int, ...] = ()
     width: int = 160
     blocks: int = 2
     heads: int = 4
@@ -156,29 +165,44 @@ class MapTap(Recorder):
 
 @dataclass(frozen=True)
 class Probe:
-    """A denoiser, and the one condition under which it looks at every image.
+    """A denoiser that is a U-Net, and the one condition under which it looks at every image.
 
     Attributes:
+        codec: Images to latents.
         denoiser: The denoiser, with the AU adapter injected.
         context: One row: the probe's words, no person, all AUs at scale 0.
         words: For each expression, the token positions that spell it.
         schedule: Of the noise that the denoiser knows.
     """
 
+    codec: ImageCodec
     denoiser: Predictor
     context: Context
     words: tuple[tuple[int, ...], ...]
     schedule: NoiseSchedule = field(default_factory=lambda: SCHEDULE)
 
+    halves: ClassVar[tuple[int, ...]] = ()
+
+    def placed(self, taps: int) -> int:
+        """How many channels the latents have."""
+        return self.codec.config.latent_channels
+
     @classmethod
     @torch.no_grad()
-    def build(cls, denoiser: Denoiser, adapter: AUAdapter, encoder: TextEncoder) -> Probe:
+    def build(
+        cls, codec: ImageCodec, denoiser: Denoiser, adapter: AUAdapter, encoder: TextEncoder
+    ) -> Probe:
         """The probe of a denoiser that has the adapter injected."""
         text = encoder([PROBE])
         nobody = torch.zeros(1, CODE_SIZE), torch.zeros(1, len(IDENTITY_GROUPS))
         context = denoiser.context(text.states, text.mask, *nobody)
         au = adapter(torch.ones(1, len(AU_SLOTS)), torch.zeros(1))
-        return cls(denoiser, Context(context.tokens, context.mask, au), spelled(text))
+        return cls(codec, denoiser, Context(context.tokens, context.mask, au), spelled(text))
+
+    def look(self, images: Tensor, steps: int, taps: tuple[int, ...]) -> Features:
+        """Features of images (B, 3, S, S) in -1 to 1, brought to the codec's size."""
+        pixels = fitted(images, self.codec.config.image_size)
+        return self.features(self.codec.encode(pixels), steps, taps)
 
     @torch.no_grad()
     def features(self, latents: Tensor, steps: int, taps: tuple[int, ...]) -> Features:
@@ -216,22 +240,34 @@ def spelled(text: TextStates) -> tuple[tuple[int, ...], ...]:
     return tuple(tokens[name] for name in EXPRESSIONS)
 
 
+class Looking(Protocol):
+    """A model that looks at images under one condition."""
+
+    def placed(self, taps: int) -> int:
+        """`FERAnnoConfig.latents` where features are read at so many steps."""
+
+    @property
+    def halves(self) -> tuple[int, ...]:
+        """See `FERAnnoConfig.halves`."""
+
+    def look(self, images: Tensor, steps: int, taps: tuple[int, ...]) -> Features:
+        """Features of images (B, 3, S, S) in -1 to 1, any S.
+
+        Args:
+            images: In the model's crop.
+            steps: Steps of the sampler that is inverted.
+            taps: Indices, from 0, of the inversion steps whose features are read.
+        """
+
+
 class Readable(Protocol):
-    """A backbone whose U-Net's features FERAnno can read."""
+    """A backbone whose features FERAnno can read."""
 
-    @property
-    def codec(self) -> ImageCodec:
-        """Images to latents."""
-
-    @property
-    def latent_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of one sample's latents."""
-
-    def probe(self) -> Probe:
-        """The U-Net, and the one condition under which it looks at every image."""
+    def probe(self) -> Looking:
+        """What looks at images."""
 
     def fingerprint(self) -> str:
-        """SHA-256 over the weights that make features."""
+        """SHA-256 over all that makes features."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +284,15 @@ class Annotated:
     logits: Tensor
     aus: Tensor
     attention: Tensor
+
+
+def both_halves(side: int, places: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """Where places of a half face, row by row, lie in the face: those of the left, of the right."""
+    columns = side // 2
+    rows = [divmod(place, columns) for place in places]
+    left = tuple(row * side + column for row, column in rows)
+    right = tuple(row * side + side - 1 - column for row, column in rows)
+    return (left, right) if places else ()
 
 
 class CrossBlock(nn.Module):
@@ -311,7 +356,9 @@ class Scale(nn.Module):
         self.drop = nn.Dropout2d(config.dropout)
         self.reduce = nn.Conv2d(channels, width, 1)
         self.position = nn.Parameter(torch.randn(1, side * side, width) * 0.02)
-        self.latents = nn.Parameter(torch.randn(side * side, latents, width) * 0.1)
+        self.halves = both_halves(side, config.halves)
+        own = len(config.halves) or side * side
+        self.latents = nn.Parameter(torch.randn(own, latents, width) * 0.1)
         self.blocks = nn.ModuleList(
             CrossBlock(width, config.heads, config.dropout) for _ in range(config.blocks)
         )
@@ -338,8 +385,15 @@ class Scale(nn.Module):
     def _by_place(self, normal: Tensor) -> Tensor:
         """Position, and the latents through each place's own weights, (B, width, s, s)."""
         latents = normal[:, : self.latents.shape[1]].flatten(2)
-        read = torch.einsum("bcp,pcw->bpw", latents, self.latents) + self.position
-        return _grid(read.mT, normal.shape[-1])
+        if not self.halves:
+            read = torch.einsum("bcp,pcw->bpw", latents, self.latents)
+            return _grid((read + self.position).mT, normal.shape[-1])
+        both = torch.cat([latents[..., half] for half in self.halves])
+        read = torch.einsum("bcp,pcw->bpw", both, self.latents)
+        where = torch.cat([torch.tensor(half) for half in self.halves]).to(read.device)
+        told = self.position.expand(len(normal), -1, -1)
+        told = told.index_add(1, where, torch.cat(read.chunk(2), 1))
+        return _grid(told.mT, normal.shape[-1])
 
 
 class FERAnno(nn.Module):

@@ -368,7 +368,7 @@ class StableDiffusion:
             au = None if units is None else units(torch.ones(1, len(AU_SLOTS)), torch.zeros(1))
         context = Context(text.states, text.mask, au, person=0)
         words = spelled(text)
-        return Probe(self.denoiser, context, words, self.denoiser.schedule)
+        return Probe(self.codec, self.denoiser, context, words, self.denoiser.schedule)
 
     def fingerprint(self) -> str:
         """SHA-256 over the weights that make features."""

@@ -1,4 +1,4 @@
-"""Stage `feranno`: FERAnno on the frozen U-Net's features of inverted images.
+"""Stage `feranno`: FERAnno on the frozen denoiser's features of inverted images.
 
 The features are what costs time, so each image's are computed once, with a few changed copies, and
 kept in memory; the network itself then sees them many times. The temperature is fitted at every
@@ -18,10 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synfer_core.calibration import calibration_error, fit_temperature
-from synfer_core.decoding import fitted, to_tensor
+from synfer_core.decoding import to_tensor
 from synfer_core.models import feranno
 from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.feranno import Annotated, Features, FERAnno, FERAnnoConfig, Readable
+from synfer_core.models.feranno import (
+    Annotated,
+    Features,
+    FERAnno,
+    FERAnnoConfig,
+    Looking,
+    Readable,
+)
+from synfer_core.models.text import shared_encoder
+from synfer_core.reference.model import PRIOR, ReferenceModel
+from synfer_core.reference.probe import ReadableReference
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
 from synfer_core.training.dataset import FaceSet
@@ -117,14 +127,12 @@ def build(
     return _join(parts)
 
 
-def inverted(model: Readable, config: FERAnnoTraining) -> Read:
-    """Reads a U-Net's features of inverted images."""
-    probe = model.probe()
+def inverted(probe: Looking, config: FERAnnoTraining) -> Read:
+    """Reads a model's features of inverted images."""
 
     @torch.no_grad()
     def read(images: Tensor) -> Features:
-        pixels = fitted(images, model.codec.config.image_size)
-        features = probe.features(model.codec.encode(pixels), config.steps, config.taps)
+        features = probe.look(images, config.steps, config.taps)
         return {side: tensor.half() for side, tensor in features.items()}
 
     return read
@@ -167,10 +175,21 @@ def train(
         DataError: The data set is empty.
         WeightsError: A weight file is missing or damaged.
     """
-    method = on_unet(BuiltinModel.load(models), config)
+    method = on_model(readable(models), config)
     path = out / "feranno.safetensors"
     learn(method, config, schedule, data, path, resume=resume, limit=limit)
     return feranno.load(path)[0]
+
+
+def readable(models: Path) -> Readable:
+    """The model whose features are read: the one around a reference where a folder has it.
+
+    Raises:
+        WeightsError: A file is missing, damaged or does not fit the others.
+    """
+    if (models / PRIOR).is_file():
+        return ReadableReference(ReferenceModel.load(models), shared_encoder())
+    return BuiltinModel.load(models)
 
 
 @dataclass(frozen=True)
@@ -188,19 +207,19 @@ class Method:
     save: Callable[[nn.Module, Path, float], None]
 
 
-def on_unet(model: Readable, config: FERAnnoTraining) -> Method:
-    """FERAnno on the features of a model's U-Net."""
-    backbone = model.fingerprint()
+def on_model(model: Readable, config: FERAnnoTraining) -> Method:
+    """FERAnno on the features of a model."""
+    backbone, probe = model.fingerprint(), model.probe()
 
     def network(samples: FeatureSet) -> FERAnno:
-        net = FERAnno(network_config(config, samples.channels, model, backbone))
+        net = FERAnno(network_config(config, samples.channels, probe, backbone))
         net.fit(samples.rows(slice(0, 2000)))
         return net
 
     def save(net: nn.Module, path: Path, temperature: float) -> None:
         feranno.save(cast(FERAnno, net), path, temperature=temperature)
 
-    return Method(inverted(model, config), network, save)
+    return Method(inverted(probe, config), network, save)
 
 
 def learn(
@@ -234,15 +253,16 @@ def learn(
 
 
 def network_config(
-    config: FERAnnoTraining, channels: Mapping[int, int], model: Readable, backbone: str
+    config: FERAnnoTraining, channels: Mapping[int, int], probe: Looking, backbone: str
 ) -> FERAnnoConfig:
-    """FERAnno for a model's features, which have these channels by places on a side."""
+    """FERAnno for a probe's features, which have these channels by places on a side."""
     return FERAnnoConfig(
         channels=tuple(channels.items()),
         backbone=backbone,
         steps=config.steps,
         taps=config.taps,
-        latents=model.latent_shape[0],
+        latents=probe.placed(len(config.taps)),
+        halves=probe.halves,
         width=config.width,
         blocks=config.blocks,
     )

@@ -139,12 +139,13 @@ def _size(config: ClassifierConfig) -> int:
 def on_pixels(model: BuiltinModel, config: FERAnnoTraining) -> Method:
     """A classifier of pixels with as many parameters as FERAnno has on a model's U-Net."""
     size = model.codec.config.image_size
-    features = feranno.inverted(model, config)(torch.zeros(1, 3, size, size))
+    probe = model.probe()
+    features = feranno.inverted(probe, config)(torch.zeros(1, 3, size, size))
     channels = {side: t.shape[1] for side, t in features.items()}
 
     def network(samples: FeatureSet) -> PixelNet:
         with torch.device("meta"):
-            rival = FERAnno(feranno.network_config(config, channels, model, backbone=""))
+            rival = FERAnno(feranno.network_config(config, channels, probe, backbone=""))
         net = PixelNet(equal_size(parameters(rival)))
         return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
@@ -202,7 +203,7 @@ def train(
     else:
         if not (resume and (folder / "denoiser.safetensors").exists()):
             draw_unet(model, folder, schedule.seed)
-        method = feranno.on_unet(with_unet(model, folder), config)
+        method = feranno.on_model(with_unet(model, folder), config)
     feranno.learn(method, config, schedule, data, folder / _FILE, resume=resume, limit=limit)
     return load(out, model)[rival]
 

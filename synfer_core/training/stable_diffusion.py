@@ -199,7 +199,7 @@ def train_feranno(run: Run) -> None:
         WeightsError: The model is missing or damaged.
     """
     settings = run.settings.feranno
-    method, path = feranno.on_unet(run.model(), settings), run.out / FERANNO_FILE
+    method, path = feranno.on_model(run.model(), settings), run.out / FERANNO_FILE
     feranno.learn(
         method,
         settings,

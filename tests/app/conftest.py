@@ -29,7 +29,7 @@ def write_readers(folder: Path) -> None:
     """FERAnno, AU reader and guiding classifier for the model in a folder."""
     torch.manual_seed(1)
     model = BuiltinModel.load(folder)
-    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+    probe = Probe.build(model.codec, model.denoiser, model.adapter, model.encoder)
     found = probe.features(torch.zeros(1, *model.latent_shape), steps=20, taps=(0,))
     channels = tuple((side, tensor.shape[1]) for side, tensor in found.items())
     backbone = feranno.fingerprint(model.codec, model.denoiser, model.adapter)

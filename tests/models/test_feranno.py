@@ -160,7 +160,7 @@ def test_the_probe_reads_any_batch_alike_and_leaves_the_model_alone(
     tiny_model_folder: Path,
 ) -> None:
     model = BuiltinModel.load(tiny_model_folder)
-    probe = Probe.build(model.denoiser, model.adapter, model.encoder)
+    probe = Probe.build(model.codec, model.denoiser, model.adapter, model.encoder)
     latents = torch.randn(3, *model.latent_shape)
     print_before = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
     first = probe.features(latents, 20, (0,))

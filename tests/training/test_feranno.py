@@ -19,7 +19,7 @@ QUICK = Schedule(minutes=0.05, learning_rate=3e-3, warmup_steps=5, average=0.9, 
 def test_features_of_copies_lie_beside_their_labels(
     tiny_model_folder: Path, tmp_path: Path
 ) -> None:
-    read = inverted(BuiltinModel.load(tiny_model_folder), TINY)
+    read = inverted(BuiltinModel.load(tiny_model_folder).probe(), TINY)
     data = write_faces(tmp_path, size=64, identities=5, expressions=("anger", "neutral", "mixed"))
     faces = dataset.load(data, "train")
     samples = build(faces, read, TINY, copies=2, seed=0)
@@ -35,7 +35,7 @@ def test_features_of_copies_lie_beside_their_labels(
 def test_the_stage_learns_calibrates_and_resumes(tiny_model_folder: Path, tmp_path: Path) -> None:
     data = write_faces(tmp_path / "data", size=64)
     net = train(TINY, QUICK, data, tiny_model_folder, tmp_path / "out")
-    read = inverted(BuiltinModel.load(tiny_model_folder), TINY)
+    read = inverted(BuiltinModel.load(tiny_model_folder).probe(), TINY)
     held_out = build(dataset.load(data, "val"), read, TINY, copies=1, seed=0)
     figures = measured(net, held_out)
     assert figures["accuracy"] > 0.3

@@ -43,7 +43,7 @@ def test_the_pixel_rival_matches_feranno_in_size(tiny_model_folder: Path, data: 
     model = BuiltinModel.load(tiny_model_folder)
     faces = dataset.load(data, "train", limit=2)
     sizes = []
-    for method in (feranno.on_unet(model, TINY), rivals.on_pixels(model, TINY)):
+    for method in (feranno.on_model(model, TINY), rivals.on_pixels(model, TINY)):
         samples = feranno.build(faces, method.read, TINY, copies=1, seed=0)
         sizes.append(rivals.parameters(method.network(samples)))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
@@ -65,11 +65,11 @@ def test_both_rivals_see_the_images_that_feranno_sees(tiny_model_folder: Path, d
     faces = dataset.load(data, "train")
     ours, pixels = (
         feranno.build(faces, method.read, TINY, copies=2, seed=3)
-        for method in (feranno.on_unet(model, TINY), rivals.on_pixels(model, TINY))
+        for method in (feranno.on_model(model, TINY), rivals.on_pixels(model, TINY))
     )
     assert torch.equal(ours.expressions, pixels.expressions)
     assert torch.equal(ours.aus, pixels.aus)
-    again = feranno.inverted(model, TINY)(pixels.rows(slice(0, 64))[64])
+    again = feranno.inverted(model.probe(), TINY)(pixels.rows(slice(0, 64))[64])
     torch.testing.assert_close(again[4], ours.features[4][:64], atol=0.05, rtol=0.05)
 
 

@@ -127,7 +127,7 @@ def test_feranno_learns_and_is_the_same_once_loaded(
     reader = loaded.feranno
     assert reader is not None
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
-    fresh = FERAnnoReader(loaded.codec, loaded.probe(), net.eval(), "fresh")  # type: ignore[arg-type]
+    fresh = FERAnnoReader(loaded.probe(), net.eval(), "fresh")  # type: ignore[arg-type]
     ours, again = fresh.annotate(images), reader.annotate(images)
     # Its file is in half precision, as the built-in model's.
     assert torch.allclose(ours.logits, again.logits, atol=5e-3)

@@ -1,0 +1,181 @@
+"""How FERAnno looks at a face through the model around a reference.
+
+The picture itself is given as the reference, and a face that does nothing is asked for: what the
+denoiser would change is the expression (de-expression residue, Yang, Ciftci and Yin, CVPR 2018,
+https://doi.org/10.1109/CVPR.2018.00231). Around itself a picture has the latents z = 0; they are
+inverted under one condition for all pictures, all units at 0 and the words that name the eight
+expressions, and read are, at each place,
+
+- the clean latents that the denoiser predicts: the change itself, motion and appearance;
+- what its blocks put out;
+- how much attention each expression's word gets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from synfer_core.facs import AU_SLOTS
+from synfer_core.guidance import Denoise
+from synfer_core.inversion import invert
+from synfer_core.models.denoiser import TRAIN_STEPS
+from synfer_core.models.feranno import PROBE, Features, FeatureTap, both_halves, spelled
+from synfer_core.models.text import TextEncoder, TextStates
+from synfer_core.reference.bases import from_rows
+from synfer_core.reference.denoiser import SCHEDULE, ReferenceContext, Words
+from synfer_core.reference.model import ReferenceModel
+
+BLOCKS = (1, 2)
+"""Blocks whose output is read."""
+
+
+@dataclass(frozen=True)
+class ReferenceProbe:
+    """A model around a reference, and the one condition under which it looks at every picture.
+
+    Attributes:
+        model: The model, its adapter injected.
+        text: The words of `PROBE`, encoded.
+    """
+
+    model: ReferenceModel
+    text: TextStates
+
+    @classmethod
+    def build(cls, model: ReferenceModel, encoder: TextEncoder) -> ReferenceProbe:
+        """The probe of a model."""
+        return cls(model, encoder([PROBE]))
+
+    @property
+    def halves(self) -> tuple[int, ...]:
+        """The places of a half face that are coded."""
+        return self.model.prior.latents.config.places
+
+    def placed(self, taps: int) -> int:
+        """All channels but the maps of words: every place has bases and weights of its own."""
+        sizes = self.model.denoiser.config
+        return taps * (sizes.latents + len(BLOCKS) * sizes.width)
+
+    @torch.no_grad()
+    def look(self, images: Tensor, steps: int, taps: tuple[int, ...]) -> Features:
+        """Features of images (B, 3, S, S) in -1 to 1, zero at places that are not coded.
+
+        Args:
+            images: In FaceKit's crop, any S.
+            steps: Steps of the sampler that is inverted; 1 looks at once as if at noise alone,
+                which the picture survives, for it is the reference.
+            taps: Indices, from 0, of the steps whose features are read.
+        """
+        context = self._context(images)
+        seen = list(islice(self._calls(context, len(images), steps), max(taps) + 1))
+        layers, maps = zip(*(seen[tap] for tap in taps), strict=True)
+        config = self.model.prior.latents.config
+        found = torch.cat([*layers, *maps], -1)
+        return {config.rows: on_grid(found, config.rows, config.places)}
+
+    def _context(self, images: Tensor) -> ReferenceContext:
+        """Each picture its own reference, all units at 0, and the probe's words."""
+        count = len(images)
+        context = self.model.context(images, images.new_zeros(count, len(AU_SLOTS)), still=False)
+        rows = torch.arange(count, device=images.device)
+        states, mask = (t.to(images.device) for t in (self.text.states, self.text.mask))
+        words = Words(states.expand(count, -1, -1), mask.expand(count, -1), rows)
+        return replace(context, words=words)
+
+    def _calls(
+        self, context: ReferenceContext, count: int, steps: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each step the change and the blocks' outputs, and the maps (B, 2, places, n)."""
+        denoiser, changes = self.model.denoiser, list[Tensor]()
+
+        def denoise(latents: Tensor, timesteps: Tensor) -> Tensor:
+            velocity: Tensor = denoiser(latents, timesteps, context)
+            alpha, sigma = denoiser.signal(timesteps)
+            changes.append((alpha * latents - sigma * velocity) / denoiser.scale)
+            return velocity
+
+        itself = context.seen.new_zeros(count, *self.model.prior.latents.shape)
+        blocks = [f"blocks.{block}" for block in BLOCKS]
+        readings = [f"readings.{block}.attention" for block in sorted(denoiser.readings)]
+        ends = (f"{name}.{end}" for name in readings for end in ("to_q", "to_k"))
+        with FeatureTap(denoiser, (*blocks, *ends)) as tap:
+            for _ in _carried(denoise, itself, steps):
+                outputs = [from_rows(tap.outputs[name]) for name in blocks]
+                maps = [
+                    self._map(tap.outputs[f"{n}.to_q"], tap.outputs[f"{n}.to_k"]) for n in readings
+                ]
+                yield torch.cat([changes.pop(), *outputs], -1), torch.cat(maps, -1)
+
+    def _map(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Attention (B, 2, places, 8) to the expressions' words, about 1 on average."""
+        heads = self.model.denoiser.config.heads
+        q, k = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (queries, keys))
+        scores = q @ k.mT / math.sqrt(q.shape[-1])
+        there = self.text.mask.to(scores.device)[:, None, None]
+        weights = scores.masked_fill(~there, -torch.inf).softmax(-1).mean(1) * there.sum()
+        words = [weights[..., list(tokens)].mean(-1) for tokens in spelled(self.text)]
+        maps: Tensor = torch.stack(words, -1).unflatten(1, (2, -1))
+        return maps
+
+
+def _carried(denoise: Denoise, itself: Tensor, steps: int) -> Iterator[object]:
+    """One item after each call of the denoiser."""
+    if steps > 1:
+        yield from invert(denoise, itself, steps, schedule=SCHEDULE)
+    else:
+        yield denoise(itself, torch.full((len(itself),), TRAIN_STEPS - 1))
+
+
+def on_grid(values: Tensor, side: int, places: tuple[int, ...]) -> Tensor:
+    """What half faces have at their places as a face.
+
+    Args:
+        values: (B, 2, places, n), the right half mirrored.
+        side: Places on a side of the face.
+        places: Which of a half face those are, row by row.
+
+    Returns:
+        (B, n, side, side), zero at other places.
+    """
+    face = values.new_zeros(len(values), side * side, values.shape[-1])
+    for half, at in enumerate(both_halves(side, places)):
+        face[:, list(at)] = values[:, half]
+    return face.mT.reshape(len(values), -1, side, side)
+
+
+@dataclass(frozen=True)
+class ReadableReference:
+    """A model around a reference as FERAnno's stage wants it.
+
+    Attributes:
+        model: The model, its adapter injected.
+        encoder: Of words.
+    """
+
+    model: ReferenceModel
+    encoder: TextEncoder
+
+    def probe(self) -> ReferenceProbe:
+        """What looks at pictures."""
+        return ReferenceProbe.build(self.model, self.encoder)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all that makes features."""
+        return fingerprint(self.model)
+
+
+def fingerprint(model: ReferenceModel) -> str:
+    """SHA-256 over bases, guess, denoiser and adapter, all of which make features."""
+    digest = hashlib.sha256()
+    for part in (model.prior.latents, model.prior.form, model.denoiser, model.adapter):
+        for name, tensor in sorted(part.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().numpy())
+    return digest.hexdigest()
