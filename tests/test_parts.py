@@ -42,7 +42,7 @@ def synthesizer(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactor
 def recipe(*, enriched: bool, units: bool, guided: bool, edited: bool) -> Recipe:
     data: dict[str, Any] = {"text": "a woman", "expression": "fear", "steps": 3, "seed": 5}
     data |= {"facs": "1C+2C+5B"} if units else {}
-    options = {"first": 0.0, "last": 1.0, "every": 1}
+    options = {"classifier": "latent", "first": 0.0, "last": 1.0, "every": 1}
     data |= {"guidance": {"semantic": 8.0}, "semantic": options} if guided else {}
     data |= {"reference": REFERENCE} if edited else {}
     made = Recipe.parse(data)
