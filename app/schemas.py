@@ -11,9 +11,9 @@ from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import parse_facs, validate_aus
 from synfer_core.models.backbone import Capabilities
 from synfer_core.provenance.marking import Marking
-from synfer_core.request import USUAL_IDENTITY_SCALE, Recipe, SemanticOptions
+from synfer_core.request import USUAL_IDENTITY_SCALE, USUAL_VARIATION, Recipe, SemanticOptions
 
-CARRIED = ("identity_code", "reference_aus", "variation")
+CARRIED = ("identity_code", "reference_aus")
 """Recipe fields that have no control on the page: a loaded recipe carries them along."""
 
 EDITING = {"inversion_depth": editing.DEPTH, "keep": 1.0}
@@ -119,6 +119,7 @@ def forms_of(recipe: Recipe) -> Forms:
         "au_scale": recipe.au_scale,
         "scheduler": recipe.scheduler,
         "steps": recipe.steps,
+        "variation": USUAL_VARIATION if recipe.variation is None else recipe.variation,
         "seed": str(recipe.seed),
         "identity_seed": "" if recipe.identity_seed is None else str(recipe.identity_seed),
     }
@@ -142,6 +143,8 @@ def _recipe_fields(data: Mapping[str, Any], lacking: frozenset[str]) -> dict[str
         fields["semantic"] = {**fields["semantic"], **(data.get("semantic_when") or {})}
     if "guidance.semantic" in lacking and isinstance(fields.get("guidance"), Mapping):
         fields["guidance"] = {k: v for k, v in fields["guidance"].items() if k != "semantic"}
+    if fields.get("variation") == USUAL_VARIATION:
+        del fields["variation"]
     if not str(fields.get("enriched_text", "")).strip():
         fields.pop("enriched_text", None)
     if not fields.get("reference"):

@@ -34,6 +34,7 @@ _NAMES = {
     "semantic.every": "Semantic guidance: every",
     "semantic.fade": "Semantic guidance: fades",
     "au_scale": "AU scale",
+    "variation": "Variation",
     "scheduler": "Sampler",
     "steps": "Steps",
     "size": "Size",

@@ -27,6 +27,8 @@ SIZES = (64, 1024)
 """Pixels on a side that a recipe may ask for, least and greatest."""
 USUAL_STRENGTH = 2.0
 """Of semantic guidance where it is switched on; measured by ``synfer eval semantic --tune``."""
+USUAL_VARIATION = 0.3
+"""Share of the noise to start from where a recipe is silent: less is nearer to the mean."""
 USUAL_IDENTITY_SCALE = 0.5
 """Where a recipe is silent: half way between words and picture, by IP-Adapter's documentation."""
 Scheduler = Literal["ddim", "dpm++"]
@@ -73,8 +75,8 @@ class Guidance(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    text: float = Field(1.5, ge=1.0, le=15.0)
-    au: float = Field(4.0, ge=1.0, le=15.0)
+    text: float = Field(1.0, ge=1.0, le=15.0)
+    au: float = Field(1.0, ge=1.0, le=15.0)
     semantic: float = Field(0.0, ge=0.0, le=10.0)
 
 
@@ -208,7 +210,7 @@ class Recipe(BaseModel):
         semantic: How semantic guidance goes about it.
         au_scale: Scale of what AUs do, of the adapter's attention and of steering: 0 (off) to 2.
         variation: Share of the noise to start from, 0 (the likeliest face) to 1 (as varied as faces
-            are); None takes the backbone's own.
+            are); None takes `USUAL_VARIATION`.
         identity_seed: Draws the person; the same seed is the same person in every expression.
         identity_code: The person as numbers, in place of `identity_seed`.
         identity_image: The person as a picture, in place of both, for backbones that have an

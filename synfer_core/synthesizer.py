@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from synfer_core import conditioning, editing
 from synfer_core.annotation import Annotator, Readings
@@ -35,7 +35,6 @@ from synfer_core.models.backbone import (
     Together,
 )
 from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.feranno import Readable
 from synfer_core.models.text import shared_encoder
 from synfer_core.reference import backbone as reference_backbone
 from synfer_core.reference.backbone import ReferenceBackbone
@@ -86,7 +85,7 @@ class Synthesizer:
             from synfer_core.models.stable_diffusion import StableDiffusion
 
             backbones[one.name] = StableDiffusion.load(one, place)
-        return cls(backbones, Annotator.load(place, cast(Readable, model)))
+        return cls(backbones, Annotator.load(place, model))
 
     @property
     def read_size(self) -> int:

@@ -59,7 +59,7 @@ def test_equal_recipes_give_equal_pixels(synthesizer: Synthesizer, tiny_model_fo
         {"expression": "anger"},
         {"guidance": {"text": 3.0, "au": 1.5}},
         {"guidance": {"text": 2.0, "au": 4.0}},
-        {"negative_text": "glasses"},
+        {"negative_text": "glasses", "guidance": {"text": 1.5}},
         {"enriched_text": "a smiling woman, lip corners pulled up strongly"},
         {"scheduler": "dpm++"},
     ],

@@ -33,6 +33,12 @@ STRENGTHS = (
     Strength("guidance.text", "Prompt guidance", "How hard the words pull; 1 is off.", 1, 15, 0.1),
     Strength("guidance.au", "AU guidance", "How hard the sliders pull; 1 is off.", 1, 15, 0.1),
     Strength("au_scale", "AU scale", "How much of the sliders gets in; 0 is off.", 0, 2, 0.05),
+    Strength(
+        "variation",
+        "Variation",
+        "How much the seed changes of what sliders and words leave open; 0 is the likeliest face.",
+        *(0, 1, 0.05),
+    ),
     Strength("steps", "Steps", "More steps take longer and add detail.", 1, 100, 1),
 )
 
@@ -104,7 +110,7 @@ def controls_html(
   {edit_html("".join(_strength_html(s) for s in EDITS), thumbs())}
   <details class="fine"><summary>Fine control</summary>
     <p class="hint lead" data-declares></p>
-    {_words_html("negative_text", "Negative prompt", "What the picture should not show", values)}
+    {_words_html("negative_text", "Negative prompt", "What the picture should not show; needs prompt guidance above 1", values)}
     <div class="strengths">{"".join(_strength_html(s) for s in STRENGTHS)}</div>
     {_sampler_html()}
     {_marking_html(marking)}

@@ -179,7 +179,7 @@ GLOSSARY: Mapping[str, str] = MappingProxyType(
         ),
         "Prompt": (
             "The words that say what the picture should show; the negative prompt says what "
-            "it should not."
+            "it should not, and acts where prompt guidance is above 1."
         ),
         "Prototype": (
             "The action units that an expression typically has. A preset sets the sliders to "

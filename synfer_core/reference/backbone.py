@@ -37,30 +37,25 @@ from synfer_core.models.backbone import (
 from synfer_core.models.exact import ExactBackbone, scene_of
 from synfer_core.models.guides import ImageReader
 from synfer_core.models.text import TextEncoder
-from synfer_core.reference import layout, maps, sampling
+from synfer_core.reference import layout, maps, probe, sampling
 from synfer_core.reference.canvas import Canvas, Ground
 from synfer_core.reference.denoiser import SCHEDULE, ReferenceContext, Words
 from synfer_core.reference.guidance import Branches, Spelled, classifier_free
 from synfer_core.reference.layout import Layout
 from synfer_core.reference.mixer import WordMaps
 from synfer_core.reference.model import PRIOR, ReferenceModel
+from synfer_core.reference.probe import ReferenceProbe
 from synfer_core.reference.warp import UNIT
 from synfer_core.report import AttentionMaps, GuidancePoint, Progress
-from synfer_core.request import Guidance, Recipe
+from synfer_core.request import USUAL_VARIATION, Recipe
 
 NAME = "builtin"
 VARIABLE = "SYNFER_REFERENCE"
 """Environment variable that names a folder with the weights."""
 
-VARIATION = 0.3
-"""Share of the noise to start from where a recipe does not say: less is nearer to the mean, more
-varies with the seed."""
-
 PREVIEW_EVERY = 3
 _REFERENCES = 4  # references kept, 3 MB each at 512 px
 _SIZES = (UNIT, 1024)
-_PLAIN = Guidance()
-"""The usual strengths, at which units and words act here as they were learned."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +172,7 @@ class ReferenceBackbone:
         yield Generation(image, attention, latents, tuple(curve), psnr, alpha)
 
     def _noise(self, recipe: Recipe) -> Tensor:
-        share = VARIATION if recipe.variation is None else recipe.variation
+        share = USUAL_VARIATION if recipe.variation is None else recipe.variation
         return sampling.noise(1, self.model.prior.latents.shape, recipe.seed, share)
 
     def canvas(self, recipe: Recipe) -> Canvas:
@@ -202,6 +197,14 @@ class ReferenceBackbone:
         ground = None if cover is None else Ground.of(cover, colour)
         return Canvas(to_tensor(image[None]), ground)
 
+    def probe(self) -> ReferenceProbe:
+        """How FERAnno looks through this model."""
+        return ReferenceProbe.build(self.model, self.encoder)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the weights that make features."""
+        return probe.fingerprint(self.model)
+
     def _guided(
         self,
         recipe: Recipe,
@@ -209,13 +212,13 @@ class ReferenceBackbone:
         recorder: WordMaps | None,
         told: Callable[[GuidancePoint], None],
     ) -> Denoise:
-        strength = recipe.guidance
-        text, au = max(1.0, strength.text / _PLAIN.text), max(1.0, strength.au / _PLAIN.au)
-        denoiser = self.model.denoiser
+        strength, denoiser = recipe.guidance, self.model.denoiser
 
         def guide(full: ReferenceContext) -> Denoise:
             moved = replace(branches, full=full)
-            return classifier_free(denoiser, moved, text=text, au=au, recorder=recorder)
+            return classifier_free(
+                denoiser, moved, text=strength.text, au=strength.au, recorder=recorder
+            )
 
         if not strength.semantic:
             return guide(branches.full)

@@ -48,6 +48,7 @@ FULL = Capabilities(
     identity_image=True,
     holding=True,
     scene=True,
+    variation=True,
 )
 PLAIN = Capabilities("plain", "Plain", "", 64, ("AU12", "AUL4"), False, True, False, False, False)
 BACKBONES = {"builtin": FULL, "plain": PLAIN}
@@ -231,7 +232,7 @@ def test_backbone_facts_give_reasons() -> None:
     assert set(facts["cannot"]) == {
         *("text", "enriched_text", "negative_text", "guidance", "au_scale", "steps", "scheduler"),
         *("guidance.semantic", "semantic", "reference", "inversion_depth", "keep", "scene"),
-        *("identity_image", "identity_scale"),
+        *("identity_image", "identity_scale", "variation"),
     }
     assert facts["units_why"].startswith("Plain moves 1 of the 22 action units")
     assert engines.engine_facts(FULL)["cannot"] == {}
