@@ -14,7 +14,6 @@ from synfer_core.evaluation import (
     method_commands,
     options,
     reader_commands,
-    side_commands,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ _GROUPS = (
     file_commands,
     data_commands,
     facekit_commands,
-    side_commands,
 )
 
 

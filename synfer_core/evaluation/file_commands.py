@@ -137,11 +137,10 @@ def _provenance(args: argparse.Namespace) -> int:
 def _generated_trials(args: argparse.Namespace) -> list[provenance.Trial]:
     from synfer_core.evaluation import inversion, provenance
     from synfer_core.evaluation.pictures import maker
-    from synfer_core.synthesizer import DEFAULT_FOLDER
 
     plan = inversion.Plan(people=args.generated)
     recipes = [inversion.plain_of(plan, source) for source in inversion.sources(plan)]
-    make = maker(options.builtin(args.models or DEFAULT_FOLDER))
+    make = maker(options.backbones(args.models)["builtin"])
     return [provenance.trial("generated", provenance.collect(make, recipes, options.progress()))]
 
 

@@ -11,6 +11,8 @@ from synfer_core.evaluation import options
 from synfer_core.files import write_whole
 
 if TYPE_CHECKING:
+    from synfer_core.models.backbone import Backbone
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 CONTROL_PARTS = ("aus", "one-sided", "words", "identity", "presets", "ramps")
@@ -98,15 +100,35 @@ def _add_reference(parts: Subparsers) -> None:
         nargs="+",
         default=["builtin"],
         metavar="NAME",
-        help="which models (builtin); exact-reference brings its closed form, mean and four steps",
+        help="which models (builtin, which brings its closed form, one-step mean and four steps)",
     )
-    parser.add_argument("--people", type=int, default=200, help="one recipe each (%(default)s)")
+    parser.add_argument(
+        "--people", type=int, default=200, help="one recipe each; 0 draws the sheet alone"
+    )
     parser.add_argument("--size", type=int, default=128, help="pixels on a side (%(default)s)")
     parser.add_argument(
         "--steps", type=int, default=options.STEPS, help="denoising steps (%(default)s)"
     )
     parser.add_argument("--baselines", action="store_true", help="measure no model")
-    parser.add_argument("--sheet", type=Path, metavar="F.jpg", help="write a contact sheet here")
+    parser.add_argument(
+        "--changed",
+        type=int,
+        default=40,
+        help="of these people also with another seed, no words, no units, more guidance "
+        "(%(default)s)",
+    )
+    parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="F.jpg",
+        help="draw twelve people by eight expressions here, exact above diffused",
+    )
+    parser.add_argument(
+        "--cell", type=int, choices=(128, 256, 512), default=128, help="pixels a picture of these"
+    )
+    parser.add_argument(
+        "--ways", type=Path, metavar="F.jpg", help="draw twelve people as each way makes them here"
+    )
     options.add_json(parser)
     parser.set_defaults(run=_reference)
 
@@ -197,9 +219,9 @@ def _control(args: argparse.Namespace) -> int:
 
     folder = args.models or DEFAULT_FOLDER
     gauges = Gauges.load(folder, args.judges, args.au_reader)
-    synthesizer = options.load(args.models)
-    backbone = options.backbone(synthesizer, args.backbone)
-    exact = None if args.no_exact else synthesizer.backbones.get("facekit")
+    known = options.backbones(args.models)
+    backbone = options.chosen(known, args.backbone)
+    exact = None if args.no_exact else known["facekit"]
     plan = Plan(images=args.images, active=args.active, active_others=args.active_others)
     seen = control.measure(backbone, exact, gauges, plan, args.parts, tell=options.progress())
     sheet = seen.sheet()
@@ -216,35 +238,56 @@ def _control(args: argparse.Namespace) -> int:
 
 
 def _reference(args: argparse.Namespace) -> int:
-    options.require(args.people >= 2, "--people", "at least 2")
+    fits = args.people >= 2 or (args.people == 0 and args.sheet)
+    options.require(fits, "--people", "at least 2, or 0 with --sheet")
     options.require(64 <= args.size <= 1024, "--size", "64 to 1024")
     options.require(args.steps >= 1, "--steps", "at least 1")
-    options.check_targets(args.json, args.sheet)
+    options.require(args.changed >= 0, "--changed", "at least 0")
+    options.require(not (args.baselines and args.sheet), "--sheet", "without --baselines")
+    options.check_targets(args.json, args.sheet, args.ways)
+    backbones = []
+    if not args.baselines:
+        known = options.backbones(args.models)
+        backbones = [options.chosen(known, name) for name in args.backbone]
+    if args.sheet:
+        write_whole(args.sheet, _side_by_side(args, backbones[0]))
+    if args.people:
+        _compare(args, backbones)
+    return 0
+
+
+def _side_by_side(args: argparse.Namespace, backbone: Backbone) -> bytes:
+    from synfer_core.evaluation import reference_sheet
+    from synfer_core.models import exact
+
+    return reference_sheet.draw(
+        exact.find(args.cell), backbone, size=args.cell, steps=args.steps, tell=options.progress()
+    )
+
+
+def _compare(args: argparse.Namespace, backbones: list[Backbone]) -> None:
     from synfer_core.evaluation import reference
     from synfer_core.evaluation.photo_reader import PhotoReader
+    from synfer_core.evaluation.reference_ways import Making
     from synfer_core.facekit.renderer import Renderer
     from synfer_core.models.attributes import AttributeReader
     from synfer_core.synthesizer import DEFAULT_FOLDER
 
-    plan = reference.Plan(args.people, args.size, args.steps)
-    methods = {}
-    if not args.baselines:
-        synthesizer = options.load(args.models)
-        methods = reference.models(options.backbone(synthesizer, name) for name in args.backbone)
     looks = AttributeReader.load((args.models or DEFAULT_FOLDER) / "attributes.safetensors")
+    ways = [Making(backbone) for backbone in backbones]
     seen = reference.measure(
         Renderer.load(),
-        methods,
-        plan,
+        ways,
+        reference.Plan(args.people, min(args.changed, args.people), args.size, args.steps),
         PhotoReader.load().distance,
         lambda image: float(looks.read(image[None])["glasses"][0, 1]),
+        changes=ways[0].changes if ways and args.changed else None,
         tell=options.progress(),
     )
-    if args.sheet:
-        write_whole(args.sheet, seen.sheet())
+    if args.ways:
+        write_whole(args.ways, seen.sheet())
     options.write_json(args.json, seen.to_dict())
     print("\n".join(seen.lines()))
-    return 0
 
 
 def _attention(args: argparse.Namespace) -> int:
@@ -255,7 +298,7 @@ def _attention(args: argparse.Namespace) -> int:
     from synfer_core.faces.align import READ_SIZE
 
     people = -(-args.images // len(attention.KEYS))
-    backbone = options.load(args.models).backbones["builtin"]
+    backbone = options.backbones(args.models)["builtin"]
     region = attention.regions(Renderer.load().head, READ_SIZE)
     seen = attention.measure(backbone, region, attention.recipes(people), tell=options.progress())
     if args.sheet:
@@ -272,7 +315,7 @@ def _sheets(args: argparse.Namespace) -> int:
     from synfer_core.evaluation.galleries import GALLERIES
     from synfer_core.evaluation.pictures import maker
 
-    make = maker(options.backbone(options.load(args.models), args.backbone))
+    make = maker(options.chosen(options.backbones(args.models), args.backbone))
     for kind, target in targets.items():
         gallery = GALLERIES[kind](args.backbone, options.STEPS)
         write_whole(target, gallery.draw(make, options.progress()))

@@ -14,20 +14,21 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from synfer_core import decoding, editing, guidance
+from synfer_core import editing
+from synfer_core.decibels import psnr
 from synfer_core.evaluation import control_plan
 from synfer_core.evaluation.agreement import spearman
 from synfer_core.evaluation.control_parts import people_of, scored_units, unit
 from synfer_core.evaluation.control_plan import DISFA, UNITS
 from synfer_core.evaluation.estimates import DRAWS, Estimate, bootstrap, bootstrap_many
 from synfer_core.evaluation.gauges import Gauges, Images, both_sides
-from synfer_core.evaluation.pictures import Make
+from synfer_core.evaluation.pictures import Make, completed
+from synfer_core.evaluation.round_trips import way_of
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facs import format_facs
-from synfer_core.models.builtin import BuiltinModel
+from synfer_core.models.backbone import Backbone
 from synfer_core.report import Pixels
 from synfer_core.request import Recipe
 
@@ -39,8 +40,8 @@ FIRST_IDENTITY = 9_400_000_000
 """Seeds of the people, from here on; no data set has been drawn with these."""
 REFINEMENTS = (0, editing.REFINE)
 DEPTHS = (editing.DEPTH, 1.0)
-MOST_LOST = 1.5
-"""Decibels that a round trip may lose of the codec's own PSNR."""
+LEAST_BACK = 31.0
+"""Decibels at which a round trip is to come back."""
 MOST_GAP = 0.05
 LEAST_ALIKE = 0.9
 _DISFA = np.array([UNITS.index(key) for key in DISFA])
@@ -75,9 +76,15 @@ class Plan:
 
 
 def sources(plan: Plan) -> list[Recipe]:
-    """One recipe for the exact renderer for each person, with AUs of its own."""
+    """One recipe for the exact renderer for each person; every second one has AUs of its own, the
+    others are neutral."""
     return [
-        Recipe(backbone="facekit", aus=aus, seed=i, identity_seed=FIRST_IDENTITY + i)
+        Recipe(
+            backbone="facekit",
+            aus=aus if i % 2 == 0 else dict.fromkeys(UNITS, 0.0),
+            seed=i,
+            identity_seed=FIRST_IDENTITY + i,
+        )
         for i, aus in enumerate(_mixes(plan)[: plan.people])
     ]
 
@@ -124,7 +131,7 @@ class RoundTrips:
 
     Attributes:
         people: (N,) who is in it.
-        codec: (N,) PSNR of the codec's own reconstruction, in dB.
+        codec: (N,) PSNR of what the latents alone keep, in dB.
         trips: By depth and refinement, (N,) PSNR of the round trip.
         images: (N, S, S, 3) what came back, at the default depth with refinement.
     """
@@ -135,22 +142,19 @@ class RoundTrips:
     images: Images
 
     @classmethod
-    def measure(cls, model: BuiltinModel, plan: Plan, references: Images, tell: Tell) -> RoundTrips:
+    def measure(cls, model: Backbone, plan: Plan, references: Images, tell: Tell) -> RoundTrips:
         """Send references (N, S, S, 3), renders of `sources`, there and back."""
         given, rows = sources(plan), []
         for index, (source, reference) in enumerate(zip(given, references, strict=True)):
             rows.append(trips(model, plan, source, reference))
             tell(index + 1, len(references))
-        own = [editing.psnr(r, row.codec) for r, row in zip(references, rows, strict=True)]
+        own = [psnr(r, row.codec) for r, row in zip(references, rows, strict=True)]
         return cls(
             people_of(given),
             np.array(own),
             {
                 key: np.array(
-                    [
-                        editing.psnr(r, row.back[key])
-                        for r, row in zip(references, rows, strict=True)
-                    ]
+                    [psnr(r, row.back[key]) for r, row in zip(references, rows, strict=True)]
                 )
                 for key in product(DEPTHS, REFINEMENTS)
             },
@@ -161,7 +165,7 @@ class RoundTrips:
         """The figures as JSON."""
         return {
             "codec": self._mean(self.codec).to_dict(),
-            "most_lost": MOST_LOST,
+            "least_back": LEAST_BACK,
             "trips": [
                 {
                     "depth": depth,
@@ -183,7 +187,7 @@ class Trips:
     """What comes back of one reference.
 
     Attributes:
-        codec: (S, S, 3) from the codec alone.
+        codec: (S, S, 3) from its latents alone.
         back: By depth and refinement, (S, S, 3).
     """
 
@@ -191,10 +195,8 @@ class Trips:
     back: Mapping[tuple[float, int], Pixels]
 
 
-@torch.no_grad()
-def trips(model: BuiltinModel, plan: Plan, source: Recipe, reference: Pixels) -> Trips:
-    """One reference (S, S, 3) through the codec, and there and back at every setting."""
-    clean = model.codec.encode(decoding.to_tensor(reference[None]))
+def trips(model: Backbone, plan: Plan, source: Recipe, reference: Pixels) -> Trips:
+    """One reference (S, S, 3) through the latents, and there and back at every setting."""
     recipes = {
         depth: Recipe(
             reference=editing.reference_of(reference),
@@ -205,17 +207,13 @@ def trips(model: BuiltinModel, plan: Plan, source: Recipe, reference: Pixels) ->
         )
         for depth in DEPTHS
     }
-    deepest = recipes[max(DEPTHS)]
-    shown = editing.shown_aus(deepest, model.directions, clean)
-    denoise = guidance.plain(model.denoiser, model.source(deepest, shown))
-    back = {}
-    for refine in REFINEMENTS:
-        way = [s.latents for s in editing.carry_back(denoise, clean, deepest, refine=refine)]
-        for depth, recipe in recipes.items():
-            start = way[editing.steps_of(recipe) - 1]
-            returned = editing.round_trip(denoise, start, recipe)
-            back[depth, refine] = decoding.decode(model.codec, returned)
-    return Trips(decoding.decode(model.codec, clean), back)
+    way = way_of(model, recipes[max(DEPTHS)])
+    back = {
+        (depth, refine): picture
+        for refine in REFINEMENTS
+        for depth, picture in way.back(recipes, refine).items()
+    }
+    return Trips(way.coded, back)
 
 
 @dataclass(frozen=True)
@@ -310,22 +308,31 @@ class Edits:
         }
 
     def likeness(self, draws: int) -> dict[str, Any]:
-        """PSNR in dB: to the exact edit, and to the source where the exact edit leaves it alone."""
+        """PSNR in dB: to the exact edit, also from faces with units of their own and from neutral
+        ones, and to the source where the exact edit leaves it alone; ``gain`` is how much nearer
+        the edit is to the exact edit than the source."""
         same = np.abs(self.sources.astype(int) - self.exact).max(3) <= _UNCHANGED
         pairs = list(zip(self.edited, self.sources, self.exact, same, strict=True))
+        edited, source = (np.array([psnr(made[i], made[2]) for made in pairs]) for i in range(2))
+        everyone, neutral = self.people, self.people % 2 == 1
+        there = np.array([mask.any() for *_, mask in pairs])
+        kept = np.array([psnr(e[m], s[m]) for e, s, _, m in pairs if m.any()])
         found = {
-            "to_exact_edit": [editing.psnr(e, x) for e, _, x, _ in pairs],
-            "source_to_exact_edit": [editing.psnr(s, x) for _, s, x, _ in pairs],
-            "unchanged_to_source": [editing.psnr(e[m], s[m]) for e, s, _, m in pairs if m.any()],
+            "to_exact_edit": (edited, everyone),
+            "source_to_exact_edit": (source, everyone),
+            "gain": (edited - source, everyone),
+            "gain_expressive": ((edited - source)[~neutral], everyone[~neutral]),
+            "gain_neutral": ((edited - source)[neutral], everyone[neutral]),
+            "unchanged_to_source": (kept, everyone[there]),
         }
         return {
-            name: self._mean(np.array(values), draws).to_dict() if values else None
-            for name, values in found.items()
+            name: _mean(values, people, draws).to_dict() if len(values) else None
+            for name, (values, people) in found.items()
         }
 
-    def _mean(self, values: Floats, draws: int) -> Estimate:
-        people = self.people if len(values) == len(self.people) else np.arange(len(values))
-        return bootstrap(people, lambda rows: float(values[rows].mean()), draws=draws)
+
+def _mean(values: Floats, people: Rows, draws: int) -> Estimate:
+    return bootstrap(people, lambda rows: float(values[rows].mean()), draws=draws)
 
 
 @dataclass(frozen=True)
@@ -394,7 +401,7 @@ class Inversion:
     def _marks(self, row: int) -> Iterator[tuple[bool, str]]:
         yield True, ""
         psnr = float(self.trips.trips[editing.DEPTH, editing.REFINE][row])
-        yield bool(self.trips.codec[row] - psnr <= MOST_LOST), f"{psnr:.1f} dB"
+        yield psnr >= LEAST_BACK, f"{psnr:.1f} dB"
         for place in self._places(row):
             asked = self.edits.asked[place]
             for name in ("edited", "exact"):
@@ -408,10 +415,10 @@ class Inversion:
         """The headlines for reading."""
         figures = self.to_dict()
         trips = figures["round_trip"]
-        said = [f"codec alone: {trips['codec']['value']:.2f} dB"]
+        said = [f"latents alone: {trips['codec']['value']:.2f} dB"]
         said += [
             f"round trip, depth {t['depth']:g}, refined {t['refine']} times: "
-            f"{t['psnr']['value']:.2f} dB, {t['lost']['value']:.2f} below the codec"
+            f"{t['psnr']['value']:.2f} dB, {t['lost']['value']:.2f} below the latents"
             for t in trips["trips"]
         ]
         said += [
@@ -437,7 +444,7 @@ def _told(figure: Mapping[str, Any]) -> str:
 
 
 def measure(
-    model: BuiltinModel,
+    model: Backbone,
     make: Make,
     exact: Make,
     gauges: Gauges,
@@ -469,7 +476,7 @@ def measure(
         references=references,
         trips=there,
         edits=edits,
-        weights_sha256=model.sha256,
+        weights_sha256=completed(model, plain_of(plan, sources(plan)[0])).weights_sha256,
         gauges_sha256=gauges.sha256,
         seconds=time.perf_counter() - start,
         draws=draws,

@@ -181,18 +181,20 @@ def _semantic(args: argparse.Namespace) -> int:
     options.check_targets(args.json, args.sheet, args.plot)
     from synfer_core.evaluation import overshoot, semantic
     from synfer_core.evaluation.gauges import Gauges
+    from synfer_core.models.backbone import Guided
     from synfer_core.synthesizer import DEFAULT_FOLDER
 
     folder = args.models or DEFAULT_FOLDER
     gauges = Gauges.load(folder, args.judges)
-    model = options.builtin(folder)
-    classifiers = args.classifiers or list(model.readers)
+    model = options.backbones(args.models)["builtin"]
+    classifiers = args.classifiers or list(model.capabilities.guides)
     options.require(
         classifiers, "--classifiers", "a folder with latent-classifier or classifier weights"
     )
     plan = semantic.Plan(args.people, tuple(args.kinds), low, high, options.STEPS, args.tune)
     fade = [SWITCH[word] for word in args.fade]
     arms = semantic.arms(strengths, classifiers, args.acts_on, args.windows, args.every, fade)
+    assert isinstance(model, Guided)
     reads = semantic.by_guide(model)
     seen = semantic.measure(model, gauges, plan, arms, reads, tell=options.progress())
     if args.sheet:
@@ -219,13 +221,13 @@ def _ablation(args: argparse.Namespace) -> int:
 
     folder = args.models or DEFAULT_FOLDER
     gauges, spaces = Gauges.load(folder, args.judges), Spaces.load(folder, args.judges)
-    synthesizer = options.load(args.models)
+    known = options.backbones(args.models)
     plan = Plan(args.people, args.steps, tuple(n for n in ABLATION_ROWS if n in args.rows))
-    exact = None if args.no_exact else synthesizer.backbones.get("facekit")
+    exact = None if args.no_exact else known["facekit"]
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
     seen = ablation.measure(
-        synthesizer.backbones["builtin"],
+        known["builtin"],
         exact,
         gauges,
         spaces,
@@ -256,7 +258,7 @@ def _inversion(args: argparse.Namespace) -> int:
 
     folder = args.models or DEFAULT_FOLDER
     gauges = Gauges.load(folder, args.judges)
-    model = options.builtin(folder)
+    model = options.backbones(args.models)["builtin"]
     exact = maker(ExactBackbone(Renderer.load(), READ_SIZE))
     plan = inversion.Plan(
         args.people,

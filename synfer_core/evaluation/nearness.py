@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from synfer_core.decibels import psnr
 from synfer_core.errors import RequestError
 
 Pixels = NDArray[np.uint8]
@@ -23,8 +24,6 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 REGIONS = ("face", "mouth", "brows and eyes")
-MOST = 100.0
-"""Decibels of equal pictures."""
 
 _BROWS, _EYES, _LIPS = slice(17, 27), slice(36, 48), slice(48, 60)
 _NASION, _CHIN = 27, 8
@@ -76,24 +75,6 @@ def _hull(points: Points, size: int, margin: float) -> Mask:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         filled = cv2.dilate(filled, disc).astype(np.uint8)
     return filled.astype(bool)
-
-
-def psnr(one: Pixels, other: Pixels, where: Mask | None = None) -> float:
-    """Peak signal-to-noise ratio in dB, at most `MOST`.
-
-    Args:
-        one, other: (S, S, 3) sRGB.
-        where: (S, S) which pixels count; None for all.
-
-    Raises:
-        RequestError: The pictures differ in size, or no pixel counts.
-    """
-    _check_alike(one, other)
-    if where is not None and not where.any():
-        raise RequestError("holds no pixel", field="where", allowed="one pixel or more")
-    error = (one.astype(np.float64) - other) ** 2
-    mean = float(error.mean() if where is None else error[where].mean())
-    return min(MOST, 10 * float(np.log10(255**2 / max(mean, 1e-9))))
 
 
 def ms_ssim(one: Pixels, other: Pixels) -> float:

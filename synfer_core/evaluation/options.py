@@ -6,16 +6,15 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synfer_core.errors import RequestError
+from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.files import check_writable, write_whole
 
 if TYPE_CHECKING:
     from synfer_core.models.backbone import Backbone
-    from synfer_core.models.builtin import BuiltinModel
     from synfer_core.synthesizer import Synthesizer
 
 EXAMPLES = """examples:
@@ -103,23 +102,32 @@ def load(folder: Path | None) -> Synthesizer:
     return Synthesizer.load(folder)
 
 
-def backbone(synthesizer: Synthesizer, name: str) -> Backbone:
+def backbones(folder: Path | None) -> dict[str, Backbone]:
+    """The built-in model of a folder, by default the one that ships, and the exact renderer.
+
+    Raises:
+        WeightsError: A weight file is missing, damaged, or does not fit the others.
+    """
+    from synfer_core.faces.align import READ_SIZE
+    from synfer_core.models import exact
+    from synfer_core.synthesizer import DEFAULT_FOLDER, load_builtin
+
+    return {
+        "builtin": load_builtin(folder or DEFAULT_FOLDER),
+        "facekit": exact.find(READ_SIZE),
+    }
+
+
+def chosen(known: Mapping[str, Backbone], name: str) -> Backbone:
     """A backbone by name.
 
     Raises:
-        RequestError: There is none of that name.
+        UnsupportedError: There is none of that name.
     """
-    from synfer_core.request import Recipe
-
-    synthesizer.check(Recipe.parse({"backbone": name}))
-    return synthesizer.backbones[name]
-
-
-def builtin(folder: Path) -> BuiltinModel:
-    """The built-in model alone."""
-    from synfer_core.models.builtin import BuiltinModel
-
-    return BuiltinModel.load(folder)
+    if name not in known:
+        allowed = ", ".join(known)
+        raise UnsupportedError(f"{name!r} is not here", field="--backbone", allowed=allowed)
+    return known[name]
 
 
 def write_json(path: Path | None, figures: dict[str, Any]) -> None:

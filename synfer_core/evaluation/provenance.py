@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from synfer_core import samples
-from synfer_core.editing import psnr
+from synfer_core.decibels import psnr
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.faces.images import read_image
 from synfer_core.provenance import watermark

@@ -24,8 +24,7 @@ from synfer_core.evaluation.gauges import Gauges, Images
 from synfer_core.evaluation.pictures import completed
 from synfer_core.evaluation.sheets import contact_sheet
 from synfer_core.facs import EXPRESSIONS, PROTOTYPES, Expression
-from synfer_core.models.backbone import Backbone, Generation
-from synfer_core.models.builtin import BuiltinModel
+from synfer_core.models.backbone import Backbone, Generation, Guided
 from synfer_core.request import Guidance, Recipe, SemanticOptions
 
 Floats = NDArray[np.float64]
@@ -405,7 +404,7 @@ def _lines(arm: Compared) -> list[str]:
     ]
 
 
-def by_guide(model: BuiltinModel) -> Guide:
+def by_guide(model: Guided) -> Guide:
     """The model's own guiding classifiers, which judge nothing: they show over-optimisation."""
 
     @torch.no_grad()

@@ -28,7 +28,7 @@ from synfer_core.reference.units import UnitAdapter
 from synfer_core.training.coded_pairs import CodedPairs, load_coded
 from synfer_core.training.groups import PairBatch, pairs_in
 from synfer_core.training.loop import Loop, Losses, Schedule
-from synfer_core.training.reference_figures import explained, psnr
+from synfer_core.training.reference_figures import by_region, explained
 from synfer_core.training.reference_fit import steepness
 
 _FIRST = TRAIN_STEPS - 1
@@ -300,7 +300,7 @@ class Checks:
     def _of(self, made: Tensor, name: str) -> dict[str, float]:
         flow = self.prior.latents.config.flow
         picture = self.prior.latents.decode(self.batch.reference, made)
-        decibels = {f"{k}_{name}": v for k, v in psnr(picture, self.batch.target).items()}
+        decibels = {f"{k}_{name}": v for k, v in by_region(picture, self.batch.target).items()}
         return decibels | {
             f"flow_{name}": explained(made[..., :flow], self.latents[..., :flow]),
             f"appearance_{name}": explained(made[..., flow:], self.latents[..., flow:]),

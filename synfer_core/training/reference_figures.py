@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 from types import MappingProxyType
 
-import torch
 from torch import Tensor
+
+from synfer_core.decibels import of_error
 
 REGIONS: Mapping[str, tuple[slice, slice]] = MappingProxyType(
     {
@@ -18,18 +20,15 @@ REGIONS: Mapping[str, tuple[slice, slice]] = MappingProxyType(
 """Rows and columns of aligned 128 px faces; ``eyes`` holds the brows too."""
 
 
-def psnr(made: Tensor, exact: Tensor) -> dict[str, float]:
+def by_region(made: Tensor, exact: Tensor) -> dict[str, float]:
     """Mean decibels over pictures (B, 3, 128, 128) in -1 to 1, by region."""
     error = (made.clamp(-1, 1) - exact).square()
-    return {
-        name: float((10 * torch.log10(4 / _mean(error[..., r, c]))).mean())
-        for name, (r, c) in REGIONS.items()
-    }
+    return {name: _decibels(error[..., r, c]) for name, (r, c) in REGIONS.items()}
 
 
-def _mean(error: Tensor) -> Tensor:
-    """Of each picture, at least that of a quarter of a grey level."""
-    return error.mean((1, 2, 3)).clamp_min((0.25 / 127.5) ** 2)
+def _decibels(error: Tensor) -> float:
+    """Mean over pictures of the decibels of squared errors (B, 3, h, w)."""
+    return fmean(of_error(one, span=2.0) for one in error.mean((1, 2, 3)).tolist())
 
 
 def explained(made: Tensor, exact: Tensor) -> float:

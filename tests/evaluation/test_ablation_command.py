@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from synfer_core import cli
-from synfer_core.models import attributes, classifier, latent_classifier
+from synfer_core.models import attributes, classifier
 from synfer_core.models.attributes import AttributeConfig, AttributeReader
 from synfer_core.models.classifier import Classifier
+from synfer_core.models.guides import FILES
 from tests.evaluation.test_semantic_command import NET, folder  # noqa: F401
 from tests.faces.photo import needs_landmarker
 
@@ -63,12 +64,12 @@ def test_ablation_writes_figures_and_a_sheet(
 def test_without_a_guide_its_row_is_left_out_and_said(
     models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (models / latent_classifier.FILE).unlink()
+    (models / FILES["image"]).unlink()
     (models / "attributes.safetensors").unlink()
     found = run(models, tmp_path, "--rows", "base", "+semantic")
     assert found["rows"]["+semantic"] is None
     assert found["spaces"]["diversity"] == found["spaces"]["frechet"]
-    assert "+semantic is left out: latent-classifier.safetensors" in capsys.readouterr().out
+    assert "+semantic is left out: classifier.safetensors" in capsys.readouterr().out
     bare = ["eval", "ablation", "--models", str(models), "--rows", "+semantic"]
     assert cli.main(bare) == 2
     assert "no row can be made" in capsys.readouterr().err

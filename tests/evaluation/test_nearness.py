@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from synfer_core.decibels import MOST, psnr
 from synfer_core.errors import RequestError
 from synfer_core.evaluation import nearness
-from synfer_core.evaluation.nearness import REGIONS, ms_ssim, psnr, regions, warped
+from synfer_core.evaluation.nearness import REGIONS, ms_ssim, regions, warped
 from synfer_core.evaluation.photo_reader import PhotoReader
 from synfer_core.facekit.scene import eye_centres
 from tests.faces.photo import portrait
@@ -65,7 +66,7 @@ def test_noise_of_a_known_size_has_its_ratio() -> None:
     flat = np.full((32, 32, 3), 100, np.uint8)
     other = flat + np.uint8(5)
     assert psnr(flat, other) == pytest.approx(10 * np.log10(255**2 / 25))
-    assert psnr(flat, flat) == nearness.MOST
+    assert psnr(flat, flat) == MOST
     where = np.zeros((32, 32), bool)
     where[:4] = True
     other[4:] = 0

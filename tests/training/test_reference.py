@@ -24,7 +24,7 @@ from synfer_core.training.reference import (
     importance,
     reference_loss,
 )
-from synfer_core.training.reference_figures import explained, psnr
+from synfer_core.training.reference_figures import by_region, explained
 from synfer_core.training.reference_fit import FitSettings, fit_batches, steepness
 from tests.reference import tiny
 
@@ -149,7 +149,7 @@ def test_an_untrained_denoiser_is_the_guess() -> None:
     checks = Checks(prior, batch.at(torch.arange(3)), guess.mean, _context(guess, code, person))
     found = checks.figures(pair)
     assert found["flow_mean"] > 0.99
-    assert set(psnr(batch.target, batch.target)) == {"face", "mouth", "eyes"}
+    assert set(by_region(batch.target, batch.target)) == {"face", "mouth", "eyes"}
 
 
 def _context(guess: Guess, code: Tensor, person: Tensor):  # type: ignore[no-untyped-def]
@@ -160,7 +160,7 @@ def _context(guess: Guess, code: Tensor, person: Tensor):  # type: ignore[no-unt
 
 def test_more_error_is_fewer_decibels() -> None:
     exact = torch.zeros(2, 3, 128, 128)
-    near, far = psnr(exact + 0.02, exact), psnr(exact + 0.2, exact)
+    near, far = by_region(exact + 0.02, exact), by_region(exact + 0.2, exact)
     for region, decibels in near.items():
         assert abs(decibels - far[region] - 20) < 0.1
 
