@@ -16,11 +16,11 @@ from synfer_core.evaluation import pictures
 from synfer_core.evaluation.reference import Case, Made
 from synfer_core.models.backbone import Backbone, Generation
 from synfer_core.reference import sampling
-from synfer_core.reference.backbone import VARIATION, ReferenceBackbone
+from synfer_core.reference.backbone import ReferenceBackbone
 from synfer_core.reference.latents import Latents
 from synfer_core.reference.warp import UNIT, resized
 from synfer_core.report import Pixels
-from synfer_core.request import Guidance, Recipe
+from synfer_core.request import USUAL_VARIATION, Guidance, Recipe
 
 CLOSED_WARP, CLOSED = "closed-form warp", "closed form"
 ONE_STEP, FOUR_STEPS, LATENTS = "one-step mean", "four steps", "exact latents"
@@ -134,7 +134,7 @@ def _from_other_noise(backbone: ReferenceBackbone, case: Case) -> Pixels:
     latents, recipe = backbone.model.prior.latents, _asked(backbone, case)
     context = backbone.branches(recipe, _small(case.reference)).full
     denoise = sampling.plain(backbone.model.denoiser, context)
-    start = sampling.noise(1, latents.shape, recipe.seed + _OTHER_SEED, VARIATION)
+    start = sampling.noise(1, latents.shape, recipe.seed + _OTHER_SEED, USUAL_VARIATION)
     found = sampling.sampled(denoise, start, recipe.steps, recipe.scheduler)
     image: Pixels = to_images(latents.decode(to_tensor(case.reference[None]), found))[0]
     return image
