@@ -95,7 +95,7 @@ def _feranno(args: argparse.Namespace) -> int:
     from synfer_core.training.rivals import parameters
 
     synthesizer = options.load(args.models)
-    readers = _readers(args, synthesizer)
+    readers = _readers(args)
     validation = feranno.faces(args.data, "val")
     held_out = feranno.held_out(args.data, args.images, args.apart_from)
     reads: dict[str, Reader] = {name: r.probabilities for name, r in readers.items()}
@@ -134,17 +134,16 @@ def _experts(args: argparse.Namespace) -> int:
     return 0
 
 
-def _readers(args: argparse.Namespace, synthesizer: Synthesizer) -> dict[str, rivals.Reader]:
+def _readers(args: argparse.Namespace) -> dict[str, rivals.Reader]:
     """FERAnno and its rivals by name."""
     from synfer_core.calibration import FERAnnoReader
     from synfer_core.evaluation.feranno import OURS
-    from synfer_core.models.builtin import BuiltinModel
     from synfer_core.synthesizer import DEFAULT_FOLDER
     from synfer_core.training import rivals
+    from synfer_core.training.feranno import readable
 
     folder = args.models or DEFAULT_FOLDER
-    model = synthesizer.backbones["builtin"]
-    assert isinstance(model, BuiltinModel)
+    model = readable(folder)
     ours = FERAnnoReader.load(folder / "feranno.safetensors", model)
     return {OURS: ours, **(rivals.load(args.rivals, model) if args.rivals else {})}
 

@@ -26,14 +26,15 @@ from synfer_core.facs import AU_SLOTS
 from synfer_core.guidance import Denoise
 from synfer_core.inversion import invert
 from synfer_core.models.denoiser import TRAIN_STEPS
-from synfer_core.models.feranno import PROBE, Features, FeatureTap, both_halves, spelled
+from synfer_core.models.feranno import PROBE, Features, FeatureTap, spelled
 from synfer_core.models.text import TextEncoder, TextStates
 from synfer_core.reference.bases import from_rows
 from synfer_core.reference.denoiser import SCHEDULE, ReferenceContext, Words
 from synfer_core.reference.model import ReferenceModel
+from synfer_core.reference.places import on_grid
 
-BLOCKS = (1, 2)
-"""Blocks whose output is read."""
+BLOCKS = 2
+"""How many blocks' outputs are read, the last."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class ReferenceProbe:
     def placed(self, taps: int) -> int:
         """All channels but the maps of words: every place has bases and weights of its own."""
         sizes = self.model.denoiser.config
-        return taps * (sizes.latents + len(BLOCKS) * sizes.width)
+        return taps * (sizes.latents + min(BLOCKS, sizes.blocks) * sizes.width)
 
     @torch.no_grad()
     def look(self, images: Tensor, steps: int, taps: tuple[int, ...]) -> Features:
@@ -77,8 +78,8 @@ class ReferenceProbe:
         seen = list(islice(self._calls(context, len(images), steps), max(taps) + 1))
         layers, maps = zip(*(seen[tap] for tap in taps), strict=True)
         config = self.model.prior.latents.config
-        found = torch.cat([*layers, *maps], -1)
-        return {config.rows: on_grid(found, config.rows, config.places)}
+        found = torch.cat([*layers, *maps], -1).permute(0, 3, 1, 2)
+        return {config.rows: on_grid(config.grid, config.places, found)}
 
     def _context(self, images: Tensor) -> ReferenceContext:
         """Each picture its own reference, all units at 0, and the probe's words."""
@@ -102,7 +103,7 @@ class ReferenceProbe:
             return velocity
 
         itself = context.seen.new_zeros(count, *self.model.prior.latents.shape)
-        blocks = [f"blocks.{block}" for block in BLOCKS]
+        blocks = [f"blocks.{block}" for block in range(denoiser.config.blocks)][-BLOCKS:]
         readings = [f"readings.{block}.attention" for block in sorted(denoiser.readings)]
         ends = (f"{name}.{end}" for name in readings for end in ("to_q", "to_k"))
         with FeatureTap(denoiser, (*blocks, *ends)) as tap:
@@ -131,23 +132,6 @@ def _carried(denoise: Denoise, itself: Tensor, steps: int) -> Iterator[object]:
         yield from invert(denoise, itself, steps, schedule=SCHEDULE)
     else:
         yield denoise(itself, torch.full((len(itself),), TRAIN_STEPS - 1))
-
-
-def on_grid(values: Tensor, side: int, places: tuple[int, ...]) -> Tensor:
-    """What half faces have at their places as a face.
-
-    Args:
-        values: (B, 2, places, n), the right half mirrored.
-        side: Places on a side of the face.
-        places: Which of a half face those are, row by row.
-
-    Returns:
-        (B, n, side, side), zero at other places.
-    """
-    face = values.new_zeros(len(values), side * side, values.shape[-1])
-    for half, at in enumerate(both_halves(side, places)):
-        face[:, list(at)] = values[:, half]
-    return face.mT.reshape(len(values), -1, side, side)
 
 
 @dataclass(frozen=True)

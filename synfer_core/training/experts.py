@@ -13,10 +13,10 @@ from synfer_core.errors import RequestError, WeightsError
 from synfer_core.evaluation.feranno import Faces, faces, in_parts
 from synfer_core.files import read_text_bytes
 from synfer_core.models import experts
-from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.experts import FILES, Expert, Kind
 from synfer_core.models.image_classifier import Labels, read_labels
 from synfer_core.panel import Ballot, Seat, place
+from synfer_core.training.feranno import readable
 from synfer_core.training.reading import refuse_shared_identities
 from synfer_core.voting import RULES, Rules
 
@@ -77,7 +77,7 @@ def fit_folder(
     limit: int | None = None,
 ) -> Ballot:
     """`fit` for a folder of weights; raises what it and reading the weights raise."""
-    annotator = Annotator.load(folder, BuiltinModel.load(folder))
+    annotator = Annotator.load(folder, readable(folder))
     aus = annotator.au_reader.net if annotator.au_reader else None
     shipped = experts.shipped(folder, annotator.feranno, aus)
     return fit(folder, shipped, guests, data, apart_from=apart_from, limit=limit)

@@ -75,7 +75,15 @@ class FERAnnoTraining:
 
 
 MINI = FERAnnoTraining()
-"""FERAnno of both profiles: one call of the U-Net."""
+"""FERAnno on a U-Net: one call of it, at the first step of inversion."""
+
+AROUND = FERAnnoTraining(steps=1, width=128)
+"""FERAnno on the model around a reference: one call, at noise alone, where it tells the most."""
+
+
+def usual(models: Path) -> FERAnnoTraining:
+    """The settings for the model in a folder."""
+    return AROUND if (models / PRIOR).is_file() else MINI
 
 
 @dataclass(frozen=True)
@@ -181,7 +189,7 @@ def train(
     return feranno.load(path)[0]
 
 
-def readable(models: Path) -> Readable:
+def readable(models: Path) -> BuiltinModel | ReadableReference:
     """The model whose features are read: the one around a reference where a folder has it.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Rivals of FERAnno, trained the same way: a pixel classifier, and FERAnno on a random U-Net.
+"""Rivals of FERAnno, trained the same way: a pixel classifier, and FERAnno on a random denoiser.
 
 Both see the same images with the same changed copies, for the same time and with the same losses
 (`feranno.learn`), so that what FERAnno has beyond them comes from the features of the trained
-U-Net. The pixel classifier has as many parameters as FERAnno. Their weights do not ship.
+denoiser. The pixel classifier has as many parameters as FERAnno. Their weights do not ship.
 """
 
 from __future__ import annotations
@@ -21,15 +21,23 @@ from torch import Tensor, nn
 from synfer_core.calibration import FERAnnoReader
 from synfer_core.decoding import to_tensor
 from synfer_core.errors import WeightsError
+from synfer_core.faces.align import READ_SIZE
 from synfer_core.models import au_adapter, checkpoints, denoiser
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier, ClassifierConfig
 from synfer_core.models.denoiser import Denoiser
-from synfer_core.models.feranno import Annotated, Features, FERAnno
+from synfer_core.models.feranno import Annotated, Features, FERAnno, Looking
+from synfer_core.reference import model as reference
+from synfer_core.reference.denoiser import ReferenceDenoiser
+from synfer_core.reference.probe import ReadableReference
+from synfer_core.reference.units import UnitAdapter
 from synfer_core.training import feranno
 from synfer_core.training.feranno import FeatureSet, FERAnnoTraining, Method
 from synfer_core.training.loop import Schedule
+
+Own = BuiltinModel | ReadableReference
+"""A model of this project, whose denoiser can be drawn anew."""
 
 Rival = Literal["pixels", "random-unet"]
 RIVALS: tuple[Rival, ...] = ("pixels", "random-unet")
@@ -136,11 +144,9 @@ def _size(config: ClassifierConfig) -> int:
         return parameters(Classifier(config))
 
 
-def on_pixels(model: BuiltinModel, config: FERAnnoTraining) -> Method:
-    """A classifier of pixels with as many parameters as FERAnno has on a model's U-Net."""
-    size = model.codec.config.image_size
-    probe = model.probe()
-    features = feranno.inverted(probe, config)(torch.zeros(1, 3, size, size))
+def on_pixels(probe: Looking, config: FERAnnoTraining) -> Method:
+    """A classifier of pixels with as many parameters as FERAnno has on what a probe sees."""
+    features = feranno.inverted(probe, config)(torch.zeros(1, 3, READ_SIZE, READ_SIZE))
     channels = {side: t.shape[1] for side, t in features.items()}
 
     def network(samples: FeatureSet) -> PixelNet:
@@ -159,21 +165,32 @@ def _pixels(images: Tensor) -> Features:
     return {images.shape[-1]: images.half()}
 
 
-def draw_unet(model: BuiltinModel, folder: Path, seed: int) -> None:
-    """Write a denoiser and an adapter of the model's sizes with random weights."""
+def draw(model: Own, folder: Path, seed: int) -> None:
+    """Write a denoiser and an adapter of a model's sizes with random weights."""
     torch.manual_seed(seed)
+    if isinstance(model, ReadableReference):
+        mixer = ReferenceDenoiser(model.model.denoiser.config)
+        reference.save_denoiser(mixer, folder / reference.DENOISER)
+        units = UnitAdapter(model.model.adapter.config)
+        reference.save_adapter(units, folder / reference.ADAPTER)
+        return
     net = Denoiser(model.denoiser.config)
     denoiser.save(net, folder / "denoiser.safetensors")
     adapter = AUAdapter.for_unet(net.unet, net.config.token_width)
     au_adapter.save(adapter, folder / "au-adapter.safetensors")
 
 
-def with_unet(model: BuiltinModel, folder: Path) -> BuiltinModel:
+def with_drawn(model: Own, folder: Path) -> Own:
     """The model with the denoiser and the adapter of a folder.
 
     Raises:
         WeightsError: A file is missing or damaged.
     """
+    if isinstance(model, ReadableReference):
+        mixer, _ = reference.load_denoiser(folder / reference.DENOISER)
+        units, _ = reference.load_adapter(folder / reference.ADAPTER)
+        units.inject(mixer)
+        return replace(model, model=replace(model.model, denoiser=mixer, adapter=units))
     net, _ = denoiser.load(folder / "denoiser.safetensors")
     adapter, _ = au_adapter.load(folder / "au-adapter.safetensors")
     adapter.inject(net.unet)
@@ -197,23 +214,23 @@ def train(
         DataError: The data set is empty.
         WeightsError: A weight file is missing or damaged.
     """
-    model, folder = BuiltinModel.load(models), out / rival
+    model, folder = feranno.readable(models), out / rival
     if rival == "pixels":
-        method = on_pixels(model, config)
+        method = on_pixels(model.probe(), config)
     else:
-        if not (resume and (folder / "denoiser.safetensors").exists()):
-            draw_unet(model, folder, schedule.seed)
-        method = feranno.on_model(with_unet(model, folder), config)
+        if not (resume and any(folder.glob("*denoiser.safetensors"))):
+            draw(model, folder, schedule.seed)
+        method = feranno.on_model(with_drawn(model, folder), config)
     feranno.learn(method, config, schedule, data, folder / _FILE, resume=resume, limit=limit)
     return load(out, model)[rival]
 
 
-def load(folder: Path, model: BuiltinModel) -> Mapping[str, Reader]:
+def load(folder: Path, model: Own) -> Mapping[str, Reader]:
     """The rivals in a folder, by name.
 
     Args:
         folder: What was `out` in training.
-        model: The model whose codec and text encoder they share.
+        model: The model whose other parts they share.
 
     Raises:
         WeightsError: There is none, or one is damaged.
@@ -226,7 +243,7 @@ def load(folder: Path, model: BuiltinModel) -> Mapping[str, Reader]:
         if name == "pixels":
             readers[name] = PixelReader.load(path)
         else:
-            readers[name] = FERAnnoReader.load(path, with_unet(model, path.parent))
+            readers[name] = FERAnnoReader.load(path, with_drawn(model, path.parent))
     if not readers:
         allowed = " or ".join(f"{name}/{_FILE}" for name in RIVALS)
         raise WeightsError("no rival here", field=str(folder), allowed=allowed)

@@ -189,6 +189,19 @@ def test_every_place_reads_the_latents_through_weights_of_its_own() -> None:
     torch.testing.assert_close(again, read)
 
 
+def test_half_faces_share_the_weights_of_their_places() -> None:
+    torch.manual_seed(0)
+    net = FERAnno(replace(CONFIG, channels=((4, 20),), latents=3, halves=(0, 3))).eval()
+    scale = net.scales[0]
+    assert scale.latents.shape == (2, 3, 16)
+    features = torch.randn(2, 20, 4, 4)
+    features[1] = features[0].flip(-1)
+    read = scale._by_place(features) - scale._by_place(torch.zeros_like(features))
+    torch.testing.assert_close(read[1], read[0].flip(-1), atol=1e-5, rtol=1e-5)
+    told = read[0].abs().sum(0) > 0
+    assert told.nonzero().tolist() == [[0, 0], [0, 3], [1, 1], [1, 2]]
+
+
 def test_the_fingerprint_ignores_the_decoder_alone(tiny_model_folder: Path) -> None:
     model = BuiltinModel.load(tiny_model_folder)
     parts = model.codec, model.denoiser, model.adapter

@@ -7,7 +7,8 @@ from torch import Tensor
 from synfer_core.models.text import shared_encoder
 from synfer_core.reference import probe
 from synfer_core.reference.model import ReferenceModel
-from synfer_core.reference.probe import ReferenceProbe, on_grid
+from synfer_core.reference.places import on_grid
+from synfer_core.reference.probe import ReferenceProbe
 from tests.reference import tiny
 
 WIDTH, LATENTS = 8, tiny.CONFIG.numbers
@@ -26,12 +27,6 @@ def looking() -> ReferenceProbe:
 
 def pictures() -> Tensor:
     return torch.rand(3, 3, 128, 128, generator=torch.Generator().manual_seed(1)) * 2 - 1
-
-
-@pytest.fixture(autouse=True)
-def both_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny denoiser has two blocks."""
-    monkeypatch.setattr(probe, "BLOCKS", (0, 1))
 
 
 def test_features_lie_at_the_places_that_are_coded(looking: ReferenceProbe) -> None:
@@ -76,7 +71,8 @@ def test_the_change_is_what_the_denoiser_predicts(looking: ReferenceProbe) -> No
     with torch.no_grad():
         velocity = ours.denoiser(latents, torch.full((3,), 999), context)
     (features,) = looking.look(pictures(), 1, (0,)).values()
-    expected = on_grid(-velocity / ours.denoiser.scale, 8, tiny.CONFIG.places)
+    change = (-velocity / ours.denoiser.scale).permute(0, 3, 1, 2)
+    expected = on_grid(tiny.CONFIG.grid, tiny.CONFIG.places, change)
     torch.testing.assert_close(features[:, :LATENTS], expected, atol=1e-4, rtol=1e-4)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
+from synfer_core.reference import model
 from synfer_core.reference.bases import Basis
 from synfer_core.reference.closed_form import ClosedForm, ClosedFormConfig
 from synfer_core.reference.denoiser import ReferenceDenoiser
@@ -48,3 +51,12 @@ def pair() -> tuple[ReferenceDenoiser, UnitAdapter]:
     for parameter in (*denoiser.parameters(), *adapter.parameters()):
         torch.nn.init.normal_(parameter, std=0.2)
     return denoiser.eval(), adapter.eval()
+
+
+def write(folder: Path) -> Path:
+    """The weights of such a model, as `ReferenceModel.load` takes them."""
+    denoiser, adapter = pair()
+    model.save_prior(prior(), folder / model.PRIOR)
+    model.save_denoiser(denoiser, folder / model.DENOISER)
+    model.save_adapter(adapter, folder / model.ADAPTER)
+    return folder

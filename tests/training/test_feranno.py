@@ -1,15 +1,28 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from synfer_core.calibration import FERAnnoReader
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.training import dataset
-from synfer_core.training.feranno import FERAnnoTraining, build, inverted, measured, train
+from synfer_core.training.feranno import (
+    AROUND,
+    FERAnnoTraining,
+    build,
+    inverted,
+    measured,
+    readable,
+    train,
+    usual,
+)
 from synfer_core.training.loop import Schedule
+from tests.reference import tiny as tiny_reference
 from tests.training.tiny import write_faces
 
 TINY = FERAnnoTraining(width=16, blocks=1, copies=2, batch=32)
@@ -43,6 +56,22 @@ def test_the_stage_learns_calibrates_and_resumes(tiny_model_folder: Path, tmp_pa
     assert net.config.temperature == pytest.approx(logged["temperature"])
     train(TINY, QUICK, data, tiny_model_folder, tmp_path / "out", resume=True)
     assert _last(tmp_path / "out")["step"] > logged["step"]
+
+
+def test_the_stage_reads_the_model_around_a_reference_where_it_is(tmp_path: Path) -> None:
+    tiny_reference.write(tmp_path)
+    assert usual(tmp_path) is AROUND
+    data = write_faces(tmp_path / "data", size=64)
+    config = replace(TINY, steps=1, copies=1)
+    net = train(config, replace(QUICK, minutes=0.002), data, tmp_path, tmp_path / "out")
+    assert net.config.backbone == readable(tmp_path).fingerprint()
+    assert net.config.halves == tiny_reference.CONFIG.places
+    reader = FERAnnoReader.load(tmp_path / "out" / "feranno.safetensors", readable(tmp_path))
+    images = dataset.load(data, "val").images
+    np.testing.assert_allclose(reader.probabilities(images).sum(1), 1, atol=1e-5)
+    label, attention = reader.read(images[0])
+    assert label.reader.startswith("feranno ")
+    assert attention.mass["AU17"].shape == (8, 8)
 
 
 def _last(folder: Path) -> dict[str, float]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,15 @@ from synfer_core.errors import WeightsError
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.models import feranno as ferannos
 from synfer_core.models.builtin import BuiltinModel
+from synfer_core.models.text import shared_encoder
+from synfer_core.reference import probe
+from synfer_core.reference.model import ReferenceModel
+from synfer_core.reference.probe import ReadableReference
 from synfer_core.training import dataset, feranno, rivals
 from synfer_core.training.commands import RIVAL_NAMES
 from synfer_core.training.feranno import FERAnnoTraining
 from synfer_core.training.loop import Schedule
+from tests.reference import tiny as tiny_reference
 from tests.training.tiny import write_faces
 
 TINY = FERAnnoTraining(width=16, blocks=1, copies=2, batch=32)
@@ -43,7 +49,7 @@ def test_the_pixel_rival_matches_feranno_in_size(tiny_model_folder: Path, data: 
     model = BuiltinModel.load(tiny_model_folder)
     faces = dataset.load(data, "train", limit=2)
     sizes = []
-    for method in (feranno.on_model(model, TINY), rivals.on_pixels(model, TINY)):
+    for method in (feranno.on_model(model, TINY), rivals.on_pixels(model.probe(), TINY)):
         samples = feranno.build(faces, method.read, TINY, copies=1, seed=0)
         sizes.append(rivals.parameters(method.network(samples)))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
@@ -65,7 +71,7 @@ def test_both_rivals_see_the_images_that_feranno_sees(tiny_model_folder: Path, d
     faces = dataset.load(data, "train")
     ours, pixels = (
         feranno.build(faces, method.read, TINY, copies=2, seed=3)
-        for method in (feranno.on_model(model, TINY), rivals.on_pixels(model, TINY))
+        for method in (feranno.on_model(model, TINY), rivals.on_pixels(model.probe(), TINY))
     )
     assert torch.equal(ours.expressions, pixels.expressions)
     assert torch.equal(ours.aus, pixels.aus)
@@ -78,7 +84,7 @@ def test_the_random_unet_is_another_and_comes_back_from_its_folder(
 ) -> None:
     rivals.train("random-unet", TINY, BRIEF, data, tiny_model_folder, tmp_path)
     model = BuiltinModel.load(tiny_model_folder)
-    other = rivals.with_unet(model, tmp_path / "random-unet")
+    other = rivals.with_drawn(model, tmp_path / "random-unet")
     assert ferannos.fingerprint(other.codec, other.denoiser, other.adapter) != (
         ferannos.fingerprint(model.codec, model.denoiser, model.adapter)
     )
@@ -111,3 +117,15 @@ def test_other_stages_have_no_rivals(
     options = ["--data", str(data), "--out", str(tmp_path), "--rival", "pixels"]
     assert cli.main(["train", "codec", *options]) == 2
     assert "--rival" in capsys.readouterr().err
+
+
+def test_a_random_denoiser_around_a_reference_comes_back_from_its_folder(tmp_path: Path) -> None:
+    drawn, adapter = tiny_reference.pair()
+    adapter.inject(drawn)
+    whole = ReferenceModel(tiny_reference.prior(), drawn, adapter, "0" * 64)
+    model = ReadableReference(whole, shared_encoder())
+    rivals.draw(model, tmp_path, 3)
+    other, again = (rivals.with_drawn(model, tmp_path) for _ in range(2))
+    assert other.fingerprint() == again.fingerprint() != model.fingerprint()
+    kept = probe.fingerprint(replace(whole, denoiser=drawn, adapter=adapter))
+    assert kept == model.fingerprint()
