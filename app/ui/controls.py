@@ -15,6 +15,7 @@ from synfer_core.provenance.marking import Marking
 from synfer_core.request import MAX_TEXT, USUAL_STRENGTH
 
 _MARKED = Marking()
+_UNWANTED = "What the picture should not show; needs prompt guidance above 1"
 SAMPLERS = {"ddim": "DDIM", "dpm++": "DPM-Solver++"}
 
 
@@ -110,7 +111,7 @@ def controls_html(
   {edit_html("".join(_strength_html(s) for s in EDITS), thumbs())}
   <details class="fine"><summary>Fine control</summary>
     <p class="hint lead" data-declares></p>
-    {_words_html("negative_text", "Negative prompt", "What the picture should not show; needs prompt guidance above 1", values)}
+    {_words_html("negative_text", "Negative prompt", _UNWANTED, values)}
     <div class="strengths">{"".join(_strength_html(s) for s in STRENGTHS)}</div>
     {_sampler_html()}
     {_marking_html(marking)}

@@ -30,6 +30,7 @@ from synfer_core.training.groups import PairBatch, pairs_in
 from synfer_core.training.loop import Loop, Losses, Schedule
 from synfer_core.training.reference_figures import by_region, explained
 from synfer_core.training.reference_fit import steepness
+from synfer_core.training.tints import Tints
 
 _FIRST = TRAIN_STEPS - 1
 TOKEN_RATE = 3.0
@@ -90,20 +91,26 @@ class _Draw:
     """One random batch.
 
     Attributes:
-        rows: (B,) pairs.
+        clean: (B, 2, places, n) latents of the targets.
+        aus: (B, 36) in 0-1.
         acting: (B,) 1 where units are told, 0 where they are not.
         context: All but the units.
     """
 
-    rows: Tensor
+    clean: Tensor
+    aus: Tensor
     acting: Tensor
     context: ReferenceContext
 
 
 def draw(
-    pairs: CodedPairs, form: ClosedForm, config: ReferenceTraining, generator: torch.Generator
+    pairs: CodedPairs,
+    form: ClosedForm,
+    tints: Tints,
+    config: ReferenceTraining,
+    generator: torch.Generator,
 ) -> _Draw:
-    """Random pairs, the first of them with words; what is told of each is drawn too."""
+    """Random pairs, each in another light, the first with words; what is told is drawn too."""
     with_words = round(config.batch * config.worded)
     which = torch.randint(len(pairs.worded), (with_words,), generator=generator)
     others = torch.randint(len(pairs), (config.batch - with_words,), generator=generator)
@@ -111,19 +118,21 @@ def draw(
     silent = torch.full((config.batch,), config.nothing)
     silent[:with_words] = config.words_alone
     acting = (torch.rand(config.batch, generator=generator) >= silent).float()
-    context = context_of(pairs, form, rows, acting)
-    return _Draw(rows, acting, replace(context, words=pairs.words(which)))
+    gains, aus = tints.draw(config.batch, generator), pairs.aus[rows].float()
+    code, moved = (tints.codes(gains, part[rows].float()) for part in (pairs.code, pairs.moved))
+    context = context_of(form, code, moved, pairs.still[rows], aus, acting)
+    clean = tints.latents(gains, pairs.latents[rows].float())
+    return _Draw(clean, aus, acting, replace(context, words=pairs.words(which)))
 
 
 def context_of(
-    pairs: CodedPairs, form: ClosedForm, rows: Tensor, acting: Tensor
+    form: ClosedForm, code: Tensor, moved: Tensor, still: Tensor, aus: Tensor, acting: Tensor
 ) -> ReferenceContext:
     """What conditions pairs, without units and words; the guess knows the units that act."""
-    code, moved = pairs.code[rows].float(), pairs.moved[rows].float()
     on = acting.view(-1, 1, 1, 1)
     with torch.no_grad():
-        person = form.person(code, pairs.still[rows])
-        informed = form.guess(person, pairs.aus[rows].float())
+        person = form.person(code, still)
+        informed = form.guess(person, aus)
     deviation = on * informed.deviation + (1 - on) * form.spread
     guess = Guess(informed.mean * on, deviation)
     seen = torch.cat([code, torch.where(on > 0, moved, code)], -1)
@@ -133,14 +142,15 @@ def context_of(
 def reference_loss(
     pairs: CodedPairs,
     form: ClosedForm,
+    tints: Tints,
     pair: ReferencePair,
     weights: Tensor,
     config: ReferenceTraining,
     generator: torch.Generator,
 ) -> Tensor:
     """Mean squared error of what is left over, weighted by place and number (places, n)."""
-    batch = draw(pairs, form, config, generator)
-    clean = pairs.latents[batch.rows].float()
+    batch = draw(pairs, form, tints, config, generator)
+    clean = batch.clean
     timesteps = _timesteps(config, generator)
     alpha, sigma = pair.denoiser.signal(timesteps)
     noise = torch.randn(clean.shape, generator=generator)
@@ -148,8 +158,7 @@ def reference_loss(
     wanted = gaussian.left_over(
         batch.context.guess, noisy, alpha, sigma, alpha * noise - sigma * clean
     )
-    aus = pairs.aus[batch.rows].float()
-    left = pair(noisy, timesteps, batch.context, aus, batch.acting)
+    left = pair(noisy, timesteps, batch.context, batch.aus, batch.acting)
     loss: Tensor = ((left - wanted).square() * weights).mean()
     return loss
 
@@ -212,9 +221,10 @@ def train(
     loop = Loop(pair, schedule, out, resume=resume, factors={"adapter.tokens.": TOKEN_RATE})
     steep = steepness(prior.latents, lambda: [checks.batch])
     weights = importance(prior, steep, config)
+    tints = Tints.of(prior.latents)
 
     def losses(generator: torch.Generator) -> Losses:
-        return {"total": reference_loss(pairs, prior.form, pair, weights, config, generator)}
+        return {"total": reference_loss(pairs, prior.form, tints, pair, weights, config, generator)}
 
     def measure() -> Mapping[str, float]:
         averaged = cast(ReferencePair, loop.averaged.module)

@@ -26,6 +26,7 @@ from synfer_core.training.reference import (
 )
 from synfer_core.training.reference_figures import by_region, explained
 from synfer_core.training.reference_fit import FitSettings, fit_batches, steepness
+from synfer_core.training.tints import Tints
 from tests.reference import tiny
 
 STILL = torch.tensor([True, True, True])
@@ -102,12 +103,13 @@ def test_pairs_are_coded_with_the_words_of_some(tmp_path: Path) -> None:
 
 
 CONFIG = ReferenceTraining(batch=16, worded=0.25)
+TINTS = Tints.of(tiny.latents())
 
 
 def test_units_that_are_not_told_are_not_in_the_guess_either() -> None:
     form = tiny.prior().form
     config = ReferenceTraining(batch=16, worded=0.25, words_alone=1.0, nothing=0.0)
-    batch = draw(_pairs(), form, config, torch.Generator().manual_seed(0))
+    batch = draw(_pairs(), form, TINTS, config, torch.Generator().manual_seed(0))
     assert batch.acting.tolist() == [0.0] * 4 + [1.0] * 12
     mean, code = batch.context.guess.mean, tiny.CONFIG.code
     assert not mean[:4].any()
@@ -127,7 +129,7 @@ def test_training_brings_the_loss_down() -> None:
 
     def loss() -> Tensor:
         generator = torch.Generator().manual_seed(3)
-        return reference_loss(pairs, prior.form, pair, weights, CONFIG, generator)
+        return reference_loss(pairs, prior.form, TINTS, pair, weights, CONFIG, generator)
 
     first = float(loss().detach())
     for _ in range(30):
