@@ -17,8 +17,8 @@ from synfer_core.errors import FormatError, RequestError, TooLargeError
 from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.request import Recipe
 
-RECIPE_BYTES = 1 << 20
-"""Largest recipe; one with a picture to edit and one of a person has at most 700 KB and its words.
+RECIPE_BYTES = 2_900_000
+"""Largest recipe; one with a picture to edit and one of a person has at most 2.8 MB and its words.
 """
 
 _BROKEN = (JSONDecodeError, UnicodeDecodeError, RecursionError)

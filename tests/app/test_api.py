@@ -21,6 +21,7 @@ from app import api
 from app.jobs import Job, State
 from app.settings import Settings
 from app.ui.pictures import png
+from synfer_core.editing import reference_of
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.report import read_recipe
 from synfer_core.request import Recipe, SceneOptions
@@ -183,7 +184,7 @@ def test_a_recipe_is_completed_without_making_anything(
         (b'{"facs": "99C"}', 422, "RequestError", "aus.AU99"),
         (b'{"steps": 0}', 422, "RequestError", "steps"),
         (b'{"backbone": "other"}', 422, "UnsupportedError", "backbone"),
-        (b'{"text": "%s"}' % (b"a" * 1_100_000), 413, "TooLargeError", "recipe"),
+        (b'{"text": "%s"}' % (b"a" * 2_950_000), 413, "TooLargeError", "recipe"),
     ],
 )
 def test_a_wrong_recipe_is_refused_by_field(
@@ -193,6 +194,13 @@ def test_a_wrong_recipe_is_refused_by_field(
         answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
         error = problem(answer)
         assert (answer.status_code, error["type"], error["field"]) == (status, kind, field)
+
+
+def test_a_reference_of_512_pixels_is_not_too_large(client: httpx.Client) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3)).astype(np.uint8)
+    recipe = {"reference": reference_of(noise), "aus": {"AU12": 4.0}}
+    for path in ("/recipes/check", "/jobs"):
+        assert client.post(path, json=recipe).status_code != 413
 
 
 def test_a_scene_reaches_the_picture_and_a_wrong_one_is_told_by_field(client: httpx.Client) -> None:
