@@ -195,7 +195,11 @@ class ReferenceBackbone:
         image, cover = self.source.renderer.render_with_cover(scene, size)
         colour = None if recipe.scene is None else recipe.scene.colour
         ground = None if cover is None else Ground.of(cover, colour)
-        return Canvas(to_tensor(image[None]), ground)
+        if scene.styling.glasses == "none":
+            return Canvas(to_tensor(image[None]), ground)
+        without = replace(scene, styling=replace(scene.styling, glasses="none"))
+        bare = self.source.renderer.render(without, size)
+        return Canvas.behind_glasses(to_tensor(image[None]), to_tensor(bare[None]), ground)
 
     def probe(self) -> ReferenceProbe:
         """How FERAnno looks through this model."""

@@ -2,6 +2,10 @@
 
 A picture in front of a plain colour is cut out: the cover moves with the flow as the picture does,
 and every pixel that the person does not cover keeps the colour exactly.
+
+Glasses stay where they are when a face moves, and a smooth flow would bend them. So the person is
+rendered without them, and what they do to the light, the picture with them divided by the picture
+without, is laid over the finished face.
 """
 
 from __future__ import annotations
@@ -16,6 +20,11 @@ from synfer_core.decoding import to_images
 from synfer_core.reference.latents import Latents
 from synfer_core.reference.warp import UNIT, resized, warp
 from synfer_core.report import Pixels
+
+_DARK = 0.02
+"""Added to brightness, 0 to 2, before it is divided: black has no ratio."""
+_GLARE = 4.0
+"""At most so many times brighter through glasses."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,18 @@ class Canvas:
     Attributes:
         picture: (1, 3, S, S) in -1 to 1.
         ground: What the person stands in front of, where it is plain.
+        glasses: (1, 3, S, S) by how much glasses multiply the light, where the person wears any.
     """
 
     picture: Tensor
     ground: Ground | None = None
+    glasses: Tensor | None = None
+
+    @classmethod
+    def behind_glasses(cls, worn: Tensor, bare: Tensor, ground: Ground | None) -> Canvas:
+        """From the pictures (1, 3, S, S) with glasses and without."""
+        ratio = (worn + 1 + _DARK) / (bare + 1 + _DARK)
+        return cls(bare, ground, ratio.clamp(max=_GLARE))
 
     @cached_property
     def small(self) -> Tensor:
@@ -59,13 +76,14 @@ class Canvas:
 
     def preview(self, latents: Latents, values: Tensor) -> Pixels:
         """Latents (1, 2, places, n) as a small picture (128, 128, 3)."""
-        image: Pixels = to_images(latents.decode(self.small, values))[0]
+        glasses = None if self.glasses is None else resized(self.glasses, UNIT)
+        image: Pixels = to_images(_through(glasses, latents.decode(self.small, values)))[0]
         return image
 
     @torch.no_grad()
     def finished(self, latents: Latents, values: Tensor) -> tuple[Pixels, Pixels | None]:
         """Latents as the picture (S, S, 3), and its alpha (S, S) where it is transparent."""
-        decoded = latents.decode(self.picture, values)
+        decoded = _through(self.glasses, latents.decode(self.picture, values))
         if self.ground is None:
             return to_images(decoded)[0], None
         cover = warp(self.ground.cover, latents.flow_of(values)).clamp(0, 1)
@@ -73,3 +91,8 @@ class Canvas:
         image: Pixels = to_images(torch.where(covered > 0, decoded, self.ground.colour))[0]
         alpha: Pixels | None = covered[0, 0].numpy() if self.ground.transparent else None
         return image, alpha
+
+
+def _through(glasses: Tensor | None, picture: Tensor) -> Tensor:
+    """A picture (1, 3, S, S) in -1 to 1 seen through glasses, if there are any."""
+    return picture if glasses is None else (picture + 1) * glasses - 1

@@ -116,6 +116,29 @@ def test_a_plain_background_keeps_its_colour_exactly(made: ReferenceBackbone) ->
     assert (plain.image[cover.alpha == 0] == (0x20, 0x40, 0x60)).all()
 
 
+def test_glasses_stay_as_they_are_when_the_face_moves(made: ReferenceBackbone) -> None:
+    scene = {"glasses": "round", "background": "#808080"}
+    asked = {"scene": scene, "variation": 0.0}
+    worn, bare = (
+        made.canvas(Recipe.model_validate({"size": 128, "identity_seed": 3, "scene": one}))
+        for one in (scene, scene | {"glasses": "none"})
+    )
+    assert bare.glasses is None
+    assert torch.equal(worn.picture, bare.picture)
+    assert worn.glasses is not None
+    frame = worn.glasses[0].amax(0) < 0.7
+    assert 50 < int(frame.sum()) < 1500, int(frame.sum())
+    for aus in ({"AU6": 5.0, "AU12": 5.0}, {"AU1": 5.0, "AU2": 5.0}):
+        image = _image(made, aus=aus, **asked)
+        assert (
+            image[frame.numpy()].mean()
+            < 0.5
+            * _image(made, aus=aus, **asked | {"scene": scene | {"glasses": "none"}})[
+                frame.numpy()
+            ].mean()
+        )
+
+
 def test_maps_tell_words_and_units_apart(made: ReferenceBackbone) -> None:
     found = _made(made, aus={"AU12": 4.0, "AUL2": 3.0}, text="a happy face").attention.mass
     assert {"AU12", "AUL2", "word:0:a", "word:1:happy", "word:2:face"} == set(found)
