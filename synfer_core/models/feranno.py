@@ -375,7 +375,8 @@ class Scale(nn.Module):
         """Features (B, channels, s, s), what the coarser scale made, and queries."""
         normal = (features - self.mean[:, None, None]) / self.deviation[:, None, None]
         normal = normal.clamp(-8, 8)
-        x = self.reduce(self.drop(normal)) + self._by_place(normal)
+        dropped = self.drop(normal)
+        x = self.reduce(dropped) + self._by_place(dropped)
         if coarser is not None:
             x = x + F.interpolate(coarser, x.shape[2:], mode="nearest")
         for block in self.blocks:

@@ -290,7 +290,7 @@ def _feranno(args: argparse.Namespace, schedule: Schedule) -> object:
     settings = (_batched(usual, args), schedule, args.data, args.models, args.out)
     if args.rival is not None:
         return rivals.train(args.rival, *settings, **options)
-    return feranno.train(*settings, **options)
+    return feranno.train(*settings, start=args.start, **options)
 
 
 def _sd(args: argparse.Namespace, schedule: Schedule) -> object:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from synfer_core.calibration import calibration_error, fit_temperature
 from synfer_core.decoding import to_tensor
-from synfer_core.models import feranno
+from synfer_core.models import checkpoints, feranno
 from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.feranno import (
     Annotated,
@@ -164,6 +164,7 @@ def train(
     out: Path,
     *,
     resume: bool = False,
+    start: Path | None = None,
     limit: int | None = None,
 ) -> FERAnno:
     """Train FERAnno and write ``feranno.safetensors`` into `out`.
@@ -177,13 +178,14 @@ def train(
         models: Folder with the codec's, denoiser's and AU adapter's weights.
         out: Folder for state, log and weights.
         resume: Go on from the state in `out`.
+        start: FERAnno to go on from: that of the same denoiser before it was trained on.
         limit: Read at most this many training images.
 
     Raises:
         DataError: The data set is empty.
-        WeightsError: A weight file is missing or damaged.
+        WeightsError: A weight file is missing or damaged, or `start` has other sizes.
     """
-    method = on_model(readable(models), config)
+    method = on_model(readable(models), config, start)
     path = out / "feranno.safetensors"
     learn(method, config, schedule, data, path, resume=resume, limit=limit)
     return feranno.load(path)[0]
@@ -215,12 +217,14 @@ class Method:
     save: Callable[[nn.Module, Path, float], None]
 
 
-def on_model(model: Readable, config: FERAnnoTraining) -> Method:
-    """FERAnno on the features of a model."""
+def on_model(model: Readable, config: FERAnnoTraining, start: Path | None = None) -> Method:
+    """FERAnno on the features of a model, fresh or as in the file `start`."""
     backbone, probe = model.fingerprint(), model.probe()
 
     def network(samples: FeatureSet) -> FERAnno:
         net = FERAnno(network_config(config, samples.channels, probe, backbone))
+        if start is not None:
+            checkpoints.fill(net, checkpoints.load(start, "feranno"), start.name)
         net.fit(samples.rows(slice(0, 2000)))
         return net
 

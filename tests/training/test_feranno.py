@@ -17,6 +17,7 @@ from synfer_core.training.feranno import (
     build,
     inverted,
     measured,
+    on_model,
     readable,
     train,
     usual,
@@ -72,6 +73,23 @@ def test_the_stage_reads_the_model_around_a_reference_where_it_is(tmp_path: Path
     label, attention = reader.read(images[0])
     assert label.reader.startswith("feranno ")
     assert attention.mass["AU17"].shape == (8, 8)
+
+
+def test_it_goes_on_from_what_read_the_denoiser_before(tmp_path: Path) -> None:
+    tiny_reference.write(tmp_path)
+    faces = dataset.load(write_faces(tmp_path / "data", size=64), "val")
+    config = replace(TINY, steps=1)
+    fresh = on_model(readable(tmp_path), config)
+    samples = build(faces, fresh.read, config, copies=1, seed=0)
+    torch.manual_seed(3)
+    before = fresh.network(samples)
+    fresh.save(before, tmp_path / "feranno.safetensors", 1.0)
+    torch.manual_seed(4)
+    after = on_model(readable(tmp_path), config, tmp_path / "feranno.safetensors").network(samples)
+    other = fresh.network(samples)
+    queries = [net.get_parameter("queries") for net in (before, after, other)]
+    torch.testing.assert_close(queries[1], queries[0], atol=5e-3, rtol=5e-3)
+    assert (queries[2] - queries[0]).abs().max() > 0.1
 
 
 def _last(folder: Path) -> dict[str, float]:
