@@ -48,14 +48,16 @@ def test_features_of_copies_lie_beside_their_labels(
 
 def test_the_stage_learns_calibrates_and_resumes(tiny_model_folder: Path, tmp_path: Path) -> None:
     data = write_faces(tmp_path / "data", size=64)
-    net = train(TINY, QUICK, data, tiny_model_folder, tmp_path / "out")
+    quick = replace(QUICK, steps=80)
+    net = train(TINY, quick, data, tiny_model_folder, tmp_path / "out")
     read = inverted(BuiltinModel.load(tiny_model_folder).probe(), TINY)
     held_out = build(dataset.load(data, "val"), read, TINY, copies=1, seed=0)
     figures = measured(net, held_out)
     assert figures["accuracy"] > 0.3
     logged = _last(tmp_path / "out")
     assert net.config.temperature == pytest.approx(logged["temperature"])
-    train(TINY, QUICK, data, tiny_model_folder, tmp_path / "out", resume=True)
+    longer = replace(quick, steps=90)
+    train(TINY, longer, data, tiny_model_folder, tmp_path / "out", resume=True)
     assert _last(tmp_path / "out")["step"] > logged["step"]
 
 
