@@ -199,7 +199,7 @@ class ReferenceBackbone:
             return Canvas(to_tensor(image[None]), ground)
         without = replace(scene, styling=replace(scene.styling, glasses="none"))
         bare = self.source.renderer.render(without, size)
-        return Canvas.behind_glasses(to_tensor(image[None]), to_tensor(bare[None]), ground)
+        return Canvas(to_tensor(bare[None]), ground, to_tensor(image[None]))
 
     def probe(self) -> ReferenceProbe:
         """How FERAnno looks through this model."""

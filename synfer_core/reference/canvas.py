@@ -4,8 +4,8 @@ A picture in front of a plain colour is cut out: the cover moves with the flow a
 and every pixel that the person does not cover keeps the colour exactly.
 
 Glasses stay where they are when a face moves, and a smooth flow would bend them. So the person is
-rendered without them, and what they do to the light, the picture with them divided by the picture
-without, is laid over the finished face.
+rendered without them, and they are laid over the finished face: frames as they are, lenses as what
+they add to the picture.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from synfer_core.reference.latents import Latents
 from synfer_core.reference.warp import UNIT, resized, warp
 from synfer_core.report import Pixels
 
-_DARK = 0.02
-"""Added to brightness, 0 to 2, before it is divided: black has no ratio."""
-_GLARE = 4.0
-"""At most so many times brighter through glasses."""
+_LENS, _FRAME = 0.1, 0.35
+"""Changes of a picture in -1 to 1: up to the first it is a lens, from the second on a frame."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +54,12 @@ class Canvas:
     Attributes:
         picture: (1, 3, S, S) in -1 to 1.
         ground: What the person stands in front of, where it is plain.
-        glasses: (1, 3, S, S) by how much glasses multiply the light, where the person wears any.
+        worn: (1, 3, S, S) the same with glasses, where the person wears any.
     """
 
     picture: Tensor
     ground: Ground | None = None
-    glasses: Tensor | None = None
-
-    @classmethod
-    def behind_glasses(cls, worn: Tensor, bare: Tensor, ground: Ground | None) -> Canvas:
-        """From the pictures (1, 3, S, S) with glasses and without."""
-        ratio = (worn + 1 + _DARK) / (bare + 1 + _DARK)
-        return cls(bare, ground, ratio.clamp(max=_GLARE))
+    worn: Tensor | None = None
 
     @cached_property
     def small(self) -> Tensor:
@@ -76,14 +68,15 @@ class Canvas:
 
     def preview(self, latents: Latents, values: Tensor) -> Pixels:
         """Latents (1, 2, places, n) as a small picture (128, 128, 3)."""
-        glasses = None if self.glasses is None else resized(self.glasses, UNIT)
-        image: Pixels = to_images(_through(glasses, latents.decode(self.small, values)))[0]
+        worn = None if self.worn is None else resized(self.worn, UNIT)
+        decoded = _with_glasses(worn, self.small, latents.decode(self.small, values))
+        image: Pixels = to_images(decoded)[0]
         return image
 
     @torch.no_grad()
     def finished(self, latents: Latents, values: Tensor) -> tuple[Pixels, Pixels | None]:
         """Latents as the picture (S, S, 3), and its alpha (S, S) where it is transparent."""
-        decoded = _through(self.glasses, latents.decode(self.picture, values))
+        decoded = _with_glasses(self.worn, self.picture, latents.decode(self.picture, values))
         if self.ground is None:
             return to_images(decoded)[0], None
         cover = warp(self.ground.cover, latents.flow_of(values)).clamp(0, 1)
@@ -93,6 +86,11 @@ class Canvas:
         return image, alpha
 
 
-def _through(glasses: Tensor | None, picture: Tensor) -> Tensor:
-    """A picture (1, 3, S, S) in -1 to 1 seen through glasses, if there are any."""
-    return picture if glasses is None else (picture + 1) * glasses - 1
+def _with_glasses(worn: Tensor | None, bare: Tensor, made: Tensor) -> Tensor:
+    """A face `made` of a picture `bare`, wearing what `worn` wears over `bare`."""
+    if worn is None:
+        return made
+    change = worn - bare
+    size = change.abs().amax(1, keepdim=True)
+    frame = ((size - _LENS) / (_FRAME - _LENS)).clamp(0, 1)
+    return torch.lerp(made + change, worn, frame)
