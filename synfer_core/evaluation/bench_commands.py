@@ -121,6 +121,7 @@ def _latency(args: argparse.Namespace) -> int:
     figures = latency.measure(options.load(args.models), runs=args.runs, peer=peer).to_dict()
     options.write_json(args.json, figures)
     print(f"image: {figures['image_seconds_median']:.2f} s ({figures['steps']} steps)")
+    print(f"  of a new person and scene: {figures['new_image_seconds_median']:.2f} s")
     print(f"report: {figures['report_seconds_median']:.2f} s")
     for name, stage in figures["stages"].items():
         print(f"  {name}: {stage['seconds']:.3f} s, {stage['share']:.0%}")

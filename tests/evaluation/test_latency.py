@@ -40,8 +40,11 @@ def test_the_model_is_timed_stage_by_stage(tiny_model_folder: Path) -> None:
 
 
 def test_the_figures_are_medians() -> None:
-    times = Latency((3.0, 1.0, 2.0), (4.0, 2.0, 9.0), {"denoising": 1.0}, 20, Peer(2.0, 5.0))
+    times = Latency(
+        (3.0, 1.0, 2.0), (5.0, 4.0, 3.0), (4.0, 2.0, 9.0), {"denoising": 1.0}, 20, Peer(2.0, 5.0)
+    )
     figures = times.to_dict()
     assert figures["image_seconds_median"] == 2.0
+    assert figures["new_image_seconds_median"] == 4.0
     assert figures["report_seconds_median"] == 4.0
     assert figures["peer_image_seconds"] == 85.0
