@@ -232,7 +232,8 @@ class Seen:
             for part, by_name in parts.items()
         }
         ghosts = {"glasses where none are": self.ghosts_of(), "of these added": self.added_ghosts()}
-        return {**vars(self.plan), **told, **ghosts}
+        plan = vars(self.plan) | {"people changed": self.plan.changed}
+        return {**plan, **told, **ghosts}
 
     def lines(self) -> list[str]:
         """For the terminal."""
