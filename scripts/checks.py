@@ -71,7 +71,22 @@ def at_most(name: str, most: float, value: float, n: int, source: str) -> Check:
     return Check(name, f"at most {most:g}", round(value, 4), n, value <= most, source)
 
 
-def run(parts: Sequence[Part], out: Path, *, quick: bool, together: int = 1) -> int:
+def markdown(checks: Sequence[Check]) -> str:
+    """A table for the documentation."""
+    words = {True: "reached", False: "missed", None: ""}
+    rows = [f"| {c.name} | {c.value} | {c.target or ''} | {c.n} | {words[c.met]} |" for c in checks]
+    head = ["| check | value | target | sample | |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def run(
+    parts: Sequence[Part],
+    out: Path,
+    *,
+    quick: bool,
+    together: int = 1,
+    table: Path | None = None,
+) -> int:
     """Run all parts and write their checks; 1 where one is missed.
 
     Args:
@@ -79,6 +94,7 @@ def run(parts: Sequence[Part], out: Path, *, quick: bool, together: int = 1) -> 
         out: Where the table is written, as JSON.
         quick: Whether samples are small.
         together: How many of the others are measured at once, each on one thread.
+        table: Where the checks are written as Markdown, too.
     """
     head = git("rev-parse", "HEAD")
     alone = [_tried(part, quick) for part in parts if part.alone]
@@ -92,6 +108,8 @@ def run(parts: Sequence[Part], out: Path, *, quick: bool, together: int = 1) -> 
         "cores": os.cpu_count(),
         "checks": [asdict(check) for check in checks],
     }
+    if table is not None:
+        table.write_text(markdown(checks), encoding="utf-8")
     out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     missed = [check for check in checks if check.met is False]
     print(f"{len(checks)} checks, {len(missed)} missed, written to {out}")
