@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synfer_core.decoding import to_images, to_tensor
+from synfer_core.decoding import to_tensor
 from synfer_core.evaluation import pictures
 from synfer_core.evaluation.reference import Case, Made
 from synfer_core.models.backbone import Backbone, Generation
 from synfer_core.reference import sampling
 from synfer_core.reference.backbone import ReferenceBackbone
+from synfer_core.reference.canvas import Canvas
 from synfer_core.reference.latents import Latents
 from synfer_core.reference.warp import UNIT, resized
 from synfer_core.report import Pixels
@@ -28,6 +29,8 @@ HALF_NOISE = 0.5
 """Share of the noise that four steps start from."""
 SEED, WORDS, UNITS, GUIDANCE = "other noise", "no words", "no units", "guidance doubled"
 _OTHER_SEED = 1_000_000
+_LEAST_LIGHT = 0.05
+"""Share of the light that glasses let through at least, where the face behind is worked out."""
 _USUAL = Guidance()
 
 
@@ -54,14 +57,15 @@ class Making:
         if not isinstance(self.backbone, ReferenceBackbone):
             return {self.name: Made(picture)}
         latents = self.backbone.model.prior.latents
-        exact = _encoded(latents, case)
+        canvas = self.backbone.canvas(_asked(self.backbone, case))
+        exact = _encoded(latents, canvas, case)
         found = {
-            **_inside(self.backbone, case),
+            **_inside(self.backbone, canvas, case),
             FOUR_STEPS: self._generated(case, steps=4, variation=HALF_NOISE).latents,
             self.name: plain.latents,
             LATENTS: exact,
         }
-        return {name: _decoded(latents, case, one, exact) for name, one in found.items()}
+        return {name: _decoded(latents, canvas, one, exact) for name, one in found.items()}
 
     def changes(self, case: Case) -> dict[str, Pixels]:
         """The picture, then the same without words, without units, with both guidance strengths
@@ -95,16 +99,18 @@ def _enlarged(image: Pixels, size: int) -> Pixels:
 
 
 @torch.no_grad()
-def _encoded(latents: Latents, case: Case) -> Tensor:
-    """The latents of the truth."""
-    reference, exact = (_small(picture) for picture in (case.reference, case.exact))
+def _encoded(latents: Latents, canvas: Canvas, case: Case) -> Tensor:
+    """The latents of the truth; glasses are no part of them."""
+    exact = resized(to_tensor(case.exact[None]), UNIT)
+    if canvas.glasses is not None:
+        exact = (exact + 1) / resized(canvas.glasses, UNIT).clamp_min(_LEAST_LIGHT) - 1
     offset = torch.from_numpy(case.offset).permute(2, 0, 1)[None] * (UNIT / len(case.exact))
-    return latents.encode(reference, exact, resized(offset, UNIT))
+    return latents.encode(canvas.small, exact.clamp(-1, 1), resized(offset, UNIT))
 
 
 @torch.no_grad()
-def _decoded(latents: Latents, case: Case, found: Tensor, exact: Tensor) -> Made:
-    picture: Pixels = to_images(latents.decode(to_tensor(case.reference[None]), found))[0]
+def _decoded(latents: Latents, canvas: Canvas, found: Tensor, exact: Tensor) -> Made:
+    picture, _ = canvas.finished(latents, found)
     flow = latents.config.flow
     shares = _explained(found[..., :flow], exact[..., :flow])
     return Made(picture, (shares, _explained(found[..., flow:], exact[..., flow:])))
@@ -116,10 +122,10 @@ def _explained(found: Tensor, exact: Tensor) -> float:
 
 
 @torch.no_grad()
-def _inside(backbone: ReferenceBackbone, case: Case) -> dict[str, Tensor]:
+def _inside(backbone: ReferenceBackbone, canvas: Canvas, case: Case) -> dict[str, Tensor]:
     """Latents of the closed form, and of the mean that the denoiser predicts in one step."""
     latents, recipe = backbone.model.prior.latents, _asked(backbone, case)
-    context = backbone.branches(recipe, _small(case.reference)).full
+    context = backbone.branches(recipe, canvas.small).full
     mean = context.guess.mean
     moved = mean.clone()
     moved[..., latents.config.flow :] = 0
@@ -132,18 +138,14 @@ def _inside(backbone: ReferenceBackbone, case: Case) -> dict[str, Tensor]:
 def _from_other_noise(backbone: ReferenceBackbone, case: Case) -> Pixels:
     """The recipe's way from noise of another seed; in a recipe the seed draws the scene too."""
     latents, recipe = backbone.model.prior.latents, _asked(backbone, case)
-    context = backbone.branches(recipe, _small(case.reference)).full
+    canvas = backbone.canvas(recipe)
+    context = backbone.branches(recipe, canvas.small).full
     denoise = sampling.plain(backbone.model.denoiser, context)
     start = sampling.noise(1, latents.shape, recipe.seed + _OTHER_SEED, USUAL_VARIATION)
     found = sampling.sampled(denoise, start, recipe.steps, recipe.scheduler)
-    image: Pixels = to_images(latents.decode(to_tensor(case.reference[None]), found))[0]
-    return image
+    return canvas.finished(latents, found)[0]
 
 
 def _asked(backbone: Backbone, case: Case) -> Recipe:
-    return case.recipe.model_copy(update={"backbone": backbone.capabilities.name})
-
-
-def _small(picture: Pixels) -> Tensor:
-    """(1, 3, 128, 128)."""
-    return resized(to_tensor(picture[None]), UNIT)
+    fields = {"backbone": backbone.capabilities.name, "size": len(case.exact)}
+    return case.recipe.model_copy(update=fields)
