@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from synfer_core.decoding import to_tensor
 from synfer_core.evaluation import pictures
 from synfer_core.evaluation.reference import Case, Made
 from synfer_core.models.backbone import Backbone, Generation
+from synfer_core.models.exact import scene_of
 from synfer_core.reference import sampling
 from synfer_core.reference.backbone import ReferenceBackbone
 from synfer_core.reference.canvas import Canvas
@@ -29,8 +31,6 @@ HALF_NOISE = 0.5
 """Share of the noise that four steps start from."""
 SEED, WORDS, UNITS, GUIDANCE = "other noise", "no words", "no units", "guidance doubled"
 _OTHER_SEED = 1_000_000
-_LEAST_LIGHT = 0.05
-"""Share of the light that glasses let through at least, where the face behind is worked out."""
 _USUAL = Guidance()
 
 
@@ -58,7 +58,7 @@ class Making:
             return {self.name: Made(picture)}
         latents = self.backbone.model.prior.latents
         canvas = self.backbone.canvas(_asked(self.backbone, case))
-        exact = _encoded(latents, canvas, case)
+        exact = _encoded(self.backbone, canvas, case)
         found = {
             **_inside(self.backbone, canvas, case),
             FOUR_STEPS: self._generated(case, steps=4, variation=HALF_NOISE).latents,
@@ -99,13 +99,26 @@ def _enlarged(image: Pixels, size: int) -> Pixels:
 
 
 @torch.no_grad()
-def _encoded(latents: Latents, canvas: Canvas, case: Case) -> Tensor:
-    """The latents of the truth; glasses are no part of them."""
-    exact = resized(to_tensor(case.exact[None]), UNIT)
-    if canvas.glasses is not None:
-        exact = (exact + 1) / resized(canvas.glasses, UNIT).clamp_min(_LEAST_LIGHT) - 1
-    offset = torch.from_numpy(case.offset).permute(2, 0, 1)[None] * (UNIT / len(case.exact))
-    return latents.encode(canvas.small, exact.clamp(-1, 1), resized(offset, UNIT))
+def _encoded(backbone: ReferenceBackbone, canvas: Canvas, case: Case) -> Tensor:
+    """The latents of the truth; glasses are laid over the finished face and are no part of them."""
+    exact, offset = case.exact, case.offset
+    if canvas.worn is not None:
+        exact, offset = _without_glasses(backbone, case)
+    flow = torch.from_numpy(offset).permute(2, 0, 1)[None] * (UNIT / len(exact))
+    small = resized(to_tensor(exact[None]), UNIT)
+    return backbone.model.prior.latents.encode(canvas.small, small, resized(flow, UNIT))
+
+
+def _without_glasses(backbone: ReferenceBackbone, case: Case) -> tuple[Pixels, NDArray[np.float32]]:
+    """The truth (S, S, 3) and its flow (S, S, 2) to the reference, had the person no glasses."""
+    neutral = case.recipe.model_copy(update={"aus": {}})
+    scenes = [
+        replace(scene, styling=replace(scene.styling, glasses="none"))
+        for scene in map(scene_of, (case.recipe, neutral))
+    ]
+    renderer = backbone.source.renderer
+    (exact, _), (flow,) = renderer.render_with_flows(scenes, [(0, 1)], len(case.exact))
+    return exact, flow.offset
 
 
 @torch.no_grad()

@@ -163,6 +163,14 @@ def test_the_model_around_a_reference_brings_what_it_starts_from(
     )
 
 
+def test_exact_latents_know_no_glasses(around: ReferenceBackbone) -> None:
+    asked = (reference.recipe_of(person, "happiness", 1) for person in range(50))
+    renderer = around.source.renderer
+    recipe = next(r for r in asked if reference.scene_of(r).styling.glasses != "none")
+    made = Making(around)(reference.case_of(renderer, recipe, 128))
+    assert made[LATENTS].explained == (1, 1)
+
+
 def test_changes_leave_the_person_and_the_scene(around: ReferenceBackbone) -> None:
     recipe = reference.recipes(PLAN)[0].model_copy(update={"steps": 2})
     case = reference.case_of(around.source.renderer, recipe, 128)
