@@ -13,6 +13,7 @@ from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.au_directions import AUDirections
 from synfer_core.models.codec import Codec, CodecConfig
 from synfer_core.models.denoiser import Denoiser, DenoiserConfig
+from tests.reference import tiny
 
 TINY_CODEC = CodecConfig(
     image_size=64, latent_channels=8, widths=(16, 16, 32), blocks=(1, 1, 1), heads=2
@@ -39,7 +40,15 @@ def write_tiny_model(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of weights as `Synthesizer.load` takes it; 64 px, no readers."""
+    """A folder of weights as `Synthesizer.load` takes it; 128 px, no readers."""
     folder = tmp_path_factory.mktemp("tiny-model")
+    tiny.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def old_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the model without a reference; 64 px."""
+    folder = tmp_path_factory.mktemp("old-model")
     write_tiny_model(folder)
     return folder

@@ -89,8 +89,8 @@ def write_feranno(folder: Path, backbone: str | None = None) -> BuiltinModel:
     return model
 
 
-def test_a_face_is_read_to_a_label_and_maps(tiny_model_folder: Path, tmp_path: Path) -> None:
-    folder = copied(tiny_model_folder, tmp_path)
+def test_a_face_is_read_to_a_label_and_maps(old_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(old_model_folder, tmp_path)
     model = write_feranno(folder)
     reader = FERAnnoReader.load(folder / "feranno.safetensors", model)
     images = RNG.integers(0, 256, (3, 64, 64, 3), np.uint8)
@@ -107,16 +107,16 @@ def test_a_face_is_read_to_a_label_and_maps(tiny_model_folder: Path, tmp_path: P
     np.testing.assert_allclose(batch[1], label.probabilities, atol=1e-4)
 
 
-def test_another_size_is_resized(tiny_model_folder: Path, tmp_path: Path) -> None:
-    folder = copied(tiny_model_folder, tmp_path)
+def test_another_size_is_resized(old_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(old_model_folder, tmp_path)
     reader = FERAnnoReader.load(folder / "feranno.safetensors", write_feranno(folder))
     image = RNG.integers(0, 256, (1, 4, 4, 3), np.uint8)
     small, large = (image.repeat(n, 1).repeat(n, 2) for n in (16, 32))
     np.testing.assert_allclose(reader.probabilities(large), reader.probabilities(small), atol=0.02)
 
 
-def test_temperature_softens_the_label(tiny_model_folder: Path, tmp_path: Path) -> None:
-    folder = copied(tiny_model_folder, tmp_path)
+def test_temperature_softens_the_label(old_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(old_model_folder, tmp_path)
     reader = FERAnnoReader.load(folder / "feranno.safetensors", write_feranno(folder))
     image = RNG.integers(0, 256, (1, 64, 64, 3), np.uint8)
     logits = reader.annotate(image).logits.numpy()
@@ -125,8 +125,8 @@ def test_temperature_softens_the_label(tiny_model_folder: Path, tmp_path: Path) 
     )
 
 
-def test_weights_of_another_denoiser_are_refused(tiny_model_folder: Path, tmp_path: Path) -> None:
-    folder = copied(tiny_model_folder, tmp_path)
+def test_weights_of_another_denoiser_are_refused(old_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(old_model_folder, tmp_path)
     model = write_feranno(folder, backbone="0" * 64)
     with pytest.raises(WeightsError, match="another denoiser"):
         FERAnnoReader.load(folder / "feranno.safetensors", model)

@@ -119,7 +119,7 @@ def test_usage_errors_are_one_line_and_a_hint(arguments: str, message: str, caps
         ("--scene hair=maybe", "scene.hair"),
         ("--scene yaw", "--scene"),
         ("--scene yaw=1 --scene yaw=2", "scene.yaw"),
-        ("--scene yaw=10", "scene.yaw"),
+        ("--scene framing=head", "scene.framing"),
         (f"--text {'a' * 10_000}", "text"),
         ("--recipe none.json", "--recipe"),
         ("--recipe .", "--recipe"),
@@ -133,8 +133,8 @@ def test_usage_errors_are_one_line_and_a_hint(arguments: str, message: str, caps
         ("--batch bad.json --out new --enrich", "--enrich"),
         ("--text face --enrich", "expression"),
         ("--batch none.jsonl --out new", "--batch"),
-        ("--models none", "codec.safetensors"),
-        ("--models cut", "codec.safetensors"),
+        ("--models none", "reference-prior.safetensors"),
+        ("--models cut", "reference-prior.safetensors"),
     ],
 )
 def test_bad_requests_name_the_field_and_make_nothing(
@@ -150,8 +150,8 @@ def test_bad_requests_name_the_field_and_make_nothing(
     Path("cut.json").write_text('{"text": "a wom')
     Path("empty.jsonl").write_text("\n")
     shutil.copytree(tiny_model_folder, "cut")
-    weights = Path("cut/codec.safetensors").read_bytes()
-    Path("cut/codec.safetensors").write_bytes(weights[: len(weights) // 2])
+    weights = Path("cut/reference-prior.safetensors").read_bytes()
+    Path("cut/reference-prior.safetensors").write_bytes(weights[: len(weights) // 2])
     before = sorted(Path().rglob("*"))
     given = ["generate", "--out", "face.png", "--models", str(tiny_model_folder)]
     assert main([*given, *arguments.split()]) == 2
@@ -258,7 +258,7 @@ def test_a_batch_gives_the_pixels_of_single_runs(tmp_path: Path, tiny_model_fold
 @pytest.fixture
 def pictures(tmp_path: Path, tiny_model_folder: Path) -> Path:
     """A folder with one face of the tiny model's size, and files that only seem to be images."""
-    Image.new("RGB", (64, 64), (150, 120, 100)).save(tmp_path / "face.png")
+    Image.new("RGB", (128, 128), (150, 120, 100)).save(tmp_path / "face.png")
     (tmp_path / "text.png").write_text("I am a text\n")
     (tmp_path / "huge.png").write_bytes(png_header(50_000, 50_000))
     return tmp_path

@@ -96,7 +96,7 @@ def test_previews_are_pictures(client: Client) -> None:
     client.generate(SMILE.model_copy(update={"steps": 40}), lambda event: seen.append(event.jpeg))
     previews = [Image.open(io.BytesIO(data)) for data in seen if data]
     assert previews
-    assert {(picture.format, picture.size) for picture in previews} == {("JPEG", (64, 64))}
+    assert {(picture.format, picture.size) for picture in previews} == {("JPEG", (128, 128))}
 
 
 def test_words_and_completed_recipes(client: Client, synthesizer: Synthesizer) -> None:

@@ -18,8 +18,8 @@ ASKED = Recipe(text="a woman", aus={"AU12": 4.0}, expression="happiness", seed=3
 
 
 @pytest.fixture(scope="module")
-def synthesizer(tiny_model_folder: Path) -> Synthesizer:
-    return Synthesizer.load(tiny_model_folder)
+def synthesizer(old_model_folder: Path) -> Synthesizer:
+    return Synthesizer.load(old_model_folder)
 
 
 def test_a_draft_asks_for_the_same_face_in_fewer_steps() -> None:

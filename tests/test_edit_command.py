@@ -107,8 +107,7 @@ def test_bad_requests_name_the_field_and_make_nothing(
 
 @pytest.mark.parametrize(
     ("image", "message"),
-    [("nowhere.png", "cannot be read"), ("sample:nobody", "there is no sample"),
-     ("sample:ada", "is 512 px")],
+    [("nowhere.png", "cannot be read"), ("sample:nobody", "there is no sample")],
 )  # fmt: skip
 def test_sources_that_cannot_be_edited_are_named(
     image: str, message: str, models: Path, tmp_path: Path, capsys: Lines

@@ -24,8 +24,8 @@ from synfer_core.synthesizer import Synthesizer
 
 
 @pytest.fixture(scope="module")
-def synthesizer(tiny_model_folder: Path) -> Synthesizer:
-    return Synthesizer.load(tiny_model_folder)
+def synthesizer(old_model_folder: Path) -> Synthesizer:
+    return Synthesizer.load(old_model_folder)
 
 
 @pytest.fixture(scope="module")

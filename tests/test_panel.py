@@ -36,9 +36,9 @@ def ballot_for(experts: dict[str, Expert], **changes: Seat) -> Ballot:
 
 
 @pytest.fixture
-def folder(tiny_model_folder: Path, tmp_path: Path) -> Path:
+def folder(old_model_folder: Path, tmp_path: Path) -> Path:
     """A whole tiny model whose experts have been weighed."""
-    made = copied(tiny_model_folder, tmp_path)
+    made = copied(old_model_folder, tmp_path)
     write_feranno(made)
     write_readers(made)
     ballot_for(shipped(made)).save(made / FILE)
@@ -155,9 +155,9 @@ def test_a_report_of_a_recipe_with_an_expression_has_a_verdict(folder: Path) -> 
     assert without.notes == ()
 
 
-def test_pixels_do_not_depend_on_who_votes(folder: Path, tiny_model_folder: Path) -> None:
+def test_pixels_do_not_depend_on_who_votes(folder: Path, old_model_folder: Path) -> None:
     recipe = Recipe(expression="anger", steps=2)
-    voted, plain = (Synthesizer.load(f).generate(recipe) for f in (folder, tiny_model_folder))
+    voted, plain = (Synthesizer.load(f).generate(recipe) for f in (folder, old_model_folder))
     assert (voted.image == plain.image).all()
     assert plain.verdict is None
     assert any("nobody has been weighed" in note for note in plain.notes)

@@ -28,9 +28,9 @@ COMBINATIONS = tuple(product((False, True), repeat=len(PARTS)))
 
 
 @pytest.fixture(scope="module")
-def synthesizer(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Synthesizer:
+def synthesizer(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Synthesizer:
     """With both guiding classifiers, FERAnno, an AU reader and weighed experts."""
-    folder = copied(tiny_model_folder, tmp_path_factory.mktemp("parts"))
+    folder = copied(old_model_folder, tmp_path_factory.mktemp("parts"))
     codec = write_feranno(folder).codec
     write_readers(folder)
     config = LatentClassifierConfig(codec.linear.fingerprint(), 4, 8, own=4, width=8, blocks=1)
@@ -102,11 +102,11 @@ def test_an_image_classifier_guides_edits_and_then_has_no_vote(synthesizer: Synt
 
 
 def test_a_model_without_the_optional_parts_still_makes_the_face(
-    tiny_model_folder: Path, results: dict[tuple[bool, ...], Result]
+    old_model_folder: Path, results: dict[tuple[bool, ...], Result]
 ) -> None:
-    bare = BuiltinModel.load(tiny_model_folder)
+    bare = BuiltinModel.load(old_model_folder)
     assert not bare.readers
-    plain = Synthesizer.load(tiny_model_folder).generate(
+    plain = Synthesizer.load(old_model_folder).generate(
         recipe(enriched=True, units=True, guided=False, edited=True)
     )
     assert (plain.image == results[True, True, False, True].image).all()

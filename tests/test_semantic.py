@@ -60,10 +60,10 @@ def settings(**changes: Any) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with both guiding classifiers, untrained."""
     place = tmp_path_factory.mktemp("guided") / "models"
-    shutil.copytree(tiny_model_folder, place)
+    shutil.copytree(old_model_folder, place)
     codec = BuiltinModel.load(place).codec
     torch.manual_seed(1)
     config = LatentClassifierConfig(
@@ -313,9 +313,9 @@ def test_guidance_raises_what_its_reader_sees(model: BuiltinModel) -> None:
 
 
 def test_recipes_without_it_keep_hash_and_pixels(
-    model: BuiltinModel, tiny_model_folder: Path
+    model: BuiltinModel, old_model_folder: Path
 ) -> None:
-    bare = BuiltinModel.load(tiny_model_folder)
+    bare = BuiltinModel.load(old_model_folder)
     assert not bare.capabilities.semantic
     assert model.capabilities.semantic
     recipe = Recipe.parse(SMILE)
@@ -337,11 +337,11 @@ def test_the_hash_of_a_guided_recipe_covers_its_classifier(model: BuiltinModel) 
 
 
 def test_missing_classifiers_and_unknown_expressions_are_named(
-    model: BuiltinModel, tiny_model_folder: Path
+    model: BuiltinModel, old_model_folder: Path
 ) -> None:
     recipe = Recipe.parse(SMILE | {"semantic": OPTIONS, "guidance": {"semantic": 1.0}})
     with pytest.raises(UnsupportedError, match=r"latent-classifier\.safetensors") as caught:
-        BuiltinModel.load(tiny_model_folder).check(recipe)
+        BuiltinModel.load(old_model_folder).check(recipe)
     assert caught.value.field == "semantic.classifier"
     joyful = FakeReader(linear, expressions=frozenset({"happiness"}))
     with pytest.raises(UnsupportedError, match="the reader does not know fear") as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from synfer_core.errors import UnsupportedError
 from synfer_core.facekit.captions import attributes_in
-from synfer_core.facekit.pack import digest
+from synfer_core.facekit.kept import Kept
+from synfer_core.facekit.pack import digest, locate
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.models.backbone import (
     NO_PICTURE,
@@ -48,11 +50,9 @@ class LateRenderer:
         Raises:
             PackError: The pack is missing or damaged.
         """
-        from synfer_core.facekit import Renderer
-
         with self._lock:
             if self._renderer is None:
-                self._renderer = Renderer.load(self._pack)
+                self._renderer = _shared(self._pack)
             return self._renderer
 
     @property
@@ -63,6 +63,24 @@ class LateRenderer:
             PackError: The pack is missing.
         """
         return self._renderer.sha256 if self._renderer else digest(self._pack)
+
+
+_LOADED: Kept[tuple[str, int, int], Renderer] = Kept(1)
+"""The pack used last, by path, time of change and size: backbones share what it takes to load."""
+
+
+def _shared(pack: Path | None) -> Renderer:
+    """The process's renderer with a pack, loaded if it is another than the last.
+
+    Raises:
+        PackError: The pack is missing or damaged.
+    """
+    from synfer_core.facekit import Renderer
+
+    path = locate(pack)
+    file = path.stat()
+    key = str(path.resolve()), file.st_mtime_ns, file.st_size
+    return _LOADED.get(key, partial(Renderer.load, path))
 
 
 @dataclass(frozen=True)

@@ -66,14 +66,12 @@ class ReferenceBackbone:
         model: Bases, guess, denoiser and adapter.
         source: FaceKit.
         encoder: Of words.
-        image_size: Pixels on a side where the recipe names none.
         readers: Classifiers of pictures that semantic guidance may follow, by name in recipes.
     """
 
     model: ReferenceModel
     source: ExactBackbone
     encoder: TextEncoder
-    image_size: int = 512
     readers: Mapping[str, ImageReader] = field(default_factory=dict)
     _kept: Kept[bytes, Canvas] = field(
         default_factory=lambda: Kept(_REFERENCES), compare=False, repr=False
@@ -86,7 +84,7 @@ class ReferenceBackbone:
             name=NAME,
             title="Diffusion",
             note="The person is rendered, the expression diffused; no person's photo is in it.",
-            image_size=self.image_size,
+            image_size=self.model.prior.image_size,
             aus=tuple(au.key for au in ACTION_UNITS.values()),
             text=True,
             identity=True,
@@ -187,7 +185,7 @@ class ReferenceBackbone:
         if recipe.reference is not None:
             picture = editing.square_of(recipe.reference)
             return Canvas(to_tensor(picture[None]))
-        size = recipe.size or self.image_size
+        size = recipe.size or self.model.prior.image_size
         scene = replace(scene_of(recipe), aus=(0.0,) * len(AU_SLOTS), expression="neutral")
         return self._kept.get(key_of(scene, size), partial(self._rendered, recipe, scene, size))
 

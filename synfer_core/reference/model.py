@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -30,17 +30,20 @@ class Prior:
     Attributes:
         latents: Pairs of pictures as latents, and back.
         form: The guess.
+        image_size: Pixels on a side of pictures whose recipe names no size.
     """
 
     latents: Latents
     form: ClosedForm
+    image_size: int = 512
 
 
 def save_prior(prior: Prior, path: Path) -> None:
     """Write bases and coefficients."""
     tensors = {f"latents.{k}": v for k, v in prior.latents.state_dict().items()}
     tensors |= {f"form.{k}": v for k, v in prior.form.state_dict().items()}
-    config = {"latents": asdict(prior.latents.config), "form": asdict(prior.form.config)}
+    sizes = {"latents": asdict(prior.latents.config), "form": asdict(prior.form.config)}
+    config = {**sizes, "image_size": prior.image_size}
     checkpoints.save(path, "reference-prior", tensors, config)
 
 
@@ -58,7 +61,10 @@ def load_prior(path: Path) -> tuple[Prior, str]:
         form.load_state_dict(checkpoints.below(checkpoint.tensors, "form."))
     except (KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"does not fit its config: {error}", field=path.name) from error
-    return Prior(latents.eval(), form.eval()), checkpoint.sha256
+    prior = Prior(latents.eval(), form.eval())
+    if "image_size" in checkpoint.config:  # older files have none
+        prior = replace(prior, image_size=checkpoint.config["image_size"])
+    return prior, checkpoint.sha256
 
 
 def save_denoiser(denoiser: ReferenceDenoiser, path: Path) -> None:

@@ -12,11 +12,11 @@ from synfer_core.cli import main
 
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
-    """A folder with two faces of the tiny model's size, a broken file, and files that are none."""
+    """A folder with two faces of the readers' size, a broken file, and files that are none."""
     folder = tmp_path / "faces"
     folder.mkdir()
     for name in ("b.png", "a.JPG"):
-        Image.new("RGB", (64, 64), (150, 120, 100)).save(folder / name)
+        Image.new("RGB", (128, 128), (150, 120, 100)).save(folder / name)
     (folder / "c.webp").write_text("I am a text\n")
     (folder / "notes.txt").write_text("left out")
     (folder / ".hidden.png").write_text("left out")

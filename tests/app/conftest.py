@@ -43,10 +43,10 @@ def write_readers(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def reading_folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reading_folder(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model's folder with readers added."""
     folder = tmp_path_factory.mktemp("reading-model")
-    shutil.copytree(tiny_model_folder, folder, dirs_exist_ok=True)
+    shutil.copytree(old_model_folder, folder, dirs_exist_ok=True)
     write_readers(folder)
     return folder
 

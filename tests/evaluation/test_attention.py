@@ -152,8 +152,8 @@ def test_the_sheet_outlines_regions_and_marks_units() -> None:
     assert inner[0] > inner[2] + 60
 
 
-def test_the_model_records_sides_apart(tiny_model_folder: Path) -> None:
-    model = BuiltinModel.load(tiny_model_folder)
+def test_the_model_records_sides_apart(old_model_folder: Path) -> None:
+    model = BuiltinModel.load(old_model_folder)
     wanted = [r.model_copy(update={"steps": 2}) for r in attention.recipes(1)]
     chosen = [r for r in wanted if set(r.action_units) & {"AUL12", "AU27"}]
 
@@ -196,7 +196,7 @@ def test_no_images_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_command_makes_whole_people(
-    tiny_model_folder: Path,
+    old_model_folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -206,11 +206,11 @@ def test_the_command_makes_whole_people(
         attention, "recipes", lambda *of: [r.model_copy(update={"steps": 2}) for r in wanted(*of)]
     )
     target, sheet = tmp_path / "attention.json", tmp_path / "attention.jpg"
-    arguments = ["--models", str(tiny_model_folder), "--images", "5"]
+    arguments = ["--models", str(old_model_folder), "--images", "5"]
     outputs = ["--json", str(target), "--sheet", str(sheet)]
     assert cli.main(["eval", "attention", *arguments, *outputs]) == 0
     figures = json.loads(target.read_text())
     assert (figures["images"], figures["people"]) == (22, 1)
-    assert figures["weights_sha256"] == BuiltinModel.load(tiny_model_folder).sha256
+    assert figures["weights_sha256"] == BuiltinModel.load(old_model_folder).sha256
     assert sheet.read_bytes().startswith(b"\xff\xd8")
     assert "at least twice chance" in capsys.readouterr().out

@@ -107,8 +107,8 @@ def test_without_an_identity_reader_there_is_no_figure() -> None:
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model_folder: Path) -> BuiltinModel:
-    return BuiltinModel.load(tiny_model_folder)
+def model(old_model_folder: Path) -> BuiltinModel:
+    return BuiltinModel.load(old_model_folder)
 
 
 @pytest.fixture(scope="module")

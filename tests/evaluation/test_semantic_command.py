@@ -21,9 +21,9 @@ NET = ClassifierConfig("cnn", 32, widths=(8, 16), depths=(1, 1))
 
 
 @pytest.fixture
-def folder(tiny_model_folder: Path, tmp_path: Path) -> Path:
+def folder(old_model_folder: Path, tmp_path: Path) -> Path:
     """The tiny model with gauges and a latent classifier."""
-    place = Path(shutil.copytree(tiny_model_folder, tmp_path / "models"))
+    place = Path(shutil.copytree(old_model_folder, tmp_path / "models"))
     torch.manual_seed(0)
     classifier.save(Classifier(NET), place / "au-reader.safetensors", "au-reader")
     classifier.save(Classifier(NET), place / "judge-a.safetensors", "judge")

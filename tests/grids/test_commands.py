@@ -26,10 +26,10 @@ def spec(tmp_path: Path) -> Path:
 
 
 def test_a_grid_is_made_and_made_again_from_its_sheet(
-    spec: Path, tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+    spec: Path, tmp_path: Path, old_model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet, cells = tmp_path / "sheet.png", tmp_path / "cells"
-    models = ["--models", str(tiny_model_folder)]
+    models = ["--models", str(old_model_folder)]
     assert main(["grid", str(spec), "--out", str(sheet), "--cells", str(cells), *models]) == 0
     names = sorted(path.name for path in cells.iterdir())
     assert names == ["r01_c01.png", "r01_c02.png", "r02_c01.png", "r02_c02.png", "recipes.jsonl"]
@@ -48,7 +48,7 @@ def test_a_grid_is_made_and_made_again_from_its_sheet(
 def test_a_cell_that_fails_is_left_blank(
     spec: Path,
     tmp_path: Path,
-    tiny_model_folder: Path,
+    old_model_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_cell_that_fails_is_left_blank(
 
     monkeypatch.setattr(BuiltinModel, "stream", failing)
     out = tmp_path / "sheet.png"
-    assert main(["grid", str(spec), "--out", str(out), "--models", str(tiny_model_folder)]) == 1
+    assert main(["grid", str(spec), "--out", str(out), "--models", str(old_model_folder)]) == 1
     said = capsys.readouterr()
     assert "error: AU4 brow lowerer, intensity 5: is not a number" in said.err
     assert "3 faces, 1 failed" in said.out
@@ -81,13 +81,13 @@ def test_what_is_wrong_is_said(
     words: str,
     spec: Path,
     tmp_path: Path,
-    tiny_model_folder: Path,
+    old_model_folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     if spec_text is not None:
         spec.write_text(spec_text)
     arguments = ["grid", str(spec), "--out", str(tmp_path / out)]
-    assert main([*arguments, "--models", str(tiny_model_folder)]) == 2
+    assert main([*arguments, "--models", str(old_model_folder)]) == 2
     assert words in capsys.readouterr().err
 
 

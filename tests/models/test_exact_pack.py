@@ -1,9 +1,10 @@
-"""A pack that is missing or damaged stops exact faces, and nothing else."""
+"""A pack that is missing or damaged stops new people, and nothing else."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from synfer_core.errors import PackError
@@ -23,14 +24,24 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return path
 
 
-def test_the_built_in_model_goes_on(broken: Path, tiny_model_folder: Path) -> None:
+@pytest.mark.parametrize("backbone", ["builtin", "facekit"])
+def test_a_person_who_needs_it_is_refused(
+    broken: Path, tiny_model_folder: Path, backbone: str
+) -> None:
     synthesizer = Synthesizer.load(tiny_model_folder)
-    made = synthesizer.generate(Recipe.parse({"facs": "12D", "steps": 1}))
-    assert made.image.shape == (64, 64, 3)
     with pytest.raises(PackError, match=broken.name) as caught:
-        synthesizer.generate(Recipe.parse({"facs": "12D", "backbone": "facekit"}))
+        synthesizer.generate(Recipe.parse({"facs": "12D", "backbone": backbone}))
     assert caught.value.field == VARIABLE
     assert caught.value.allowed
+
+
+@pytest.mark.usefixtures("broken")
+def test_editing_and_reading_go_on(tiny_model_folder: Path) -> None:
+    synthesizer = Synthesizer.load(tiny_model_folder)
+    face = np.full((128, 128, 3), 90, np.uint8)
+    made = synthesizer.generate(synthesizer.edit(face, {"AU12": 4.0}, steps=2).recipe)
+    assert made.image.shape == face.shape
+    assert (synthesizer.annotate(face).image == face).all()
 
 
 def test_a_pack_that_is_mended_is_used(broken: Path) -> None:

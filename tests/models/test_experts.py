@@ -44,9 +44,9 @@ def shipped(folder: Path) -> dict[str, Expert]:
 
 
 @pytest.fixture(scope="module")
-def folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole tiny model with every expert that ships."""
-    made = copied(tiny_model_folder, tmp_path_factory.mktemp("experts"))
+    made = copied(old_model_folder, tmp_path_factory.mktemp("experts"))
     write_feranno(made)
     write_readers(made)
     return made
@@ -69,8 +69,8 @@ def test_a_judge_under_another_name_is_refused(folder: Path) -> None:
         experts.our_classifier(folder / "judge-a.safetensors")
 
 
-def test_a_folder_without_experts_has_none(tiny_model_folder: Path) -> None:
-    assert shipped(tiny_model_folder) == {}
+def test_a_folder_without_experts_has_none(old_model_folder: Path) -> None:
+    assert shipped(old_model_folder) == {}
 
 
 def test_a_classifier_that_reads_no_expressions_is_refused(tmp_path: Path) -> None:

@@ -157,9 +157,9 @@ def test_saved_with_its_temperature(tmp_path: Path) -> None:
 
 
 def test_the_probe_reads_any_batch_alike_and_leaves_the_model_alone(
-    tiny_model_folder: Path,
+    old_model_folder: Path,
 ) -> None:
-    model = BuiltinModel.load(tiny_model_folder)
+    model = BuiltinModel.load(old_model_folder)
     probe = Probe.build(model.codec, model.denoiser, model.adapter, model.encoder)
     latents = torch.randn(3, *model.latent_shape)
     print_before = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
@@ -202,8 +202,8 @@ def test_half_faces_share_the_weights_of_their_places() -> None:
     assert told.nonzero().tolist() == [[0, 0], [0, 3], [1, 1], [1, 2]]
 
 
-def test_the_fingerprint_ignores_the_decoder_alone(tiny_model_folder: Path) -> None:
-    model = BuiltinModel.load(tiny_model_folder)
+def test_the_fingerprint_ignores_the_decoder_alone(old_model_folder: Path) -> None:
+    model = BuiltinModel.load(old_model_folder)
     parts = model.codec, model.denoiser, model.adapter
     before = feranno.fingerprint(*parts)
     with torch.no_grad():

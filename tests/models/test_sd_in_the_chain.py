@@ -41,6 +41,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def read_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny model paints noise, in which nobody finds a face to align."""
+
+    def found(image: Pixels, size: int) -> tuple[Pixels, tuple[str, ...]]:
+        return image, ()
+
+    monkeypatch.setattr("synfer_core.synthesizer.prepare", found)
+
+
+@pytest.mark.usefixtures("read_as_it_is")
 def test_a_result_has_its_own_label_recipe_and_notes(place: Path, tiny_model_folder: Path) -> None:
     files = {"adapter": place / "units.safetensors", "feranno": place / "feranno.safetensors"}
     synthesizer = Synthesizer.load(tiny_model_folder, [Added("sd", str(place / "model"), **files)])
@@ -56,6 +67,7 @@ def test_a_result_has_its_own_label_recipe_and_notes(place: Path, tiny_model_fol
     assert (synthesizer.generate(read).image == result.image).all()
 
 
+@pytest.mark.usefixtures("read_as_it_is")
 def test_only_the_reader_that_counts_is_asked(
     place: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

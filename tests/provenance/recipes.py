@@ -54,6 +54,7 @@ USUAL = some(
     enriched_text=st.text(max_size=100).map("a{}".format),
     negative_text=st.text(max_size=100),
     au_scale=st.floats(0, 2),
+    variation=st.floats(0, 1),
     scheduler=st.sampled_from(["ddim", "dpm++"]),
     seed=SEEDS,
     size=st.integers(64, 1024),

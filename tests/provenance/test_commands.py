@@ -128,4 +128,4 @@ def test_an_edit_of_a_marked_face_gets_a_mark_of_its_own(
     assert found.origin.term == "compositeWithTrainedAlgorithmicMedia"
     assert found.recipe
     assert found.recipe.reference_aus == {"AU12": 3.0}
-    assert np.asarray(Image.open(out)).shape == (64, 64, 3)
+    assert np.asarray(Image.open(out)).shape == (128, 128, 3)

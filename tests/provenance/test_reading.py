@@ -108,7 +108,9 @@ def test_what_is_no_image_is_an_error() -> None:
 
 def test_transparency_counts_as_changed_pixels() -> None:
     buffer = io.BytesIO()
-    image = Image.fromarray(np.dstack([MARKED.pixels, np.full((128, 128), 90, np.uint8)]))
+    image = Image.fromarray(
+        np.dstack([MARKED.pixels, np.full(MARKED.pixels.shape[:2], 90, np.uint8)])
+    )
     info = PngInfo()
     info.add_itxt(XMP_KEY, to_xmp(MARKED.origin))
     image.save(buffer, "PNG", pnginfo=info)

@@ -23,10 +23,7 @@ from tests.reference import tiny
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("reference")
-    denoiser, adapter = tiny.pair()
-    model.save_prior(tiny.prior(), place / model.PRIOR)
-    model.save_denoiser(denoiser, place / model.DENOISER)
-    model.save_adapter(adapter, place / model.ADAPTER)
+    tiny.write(place)
     return place
 
 

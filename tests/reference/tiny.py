@@ -14,6 +14,7 @@ from synfer_core.reference.latents import LatentConfig, Latents
 from synfer_core.reference.mixer import MixerConfig
 from synfer_core.reference.model import Prior
 from synfer_core.reference.units import UnitAdapter, UnitConfig
+from synfer_core.reference.warp import UNIT
 
 CONFIG = LatentConfig(flow=4, appearance=6, code=5, places=(9, 10, 14, 22))
 
@@ -38,23 +39,23 @@ def prior() -> Prior:
     for name in ("reader", "first", "second"):
         buffer = getattr(form, name)
         buffer.copy_(0.1 * torch.randn(buffer.shape, generator=generator))
-    return Prior(latents(), form)
+    return Prior(latents(), form, image_size=UNIT)
 
 
 def pair() -> tuple[ReferenceDenoiser, UnitAdapter]:
     """A denoiser and an adapter, all of whose weights do something."""
     torch.manual_seed(5)
-    sizes = {"width": 8, "hidden": 8, "blocks": 2, "mixing": 4, "gate": 20, "words": 8, "heads": 2}
+    sizes = {"width": 8, "hidden": 8, "blocks": 3, "mixing": 4, "gate": 20, "words": 8, "heads": 2}
     config = MixerConfig(4, CONFIG.numbers, CONFIG.code, person=39, reading=(1,), **sizes)
     denoiser = ReferenceDenoiser(config)
-    adapter = UnitAdapter(UnitConfig(4, CONFIG.numbers, 8, 2, token=6, products=4))
+    adapter = UnitAdapter(UnitConfig(4, CONFIG.numbers, 8, 3, token=6, products=4))
     for parameter in (*denoiser.parameters(), *adapter.parameters()):
         torch.nn.init.normal_(parameter, std=0.2)
     return denoiser.eval(), adapter.eval()
 
 
 def write(folder: Path) -> Path:
-    """The weights of such a model, as `ReferenceModel.load` takes them."""
+    """The weights of such a model, 128 px, as `ReferenceModel.load` takes them."""
     denoiser, adapter = pair()
     model.save_prior(prior(), folder / model.PRIOR)
     model.save_denoiser(denoiser, folder / model.DENOISER)

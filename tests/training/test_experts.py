@@ -30,10 +30,10 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_experts_are_weighed_and_the_file_is_read_back(
-    tiny_model_folder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    old_model_folder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "models").mkdir()
-    folder = copied(tiny_model_folder, tmp_path / "models")
+    folder = copied(old_model_folder, tmp_path / "models")
     write_feranno(folder)
     write_readers(folder)
     onnx.write(folder / "outside")

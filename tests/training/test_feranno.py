@@ -31,9 +31,9 @@ QUICK = Schedule(minutes=0.05, learning_rate=3e-3, warmup_steps=5, average=0.9, 
 
 
 def test_features_of_copies_lie_beside_their_labels(
-    tiny_model_folder: Path, tmp_path: Path
+    old_model_folder: Path, tmp_path: Path
 ) -> None:
-    read = inverted(BuiltinModel.load(tiny_model_folder).probe(), TINY)
+    read = inverted(BuiltinModel.load(old_model_folder).probe(), TINY)
     data = write_faces(tmp_path, size=64, identities=5, expressions=("anger", "neutral", "mixed"))
     faces = dataset.load(data, "train")
     samples = build(faces, read, TINY, copies=2, seed=0)
@@ -46,18 +46,18 @@ def test_features_of_copies_lie_beside_their_labels(
     assert samples.slight.all()
 
 
-def test_the_stage_learns_calibrates_and_resumes(tiny_model_folder: Path, tmp_path: Path) -> None:
+def test_the_stage_learns_calibrates_and_resumes(old_model_folder: Path, tmp_path: Path) -> None:
     data = write_faces(tmp_path / "data", size=64)
     quick = replace(QUICK, steps=80)
-    net = train(TINY, quick, data, tiny_model_folder, tmp_path / "out")
-    read = inverted(BuiltinModel.load(tiny_model_folder).probe(), TINY)
+    net = train(TINY, quick, data, old_model_folder, tmp_path / "out")
+    read = inverted(BuiltinModel.load(old_model_folder).probe(), TINY)
     held_out = build(dataset.load(data, "val"), read, TINY, copies=1, seed=0)
     figures = measured(net, held_out)
     assert figures["accuracy"] > 0.3
     logged = _last(tmp_path / "out")
     assert net.config.temperature == pytest.approx(logged["temperature"])
     longer = replace(quick, steps=90)
-    train(TINY, longer, data, tiny_model_folder, tmp_path / "out", resume=True)
+    train(TINY, longer, data, old_model_folder, tmp_path / "out", resume=True)
     assert _last(tmp_path / "out")["step"] > logged["step"]
 
 

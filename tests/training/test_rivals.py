@@ -45,8 +45,8 @@ def test_a_pixel_classifier_has_as_many_parameters_as_asked_for(count: int) -> N
     assert rivals.parameters(net) == pytest.approx(count, rel=0.03)
 
 
-def test_the_pixel_rival_matches_feranno_in_size(tiny_model_folder: Path, data: Path) -> None:
-    model = BuiltinModel.load(tiny_model_folder)
+def test_the_pixel_rival_matches_feranno_in_size(old_model_folder: Path, data: Path) -> None:
+    model = BuiltinModel.load(old_model_folder)
     faces = dataset.load(data, "train", limit=2)
     sizes = []
     for method in (feranno.on_model(model, TINY), rivals.on_pixels(model.probe(), TINY)):
@@ -56,9 +56,9 @@ def test_the_pixel_rival_matches_feranno_in_size(tiny_model_folder: Path, data: 
 
 
 def test_the_pixel_rival_learns_and_is_read_back(
-    tiny_model_folder: Path, data: Path, tmp_path: Path
+    old_model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
-    reader = rivals.train("pixels", TINY, QUICK, data, tiny_model_folder, tmp_path)
+    reader = rivals.train("pixels", TINY, QUICK, data, old_model_folder, tmp_path)
     faces = dataset.load(data, "train")
     read = reader.probabilities(faces.images)
     assert read.shape == (len(faces), len(EXPRESSIONS))
@@ -66,8 +66,8 @@ def test_the_pixel_rival_learns_and_is_read_back(
     assert (read.argmax(1) == faces.expressions).mean() > 0.3
 
 
-def test_both_rivals_see_the_images_that_feranno_sees(tiny_model_folder: Path, data: Path) -> None:
-    model = BuiltinModel.load(tiny_model_folder)
+def test_both_rivals_see_the_images_that_feranno_sees(old_model_folder: Path, data: Path) -> None:
+    model = BuiltinModel.load(old_model_folder)
     faces = dataset.load(data, "train")
     ours, pixels = (
         feranno.build(faces, method.read, TINY, copies=2, seed=3)
@@ -80,10 +80,10 @@ def test_both_rivals_see_the_images_that_feranno_sees(tiny_model_folder: Path, d
 
 
 def test_the_random_unet_is_another_and_comes_back_from_its_folder(
-    tiny_model_folder: Path, data: Path, tmp_path: Path
+    old_model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
-    rivals.train("random-unet", TINY, BRIEF, data, tiny_model_folder, tmp_path)
-    model = BuiltinModel.load(tiny_model_folder)
+    rivals.train("random-unet", TINY, BRIEF, data, old_model_folder, tmp_path)
+    model = BuiltinModel.load(old_model_folder)
     other = rivals.with_drawn(model, tmp_path / "random-unet")
     assert ferannos.fingerprint(other.codec, other.denoiser, other.adapter) != (
         ferannos.fingerprint(model.codec, model.denoiser, model.adapter)
@@ -96,19 +96,19 @@ def test_the_random_unet_is_another_and_comes_back_from_its_folder(
 
 
 def test_a_resumed_random_unet_is_the_same(
-    tiny_model_folder: Path, data: Path, tmp_path: Path
+    old_model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
     weights = tmp_path / "random-unet" / "denoiser.safetensors"
-    rivals.train("random-unet", TINY, BRIEF, data, tiny_model_folder, tmp_path)
+    rivals.train("random-unet", TINY, BRIEF, data, old_model_folder, tmp_path)
     before = weights.read_bytes()
     other_seed = Schedule(minutes=0.002, log_steps=1, seed=9)
-    rivals.train("random-unet", TINY, other_seed, data, tiny_model_folder, tmp_path, resume=True)
+    rivals.train("random-unet", TINY, other_seed, data, old_model_folder, tmp_path, resume=True)
     assert weights.read_bytes() == before
 
 
-def test_a_folder_without_rivals_is_refused(tiny_model_folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_rivals_is_refused(old_model_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no rival"):
-        rivals.load(tmp_path, BuiltinModel.load(tiny_model_folder))
+        rivals.load(tmp_path, BuiltinModel.load(old_model_folder))
 
 
 def test_other_stages_have_no_rivals(
