@@ -12,8 +12,9 @@ from synfer_core.calibration import FERAnnoReader
 from synfer_core.errors import WeightsError
 from synfer_core.facs import AU_SLOTS
 from synfer_core.models import feranno
-from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.feranno import FERAnno, FERAnnoConfig, Probe
+from synfer_core.models.feranno import FERAnno, FERAnnoConfig
+from synfer_core.reference.probe import ReadableReference
+from synfer_core.training.feranno import readable
 
 RNG = np.random.default_rng(0)
 
@@ -76,57 +77,58 @@ def test_the_threshold_keeps_its_promise_on_right_labels(share: float) -> None:
     assert calibration.doubtful(read, labels, threshold).mean() == pytest.approx(share)
 
 
-def write_feranno(folder: Path, backbone: str | None = None) -> BuiltinModel:
-    model = BuiltinModel.load(folder)
-    probe = Probe.build(model.codec, model.denoiser, model.adapter, model.encoder)
-    features = probe.features(torch.randn(4, *model.latent_shape), 20, (0,))
-    channels = tuple((side, t.shape[1]) for side, t in features.items())
-    own = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
+def write_feranno(folder: Path, backbone: str | None = None) -> ReadableReference:
+    model = readable(folder)
+    probe = model.probe()
     torch.manual_seed(0)
-    net = FERAnno(FERAnnoConfig(channels, backbone or own, width=16, blocks=1, heads=2))
+    features = probe.look(torch.rand(4, 3, 128, 128) * 2 - 1, 1, (0,))
+    channels = tuple((side, t.shape[1]) for side, t in features.items())
+    own, sizes = model.fingerprint(), {"width": 16, "blocks": 1, "heads": 2}
+    places = {"latents": probe.placed(1), "halves": probe.halves}
+    net = FERAnno(FERAnnoConfig(channels, backbone or own, steps=1, **places, **sizes))
     net.fit(features)
     feranno.save(net, folder / "feranno.safetensors", temperature=2.0)
     return model
 
 
-def test_a_face_is_read_to_a_label_and_maps(old_model_folder: Path, tmp_path: Path) -> None:
-    folder = copied(old_model_folder, tmp_path)
+def test_a_face_is_read_to_a_label_and_maps(tiny_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_model_folder, tmp_path)
     model = write_feranno(folder)
     reader = FERAnnoReader.load(folder / "feranno.safetensors", model)
-    images = RNG.integers(0, 256, (3, 64, 64, 3), np.uint8)
+    images = RNG.integers(0, 256, (3, 128, 128, 3), np.uint8)
     label, attention = reader.read(images[1])
     assert sum(label.probabilities) == pytest.approx(1)
     assert label.reader.startswith("feranno ")
     assert set(AU_SLOTS) < set(attention.maps)
     assert "word:1:happiness" in attention.maps
     for values in attention.maps.values():
-        assert values.shape == (4, 4)
+        assert values.shape == (8, 8)
         assert values.min() == 0
         assert values.max() == pytest.approx(1)
     batch = reader.probabilities(images, batch=2)
     np.testing.assert_allclose(batch[1], label.probabilities, atol=1e-4)
 
 
-def test_another_size_is_resized(old_model_folder: Path, tmp_path: Path) -> None:
-    folder = copied(old_model_folder, tmp_path)
+def test_another_size_is_resized(tiny_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_model_folder, tmp_path)
     reader = FERAnnoReader.load(folder / "feranno.safetensors", write_feranno(folder))
-    image = RNG.integers(0, 256, (1, 4, 4, 3), np.uint8)
+    image = RNG.integers(0, 256, (1, 8, 8, 3), np.uint8)
     small, large = (image.repeat(n, 1).repeat(n, 2) for n in (16, 32))
     np.testing.assert_allclose(reader.probabilities(large), reader.probabilities(small), atol=0.02)
 
 
-def test_temperature_softens_the_label(old_model_folder: Path, tmp_path: Path) -> None:
-    folder = copied(old_model_folder, tmp_path)
+def test_temperature_softens_the_label(tiny_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_model_folder, tmp_path)
     reader = FERAnnoReader.load(folder / "feranno.safetensors", write_feranno(folder))
-    image = RNG.integers(0, 256, (1, 64, 64, 3), np.uint8)
+    image = RNG.integers(0, 256, (1, 128, 128, 3), np.uint8)
     logits = reader.annotate(image).logits.numpy()
     np.testing.assert_allclose(
         reader.probabilities(image), softmax(logits / 2.0, axis=1), rtol=1e-4
     )
 
 
-def test_weights_of_another_denoiser_are_refused(old_model_folder: Path, tmp_path: Path) -> None:
-    folder = copied(old_model_folder, tmp_path)
+def test_weights_of_another_denoiser_are_refused(tiny_model_folder: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_model_folder, tmp_path)
     model = write_feranno(folder, backbone="0" * 64)
     with pytest.raises(WeightsError, match="another denoiser"):
         FERAnnoReader.load(folder / "feranno.safetensors", model)

@@ -14,17 +14,17 @@ from synfer_core.calibration import doubtful
 from synfer_core.errors import ModelError, RequestError, StaleError, WeightsError
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.models import classifier
-from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier
 from synfer_core.models.experts import Expert
 from synfer_core.panel import FILE, Ballot, Panel, Seat
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
+from synfer_core.training.feranno import readable
 from tests.models.test_experts import NET, shipped, write_readers
 from tests.test_calibration import copied, write_feranno
 from tests.test_voting import world
 
-IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
 
 
 def ballot_for(experts: dict[str, Expert], **changes: Seat) -> Ballot:
@@ -36,9 +36,9 @@ def ballot_for(experts: dict[str, Expert], **changes: Seat) -> Ballot:
 
 
 @pytest.fixture
-def folder(old_model_folder: Path, tmp_path: Path) -> Path:
+def folder(tiny_model_folder: Path, tmp_path: Path) -> Path:
     """A whole tiny model whose experts have been weighed."""
-    made = copied(old_model_folder, tmp_path)
+    made = copied(tiny_model_folder, tmp_path)
     write_feranno(made)
     write_readers(made)
     ballot_for(shipped(made)).save(made / FILE)
@@ -155,9 +155,9 @@ def test_a_report_of_a_recipe_with_an_expression_has_a_verdict(folder: Path) -> 
     assert without.notes == ()
 
 
-def test_pixels_do_not_depend_on_who_votes(folder: Path, old_model_folder: Path) -> None:
+def test_pixels_do_not_depend_on_who_votes(folder: Path, tiny_model_folder: Path) -> None:
     recipe = Recipe(expression="anger", steps=2)
-    voted, plain = (Synthesizer.load(f).generate(recipe) for f in (folder, old_model_folder))
+    voted, plain = (Synthesizer.load(f).generate(recipe) for f in (folder, tiny_model_folder))
     assert (voted.image == plain.image).all()
     assert plain.verdict is None
     assert any("nobody has been weighed" in note for note in plain.notes)
@@ -179,7 +179,7 @@ def test_a_label_given_with_an_image_is_voted_on(folder: Path) -> None:
 
 def test_experts_that_changed_are_told_in_a_note_and_faces_are_still_made(folder: Path) -> None:
     changed(folder)
-    annotator = Annotator.load(folder, BuiltinModel.load(folder))
+    annotator = Annotator.load(folder, readable(folder))
     assert annotator.panel is None
     readings = annotator.read(IMAGE, "fear")
     assert readings.verdict is None
@@ -187,7 +187,7 @@ def test_experts_that_changed_are_told_in_a_note_and_faces_are_still_made(folder
     assert annotator.read(IMAGE).notes == ()
     (folder / FILE).write_text("{}")
     with pytest.raises(WeightsError, match=r"experts\.json"):
-        Annotator.load(folder, BuiltinModel.load(folder))
+        Annotator.load(folder, readable(folder))
 
 
 def test_the_command_line_tells_the_verdict(

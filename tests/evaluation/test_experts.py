@@ -23,6 +23,7 @@ from synfer_core.models import classifier
 from synfer_core.models.classifier import Classifier
 from synfer_core.models.experts import Expert
 from synfer_core.panel import FILE, Ballot, Panel, Seat
+from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 from synfer_core.voting import Vote
 from tests.evaluation.test_feranno import drawn, with_test_split
@@ -216,7 +217,7 @@ def test_the_command_writes_figures(
     assert set(figures["rendered"]["voters"]) > {ALL, "feranno", "without feranno"}
     assert figures["rendered"]["images"] == 8
     assert figures["generated"] is None
-    assert figures["weights_sha256"] == Synthesizer.load(folder).backbones["builtin"].sha256
+    assert figures["weights_sha256"] == Synthesizer.load(folder).check(Recipe()).weights_sha256
     assert figures["rules"] == {"doubted": 0.05, "precision": 0.95, "corrupted": 0.3}
     assert "rendered, 8 images:" in capsys.readouterr().out
     seen = ["--apart-from", str(data)]

@@ -21,6 +21,7 @@ from synfer_core.evaluation.feranno import OURS, Answers, Calibration, Faces, Re
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.models import classifier
 from synfer_core.models.classifier import Classifier, ClassifierConfig
+from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 from synfer_core.training import rivals
 from synfer_core.training.feranno import FERAnnoTraining
@@ -206,12 +207,11 @@ def test_the_command_writes_figures_and_diagram(
     figures = json.loads(target.read_text())
     assert {"accuracy", "ece", "flagged", "threshold", "confusion", "rivals"} <= set(figures)
     assert set(figures["rivals"]) == {"pixels", "random-unet"}
-    assert figures["parameters"] == pytest.approx(
-        figures["rivals"]["pixels"]["parameters"], rel=0.2
-    )
+    pixels = figures["rivals"]["pixels"]["parameters"]  # of a tiny one, whose widths go by 8
+    assert figures["parameters"] == pytest.approx(pixels, rel=0.35)
     assert {"lead", "accuracy", "flagged"} < set(figures["rivals"]["pixels"])
     assert figures["generated"] is None
-    assert figures["weights_sha256"] == Synthesizer.load(folder).backbones["builtin"].sha256
+    assert figures["weights_sha256"] == Synthesizer.load(folder).check(Recipe()).weights_sha256
     assert diagram.read_bytes().startswith(b"\x89PNG")
     assert "calibration error" in capsys.readouterr().out
 

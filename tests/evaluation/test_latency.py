@@ -32,7 +32,7 @@ def test_the_model_is_timed_stage_by_stage(tiny_model_folder: Path) -> None:
     measured = latency.measure(Synthesizer.load(tiny_model_folder), runs=3, peer=None)
     figures = measured.to_dict()
     assert figures["report_seconds_median"] >= figures["image_seconds_median"] > 0
-    assert list(figures["stages"]) == ["conditioning", "denoising", "decoding"]
+    assert list(figures["stages"]) == ["reference", "conditioning", "denoising", "decoding"]
     assert sum(stage["share"] for stage in figures["stages"].values()) == pytest.approx(1)
     assert figures["peer_image_seconds"] is None
     assert figures["runs"] == 3

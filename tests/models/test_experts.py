@@ -13,15 +13,15 @@ from synfer_core.faces.blendshapes import GAUGES, JAW_SHAPE
 from synfer_core.faces.landmarks import Face
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.models import classifier, experts
-from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.classifier import Classifier, ClassifierConfig
 from synfer_core.models.experts import Expert
+from synfer_core.training.feranno import readable
 from tests.models import test_image_classifier as vit
 from tests.models import test_onnx_classifier as onnx
 from tests.test_calibration import copied, write_feranno
 
 NET = ClassifierConfig("cnn", 32, widths=(8, 16), depths=(1, 1))
-IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), np.uint8)
 EIGHT = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
@@ -38,15 +38,15 @@ def write_readers(folder: Path) -> None:
 
 
 def shipped(folder: Path) -> dict[str, Expert]:
-    annotator = Annotator.load(folder, BuiltinModel.load(folder))
+    annotator = Annotator.load(folder, readable(folder))
     aus = annotator.au_reader.net if annotator.au_reader else None
     return experts.shipped(folder, annotator.feranno, aus)
 
 
 @pytest.fixture(scope="module")
-def folder(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole tiny model with every expert that ships."""
-    made = copied(old_model_folder, tmp_path_factory.mktemp("experts"))
+    made = copied(tiny_model_folder, tmp_path_factory.mktemp("experts"))
     write_feranno(made)
     write_readers(made)
     return made
@@ -69,8 +69,8 @@ def test_a_judge_under_another_name_is_refused(folder: Path) -> None:
         experts.our_classifier(folder / "judge-a.safetensors")
 
 
-def test_a_folder_without_experts_has_none(old_model_folder: Path) -> None:
-    assert shipped(old_model_folder) == {}
+def test_a_folder_without_experts_has_none(tiny_model_folder: Path) -> None:
+    assert shipped(tiny_model_folder) == {}
 
 
 def test_a_classifier_that_reads_no_expressions_is_refused(tmp_path: Path) -> None:

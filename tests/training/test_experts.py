@@ -11,11 +11,11 @@ import pytest
 from synfer_core import cli
 from synfer_core.annotation import Annotator
 from synfer_core.errors import DataError, RequestError, WeightsError
-from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.experts import Expert
 from synfer_core.panel import FILE, Ballot
 from synfer_core.training import experts
 from synfer_core.training.experts import Invited
+from synfer_core.training.feranno import readable
 from tests.models import test_onnx_classifier as onnx
 from tests.models.test_experts import write_readers
 from tests.test_calibration import copied, write_feranno
@@ -30,10 +30,10 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_experts_are_weighed_and_the_file_is_read_back(
-    old_model_folder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model_folder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "models").mkdir()
-    folder = copied(old_model_folder, tmp_path / "models")
+    folder = copied(tiny_model_folder, tmp_path / "models")
     write_feranno(folder)
     write_readers(folder)
     onnx.write(folder / "outside")
@@ -46,7 +46,7 @@ def test_experts_are_weighed_and_the_file_is_read_back(
     assert set(ballot.seats) == {"feranno", "classifier", "au-rules", "colours"}
     assert ballot.seats["colours"].source == "outside", "a folder of weights can be moved"
     assert len(ballot.votes) == 9
-    panel = Annotator.load(folder, BuiltinModel.load(folder)).panel
+    panel = Annotator.load(folder, readable(folder)).panel
     assert panel is not None
     assert set(panel.experts) == set(ballot.seats)
 

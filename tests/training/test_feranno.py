@@ -30,9 +30,7 @@ TINY = FERAnnoTraining(width=16, blocks=1, copies=2, batch=32)
 QUICK = Schedule(minutes=0.05, learning_rate=3e-3, warmup_steps=5, average=0.9, log_steps=20)
 
 
-def test_features_of_copies_lie_beside_their_labels(
-    old_model_folder: Path, tmp_path: Path
-) -> None:
+def test_features_of_copies_lie_beside_their_labels(old_model_folder: Path, tmp_path: Path) -> None:
     read = inverted(BuiltinModel.load(old_model_folder).probe(), TINY)
     data = write_faces(tmp_path, size=64, identities=5, expressions=("anger", "neutral", "mixed"))
     faces = dataset.load(data, "train")
