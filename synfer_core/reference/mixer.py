@@ -92,18 +92,20 @@ class PlaceMixing(nn.Module):
 
 @dataclass
 class WordMaps:
-    """Sums where words were read, over blocks and calls, for the last sample of a batch.
+    """Where words were read.
 
     Attributes:
-        maps: One for each reading, (2, places, T): how much each place looked at each token.
+        maps: One for each reading, (B, 2, places, T): how much each place looked at each token.
     """
 
     maps: list[Tensor] = field(default_factory=list)
 
     @property
     def mean(self) -> Tensor | None:
-        """(T, 2, places); None if nothing was read."""
-        return torch.stack(self.maps).mean(0).permute(2, 0, 1) if self.maps else None
+        """(T, 2, places) of the last sample, over readings; None if nothing was read."""
+        if not self.maps:
+            return None
+        return torch.stack([looked[-1] for looked in self.maps]).mean(0).permute(2, 0, 1)
 
 
 class WordReading(nn.Module):
@@ -129,19 +131,20 @@ class WordReading(nn.Module):
         bias = torch.zeros_like(mask, dtype=rows.dtype).masked_fill(~mask, -1e4)[:, None]
         found: Tensor = self.attention(asked, encoder_hidden_states=words, attention_mask=bias)
         if recorder is not None:
-            recorder.maps.append(self._looked(asked[-1:], words[-1:], bias[-1:]))
+            recorder.maps.append(self._looked(asked, words, bias))
         halves = found.view(-1, 2, places, width)
         return halves.permute(2, 1, 0, 3).flatten(1, 2)
 
     @torch.no_grad()
     def _looked(self, asked: Tensor, words: Tensor, bias: Tensor) -> Tensor:
-        """The attention (2, places, T) of one sample, worked out beside it, mean over heads."""
+        """The attention (B, 2, places, T), worked out beside it, mean over heads."""
         layer = self.attention
         query, key = (
             layer.head_to_batch_dim(part) for part in (layer.to_q(asked), layer.to_k(words))
         )
-        scores = layer.get_attention_scores(query, key, bias.expand(layer.heads, -1, -1))
-        looked: Tensor = scores.mean(0).unflatten(0, (2, -1))
+        mask = bias.repeat_interleave(layer.heads, 0)
+        scores = layer.get_attention_scores(query, key, mask).unflatten(0, (-1, layer.heads))
+        looked: Tensor = scores.mean(1).unflatten(1, (2, -1))
         return looked
 
 

@@ -14,7 +14,6 @@ expressions, and read are, at each place,
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -30,6 +29,7 @@ from synfer_core.models.feranno import PROBE, Features, FeatureTap, spelled
 from synfer_core.models.text import TextEncoder, TextStates
 from synfer_core.reference.bases import from_rows
 from synfer_core.reference.denoiser import SCHEDULE, ReferenceContext, Words
+from synfer_core.reference.mixer import WordMaps
 from synfer_core.reference.model import ReferenceModel
 from synfer_core.reference.places import on_grid
 
@@ -94,36 +94,29 @@ class ReferenceProbe:
         self, context: ReferenceContext, count: int, steps: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """For each step the change and the blocks' outputs, and the maps (B, 2, places, n)."""
-        denoiser, changes = self.model.denoiser, list[Tensor]()
+        denoiser, changes, read = self.model.denoiser, list[Tensor](), WordMaps()
 
         def denoise(latents: Tensor, timesteps: Tensor) -> Tensor:
-            velocity: Tensor = denoiser(latents, timesteps, context)
+            velocity: Tensor = denoiser(latents, timesteps, context, read)
             alpha, sigma = denoiser.signal(timesteps)
             changes.append((alpha * latents - sigma * velocity) / denoiser.scale)
             return velocity
 
         itself = context.seen.new_zeros(count, *self.model.prior.latents.shape)
         blocks = [f"blocks.{block}" for block in range(denoiser.config.blocks)][-BLOCKS:]
-        readings = [f"readings.{block}.attention" for block in sorted(denoiser.readings)]
-        ends = (f"{name}.{end}" for name in readings for end in ("to_q", "to_k"))
-        with FeatureTap(denoiser, (*blocks, *ends)) as tap:
+        with FeatureTap(denoiser, tuple(blocks)) as tap:
             for _ in _carried(denoise, itself, steps):
                 outputs = [from_rows(tap.outputs[name]) for name in blocks]
-                maps = [
-                    self._map(tap.outputs[f"{n}.to_q"], tap.outputs[f"{n}.to_k"]) for n in readings
-                ]
+                maps = [self._expressions(looked) for looked in read.maps]
+                read.maps.clear()
                 yield torch.cat([changes.pop(), *outputs], -1), torch.cat(maps, -1)
 
-    def _map(self, queries: Tensor, keys: Tensor) -> Tensor:
+    def _expressions(self, looked: Tensor) -> Tensor:
         """Attention (B, 2, places, 8) to the expressions' words, about 1 on average."""
-        heads = self.model.denoiser.config.heads
-        q, k = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (queries, keys))
-        scores = q @ k.mT / math.sqrt(q.shape[-1])
-        there = self.text.mask.to(scores.device)[:, None, None]
-        weights = scores.masked_fill(~there, -torch.inf).softmax(-1).mean(1) * there.sum()
-        words = [weights[..., list(tokens)].mean(-1) for tokens in spelled(self.text)]
-        maps: Tensor = torch.stack(words, -1).unflatten(1, (2, -1))
-        return maps
+        weights = looked * self.text.mask.sum()
+        return torch.stack(
+            [weights[..., list(tokens)].mean(-1) for tokens in spelled(self.text)], -1
+        )
 
 
 def _carried(denoise: Denoise, itself: Tensor, steps: int) -> Iterator[object]:

@@ -77,7 +77,9 @@ def test_the_change_is_what_the_denoiser_predicts(looking: ReferenceProbe) -> No
 
 
 def test_words_get_one_on_average(looking: ReferenceProbe) -> None:
-    maps = looking._map(torch.zeros(1, 8, 8), torch.zeros(1, 48, 8))
+    there = looking.text.mask.float()
+    looked = (there / there.sum()).expand(1, 2, 4, -1)
+    maps = looking._expressions(looked)
     torch.testing.assert_close(maps, torch.ones(1, 2, 4, 8))
 
 
