@@ -19,7 +19,6 @@ from torch.nn import functional as F
 
 from synfer_core.decoding import to_tensor
 from synfer_core.models import attributes
-from synfer_core.models import codec as codecs
 from synfer_core.models.attributes import CLASSES, FACTORS, AttributeConfig, AttributeReader
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment
@@ -55,7 +54,6 @@ def train(
     *,
     resume: bool = False,
     limit: int | None = None,
-    codec: Path | None = None,
     apart_from: Path | None = None,
 ) -> AttributeReader:
     """Train an attribute judge and write ``attributes.safetensors`` into `out`.
@@ -67,18 +65,15 @@ def train(
         out: Folder for state, log and weights.
         resume: Go on from the state in `out`.
         limit: Use at most this many training images.
-        codec: A trained codec whose artefacts the judge shall overlook.
         apart_from: The generator's data set; sharing an identity with it is refused.
 
     Raises:
         DataError: The data set is empty, or shares identities with `apart_from`.
-        WeightsError: `codec` does not fit.
     """
     if apart_from is not None:
         refuse_shared_identities(data, apart_from)
     faces = dataset.load(data, "train", limit=limit, factors=FACTORS)
     held_out = dataset.load(data, "val", limit=1600, factors=FACTORS)
-    artefacts = codecs.load(codec)[0].to(schedule.device) if codec else None
     torch.manual_seed(schedule.seed)
     net = AttributeReader(config.net).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loop = Loop(net, schedule, out, resume=resume)
@@ -88,7 +83,7 @@ def train(
     def losses(generator: torch.Generator) -> Losses:
         rows = dataset.draw(generator, config.batch, len(faces))
         images = to_tensor(faces.images[rows], device_of(net))
-        images = augment(flipped(images, generator), generator, config.augmentation, artefacts)
+        images = augment(flipped(images, generator), generator, config.augmentation)
         return attribute_losses(net(images), {n: t[rows] for n, t in targets.items()}, weights)
 
     def measure() -> Mapping[str, float]:

@@ -1,7 +1,7 @@
 """What a reader must not be fooled by: small moves, other light, and a generator's faults.
 
-Geometry and colour change on every image; blur, lost resolution and the codec's artefacts each
-take a part of the batch, whose order is random already.
+Geometry and colour change on every image; blur and lost resolution each take a part of the batch,
+whose order is random already.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from synfer_core.facs import EXPRESSIONS, MIRRORED_SLOTS
-from synfer_core.models.codec import Codec
 
 _CONTEMPT = EXPRESSIONS.index("contempt")
 
@@ -32,7 +31,6 @@ class Augmentation:
         blur: Standard deviation of the blur in pixels of a 128 px image.
         shrink: Factor of the detour over fewer pixels.
         degraded: Share of a batch that is blurred, and the same that loses resolution.
-        coded: Share of a batch that passes through the codec, where there is one.
     """
 
     degrees: float = 8.0
@@ -43,7 +41,6 @@ class Augmentation:
     blur: float = 1.5
     shrink: float = 2.0
     degraded: float = 0.2
-    coded: float = 0.15
 
 
 def mirror(
@@ -62,18 +59,11 @@ def mirror(
     return images, torch.where(flip[:, None], aus[:, MIRRORED_SLOTS], aus)
 
 
-def augment(
-    images: Tensor,
-    generator: torch.Generator,
-    amounts: Augmentation,
-    codec: Codec | None = None,
-) -> Tensor:
+def augment(images: Tensor, generator: torch.Generator, amounts: Augmentation) -> Tensor:
     """Changed copies of images (B, 3, S, S) in -1 to 1."""
     count = len(images)
-    degraded, coded = (round(count * share) for share in (amounts.degraded, amounts.coded))
+    degraded = round(count * amounts.degraded)
     images = _recolour(_move(images, generator, amounts), generator, amounts)
-    if codec is not None and coded:
-        images = torch.cat([_code(codec, images[:coded]), images[coded:]])
     if degraded:
         ends = (count - 2 * degraded, count - degraded)
         clear, blurred, shrunk = images.tensor_split(ends)
@@ -112,11 +102,6 @@ def _recolour(images: Tensor, generator: torch.Generator, amounts: Augmentation)
     tint = 0.4 * amounts.colour * _uniform(generator, count, 3, 1, 1)
     shift = tint + amounts.colour * _uniform(generator, count, 1, 1, 1)
     return images * gain.to(images.device) + shift.to(images.device)
-
-
-@torch.no_grad()
-def _code(codec: Codec, images: Tensor) -> Tensor:
-    return codec.decode(codec.encode(images))
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:

@@ -22,28 +22,24 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXAMPLES = """examples:
-  synfer train codec --data renders --out runs/codec --minutes 20
-  synfer train denoiser --data renders --models runs/models --out runs/denoiser --minutes 90
-  synfer train au-adapter --data renders --models runs/models --out runs/au-adapter --minutes 30
+  synfer train reference-prior --data groups --out runs/models
+  synfer train reference --data groups --checked groups-val --models runs/models --out runs/ref
+  synfer train classifier --data groups --out runs/classifier --minutes 45
   synfer train sd-adapter --data fetext --backbone models/stable-diffusion-v1-5 --out runs/units
   accelerate launch --multi_gpu --num_processes 4 -m synfer_core.cli train sd-adapter \\
       --data fetext --backbone models/stable-diffusion-v1-5 --out runs/units --tensorboard
-  synfer train feranno --rival pixels --data renders --models runs/models --out runs/rivals
+  synfer train feranno --rival pixels --data groups --models runs/models --out runs/rivals
 
-Stages in order: codec, au-directions (closed form, no budget), denoiser, au-adapter (these make
-pixels), then feranno; joint trains denoiser and adapter together where hours are few;
-reference-prior (closed form), then reference make the model around a reference, from groups;
-latent-classifier needs the codec alone; classifier, judge, au-reader, identity and attributes read
-images and can be trained at any time; sd-adapter, sd-lora and sd-feranno train on a Stable
-Diffusion model that --backbone names. --models names the folder that holds the weights of earlier
-stages."""
+Stages in order: reference-prior (closed form, no budget), then reference, from groups with flow
+(these make pixels), then feranno; classifier, judge, au-reader, identity and attributes read images
+and can be trained at any time; sd-adapter, sd-lora and sd-feranno train on a Stable Diffusion model
+that --backbone names. --models names the folder that holds the weights of earlier stages."""
 
 EXPERTS_EXAMPLES = """examples:
   synfer experts fit --data renders others
   synfer experts fit --data renders --expert vit=models/vit --labels vit=vit-labels.json
   synfer experts fit --data renders --mediapipe --out runs/experts.json"""
 
-PROFILE_NAMES = ("mini-128", "mini-256")
 RIVAL_NAMES = ("pixels", "random-unet")
 
 
@@ -76,7 +72,6 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, state and log")
     parser.add_argument("--minutes", type=_minutes, default=10.0, help="time budget (%(default)s)")
     parser.add_argument("--models", type=Path, help="folder with the weights of earlier stages")
-    parser.add_argument("--profile", choices=PROFILE_NAMES, default=PROFILE_NAMES[0])
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
     parser.add_argument("--start", type=Path, help="weights to start from")
     parser.add_argument("--batch", type=int, help="samples a step")
@@ -241,47 +236,6 @@ def _minutes(text: str) -> float:
     return value
 
 
-def _codec(args: argparse.Namespace, schedule: Schedule) -> object:
-    from synfer_core.training import codec
-    from synfer_core.training.profiles import PROFILES
-
-    config = _batched(PROFILES[args.profile].codec, args)
-    options = {"resume": args.resume, "start": args.start, "limit": args.limit}
-    return codec.train(config, schedule, args.data, args.out, **options)
-
-
-def _denoiser(args: argparse.Namespace, schedule: Schedule) -> None:
-    from synfer_core.training import denoiser
-    from synfer_core.training.profiles import PROFILES
-
-    config = _batched(PROFILES[args.profile].denoiser, args)
-    options = {"resume": args.resume, "start": args.start}
-    denoiser.train(config, schedule, args.data, args.models, args.out, **options)
-
-
-def _au_adapter(args: argparse.Namespace, schedule: Schedule) -> None:
-    from synfer_core.training import au_adapter
-    from synfer_core.training.profiles import PROFILES
-
-    config = _batched(PROFILES[args.profile].adapter, args)
-    options = {"resume": args.resume, "start": args.start}
-    au_adapter.train(config, schedule, args.data, args.models, args.out, **options)
-
-
-def _au_directions(args: argparse.Namespace, schedule: Schedule) -> object:
-    from synfer_core.training import au_directions
-
-    return au_directions.train(args.data, args.models, args.out)
-
-
-def _joint(args: argparse.Namespace, schedule: Schedule) -> None:
-    from synfer_core.training import joint
-    from synfer_core.training.profiles import PROFILES
-
-    config = _batched(PROFILES[args.profile].joint, args)
-    joint.train(config, schedule, args.data, args.models, args.out, resume=args.resume)
-
-
 def _feranno(args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training import feranno, rivals
 
@@ -335,14 +289,6 @@ def _classifier(args: argparse.Namespace, schedule: Schedule) -> object:
     return _reader(MINI, args, schedule)
 
 
-def _latent_classifier(args: argparse.Namespace, schedule: Schedule) -> object:
-    from synfer_core.training import latent_classifier
-
-    config = _batched(latent_classifier.LatentTraining(), args)
-    options = {"resume": args.resume, "start": args.start, "limit": args.limit}
-    return latent_classifier.train(config, schedule, args.data, args.models, args.out, **options)
-
-
 def _judge(args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training.judge import JUDGES
 
@@ -358,12 +304,10 @@ def _au_reader(args: argparse.Namespace, schedule: Schedule) -> object:
 def _identity(args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training import identity
 
-    codec = args.models / "codec.safetensors" if args.models else None
     config = _batched(identity.IdentityTraining(), args)
     options = {
         "resume": args.resume,
         "limit": args.limit,
-        "codec": codec,
         "apart_from": args.apart_from,
     }
     return identity.train(config, schedule, args.data, args.out, **options)
@@ -372,9 +316,8 @@ def _identity(args: argparse.Namespace, schedule: Schedule) -> object:
 def _attributes(args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training import attributes
 
-    codec = args.models / "codec.safetensors" if args.models else None
     config = _batched(attributes.AttributeTraining(), args)
-    options = {"resume": args.resume, "limit": args.limit, "codec": codec}
+    options = {"resume": args.resume, "limit": args.limit}
     return attributes.train(
         config, schedule, args.data, args.out, apart_from=args.apart_from, **options
     )
@@ -383,7 +326,6 @@ def _attributes(args: argparse.Namespace, schedule: Schedule) -> object:
 def _reader(config: Any, args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training.reading import train_reader
 
-    codec = args.models / "codec.safetensors" if args.models else None
     return train_reader(
         _batched(config, args),
         schedule,
@@ -392,7 +334,6 @@ def _reader(config: Any, args: argparse.Namespace, schedule: Schedule) -> object
         resume=args.resume,
         start=args.start,
         limit=args.limit,
-        codec=codec,
         apart_from=args.apart_from,
     )
 
@@ -404,11 +345,6 @@ def _batched(config: Any, args: argparse.Namespace) -> Any:
 
 STAGES: Mapping[str, Stage] = MappingProxyType(
     {
-        "codec": Stage(_codec, 8e-4, 0.995, needs_models=False),
-        "denoiser": Stage(_denoiser, 6e-4, 0.998, needs_models=True),
-        "au-directions": Stage(_au_directions, 0.0, 0.0, needs_models=True),
-        "joint": Stage(_joint, 5e-4, 0.998, needs_models=True),
-        "au-adapter": Stage(_au_adapter, 1e-3, 0.995, needs_models=True),
         "reference-prior": Stage(_reference_prior, 0.0, 0.0, needs_models=False),
         "reference": Stage(_reference, 1.5e-3, 0.99, needs_models=True),
         "feranno": Stage(_feranno, 1e-3, 0.995, needs_models=True),
@@ -418,7 +354,6 @@ STAGES: Mapping[str, Stage] = MappingProxyType(
         "identity": Stage(_identity, 1e-3, 0.995, needs_models=False),
         "attributes": Stage(_attributes, 1e-3, 0.995, needs_models=False),
         "classifier": Stage(_classifier, 1e-3, 0.995, needs_models=False),
-        "latent-classifier": Stage(_latent_classifier, 1e-3, 0.995, needs_models=True),
         "judge": Stage(_judge, 1e-3, 0.995, needs_models=False),
         "au-reader": Stage(_au_reader, 1e-3, 0.995, needs_models=False),
     }

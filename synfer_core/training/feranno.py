@@ -69,7 +69,7 @@ class FERAnnoTraining:
     batch: int = 64
     au_weight: float = 0.5
     augmentation: Augmentation = field(
-        default_factory=lambda: Augmentation(noise=0.05, blur=0.8, shrink=1.3, coded=0.0)
+        default_factory=lambda: Augmentation(noise=0.05, blur=0.8, shrink=1.3)
     )
     reading: int = 64
 

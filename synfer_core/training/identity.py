@@ -19,9 +19,7 @@ from torch.nn import functional as F
 
 from synfer_core.decoding import to_tensor
 from synfer_core.facekit.identity import IDENTITY_GROUPS
-from synfer_core.models import codec as codecs
 from synfer_core.models import identity_reader
-from synfer_core.models.codec import Codec
 from synfer_core.models.identity_reader import IdentityReader, IdentityReaderConfig
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment
@@ -53,7 +51,6 @@ def train(
     *,
     resume: bool = False,
     limit: int | None = None,
-    codec: Path | None = None,
     apart_from: Path | None = None,
 ) -> IdentityReader:
     """Train an identity reader and write ``identity.safetensors`` into `out`.
@@ -65,18 +62,15 @@ def train(
         out: Folder for state, log and weights.
         resume: Go on from the state in `out`.
         limit: Use at most this many training images.
-        codec: A trained codec whose artefacts the reader shall overlook.
         apart_from: The generator's data set; sharing an identity with it is refused.
 
     Raises:
         DataError: The data set is empty, or shares identities with `apart_from`.
-        WeightsError: `codec` does not fit.
     """
     if apart_from is not None:
         refuse_shared_identities(data, apart_from)
     faces = dataset.load(data, "train", limit=limit)
     held_out = dataset.load(data, "val", limit=800)
-    artefacts = codecs.load(codec)[0].to(schedule.device) if codec else None
     torch.manual_seed(schedule.seed)
     net = IdentityReader(config.net)
     net.fit(torch.from_numpy(faces.codes))
@@ -85,7 +79,7 @@ def train(
 
     def losses(generator: torch.Generator) -> Losses:
         rows = dataset.draw(generator, config.batch, len(faces))
-        return {"total": identity_loss(net, faces, rows, config, artefacts, generator)}
+        return {"total": identity_loss(net, faces, rows, config, generator)}
 
     def measure() -> Mapping[str, float]:
         averaged = cast(IdentityReader, loop.averaged.module)
@@ -101,12 +95,11 @@ def identity_loss(
     faces: FaceSet,
     rows: np.ndarray[tuple[int], np.dtype[np.int64]],
     config: IdentityTraining,
-    artefacts: Codec | None,
     generator: torch.Generator,
 ) -> Tensor:
     """Squared error of the codes of some rows, in units of their deviation."""
     images = to_tensor(faces.images[rows], device_of(net))
-    images = augment(images, generator, config.augmentation, artefacts)
+    images = augment(images, generator, config.augmentation)
     return F.mse_loss(net.normal(images).float(), _normal_codes(net, faces.codes[rows]))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SD_STAGES = ("sd-adapter", "sd-lora", "sd-feranno")
 PRECISIONS = ("auto", "float32", "float16", "bfloat16", "no", "fp16", "bf16")
 _SETTINGS = (
-    *("profile", "batch", "accumulate", "limit", "rate", "seed", "judge", "rival", "rank"),
+    *("batch", "accumulate", "limit", "rate", "seed", "judge", "rival", "rank"),
     "gradient_checkpointing",
 )
 """Options that decide what is learned."""

@@ -23,14 +23,12 @@ from synfer_core.decoding import to_tensor
 from synfer_core.errors import DataError
 from synfer_core.facs import AU_SLOTS, MAX_INTENSITY, MIRRORED_SLOTS
 from synfer_core.models import classifier as classifiers
-from synfer_core.models import codec as codecs
 from synfer_core.models.classifier import (
     Classifier,
     ClassifierConfig,
     Kind,
     Reading,
 )
-from synfer_core.models.codec import Codec
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
 from synfer_core.training.dataset import UNLABELLED, FaceSet
@@ -158,7 +156,6 @@ def train_reader(
     resume: bool = False,
     start: Path | None = None,
     limit: int | None = None,
-    codec: Path | None = None,
     apart_from: Path | None = None,
 ) -> Classifier:
     """Train a reading network and write ``<kind>.safetensors`` into `out`.
@@ -171,12 +168,11 @@ def train_reader(
         resume: Go on from the state in `out`.
         start: Weights to start from.
         limit: Use at most this many training images.
-        codec: A trained codec whose artefacts the network shall overlook.
         apart_from: The generator's data set; sharing an identity with it is refused.
 
     Raises:
         DataError: The data set is empty, or shares identities with `apart_from`.
-        WeightsError: `start` or `codec` does not fit.
+        WeightsError: `start` does not fit.
     """
     if apart_from is not None:
         refuse_shared_identities(data, apart_from)
@@ -185,8 +181,7 @@ def train_reader(
     torch.manual_seed(schedule.seed)
     net = _network(config, start)
     loop = Loop(net, schedule, out, resume=resume)
-    artefacts = codecs.load(codec)[0].to(schedule.device) if codec else None
-    losses = batches(config, net, faces, artefacts)
+    losses = batches(config, net, faces)
 
     def measure() -> Mapping[str, float]:
         averaged = cast(Classifier, loop.averaged.module)
@@ -215,7 +210,7 @@ def figures(net: Classifier, faces: FaceSet) -> dict[str, float]:
 
 
 def batches(
-    config: ReadingTraining, net: Classifier, faces: FaceSet, codec: Codec | None
+    config: ReadingTraining, net: Classifier, faces: FaceSet
 ) -> Callable[[torch.Generator], Losses]:
     """The function that draws a batch and returns its losses."""
     rows = labelled(faces) if config.net.expressions else np.arange(len(faces))
@@ -230,7 +225,7 @@ def batches(
         aus = torch.from_numpy(faces.aus[batch]).to(device)
         images = to_tensor(faces.images[batch], device)
         images, aus = mirror(images, aus, expressions, generator)
-        images = augment(images, generator, config.augmentation, codec)
+        images = augment(images, generator, config.augmentation)
         return reading_losses(config, net(images), aus, expressions, spread)
 
     return losses

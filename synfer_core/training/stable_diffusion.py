@@ -31,9 +31,8 @@ from synfer_core.models.sd_adapter import LORA_FILE, Lora, SDAdapter
 from synfer_core.models.stable_diffusion import StableDiffusion
 from synfer_core.training import captioned, feranno, sd_samples
 from synfer_core.training.captioned import Captioned
-from synfer_core.training.denoiser import Noiser, draw_text, fixed_loss
+from synfer_core.training.diffusion import LatentSet, Noiser, draw_text, fixed_loss
 from synfer_core.training.feranno import FERAnnoTraining
-from synfer_core.training.latents import LatentSet
 from synfer_core.training.loop import Loop, Losses, Schedule, device_of, precision_of
 from synfer_core.training.placement import Placement
 from synfer_core.training.sd_samples import Pictures
@@ -245,8 +244,6 @@ def _joined(rows: list[tuple[Tensor, Tensor, Tensor]], null: Tensor) -> LatentSe
         latents=latents,
         states=states,
         mask=torch.ones(states.shape[:2], dtype=torch.bool),
-        codes=torch.zeros(len(aus), 0),
-        people=torch.zeros(len(aus), dtype=torch.int64),
         aus=aus,
         null_states=null,
         null_mask=torch.ones(null.shape[:2], dtype=torch.bool),

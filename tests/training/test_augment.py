@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS
-from synfer_core.models.codec import Codec, CodecConfig
 from synfer_core.training.augment import Augmentation, augment, blur, mirror
 
-STILL = Augmentation(0, 0, 0, 0, 0, 0, 1, 0, 0)
+STILL = Augmentation(0, 0, 0, 0, 0, 0, 1, 0)
 IMAGES = torch.rand(10, 3, 32, 32) * 1.6 - 0.8
 
 
@@ -58,13 +57,6 @@ def test_blur_and_lost_resolution_take_their_parts_of_the_batch() -> None:
     changed = (augment(IMAGES, generator(), amounts) - IMAGES).abs().mean((1, 2, 3))
     assert changed[:4].max() < 1e-5
     assert changed[4:].min() > 0.01
-
-
-def test_codec_takes_its_part_of_the_batch() -> None:
-    codec = Codec(CodecConfig(32, 4, (8, 8, 16), (0, 0, 0), 2)).eval()
-    changed = augment(IMAGES, generator(), replace(STILL, coded=0.3), codec)
-    torch.testing.assert_close(changed[3:], IMAGES[3:])
-    assert (changed[:3] - IMAGES[:3]).abs().mean() > 0.01
 
 
 def test_blur_keeps_the_mean_of_flat_images_and_spreads_a_point() -> None:

@@ -150,11 +150,11 @@ def test_averaging_copes_with_what_feranno_leaves_without_gradients(
     ("options", "environment", "message"),
     [
         (["sd-adapter", "--backbone", "m", "--precision", "fp16"], {}, "--precision: float16"),
-        (["codec", "--precision", "fp16"], {}, "--precision: codec has no scaling"),
-        (["codec"], {"WORLD_SIZE": "2"}, "stage: codec trains in one process"),
+        (["judge", "--precision", "fp16"], {}, "--precision: judge has no scaling"),
+        (["judge"], {"WORLD_SIZE": "2"}, "stage: judge trains in one process"),
         (["sd-adapter", "--backbone", "m"], {MIXED_VARIABLE: "fp8"}, "--mixed_precision: is fp8"),
-        (["codec", "--gradient-checkpointing"], {}, "--gradient-checkpointing: is for large"),
-        (["codec", "--accumulate", "0"], {}, "--accumulate: is 0"),
+        (["judge", "--gradient-checkpointing"], {}, "--gradient-checkpointing: is for large"),
+        (["judge", "--accumulate", "0"], {}, "--accumulate: is 0"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_read(

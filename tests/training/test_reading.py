@@ -20,7 +20,7 @@ from synfer_core.training.reading import ReadingTraining, Spread, train_reader
 from tests.training.tiny import write_faces
 
 NET = ClassifierConfig("cnn", 32, widths=(16, 32), depths=(1, 1), dropout=0.0)
-STILL = Augmentation(0, 0, 0, 0.05, 0.05, 0, 1, 0, 0)
+STILL = Augmentation(0, 0, 0, 0.05, 0.05, 0, 1, 0)
 TINY = ReadingTraining("judge", NET, batch=16, smoothing=0.0, augmentation=STILL)
 QUICK = Schedule(minutes=0.05, learning_rate=2e-3, warmup_steps=5, average=0.9, log_steps=10)
 
@@ -129,7 +129,7 @@ def test_free_mixes_train_the_au_reader_alone(tmp_path: Path) -> None:
     faces = dataset.load(data, "train")
     config = ReadingTraining("au-reader", ClassifierConfig(**{**vars(NET), "expressions": False}))
     net = classifier.Classifier(config.net)
-    losses = reading.batches(config, net, faces, None)(torch.Generator().manual_seed(0))
+    losses = reading.batches(config, net, faces)(torch.Generator().manual_seed(0))
     assert set(losses) == {"total", "au"}
 
 

@@ -115,7 +115,7 @@ def test_other_stages_have_no_rivals(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--data", str(data), "--out", str(tmp_path), "--rival", "pixels"]
-    assert cli.main(["train", "codec", *options]) == 2
+    assert cli.main(["train", "judge", *options]) == 2
     assert "--rival" in capsys.readouterr().err
 
 
