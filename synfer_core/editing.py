@@ -26,9 +26,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
@@ -354,9 +352,3 @@ def round_trip(
     steps = steps_of(recipe)
     *_, last = denoising.sample(denoise, start, "ddim", recipe.steps, last=steps, schedule=schedule)
     return last.latents
-
-
-def psnr(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio of two images in dB, at most 100 (equal images)."""
-    error = float(np.mean((image.astype(np.float64) - other) ** 2))
-    return min(100.0, 10 * float(np.log10(255**2 / max(error, 1e-9))))

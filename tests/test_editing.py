@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from synfer_core import batch, editing
+from synfer_core import batch, decibels, editing
 from synfer_core.errors import ImageError, RequestError, UnsupportedError
 from synfer_core.facs import AU_SLOTS
 from synfer_core.models.builtin import BuiltinModel
@@ -83,12 +83,12 @@ def test_keep_holds_the_reference(
     # The tiny model's directions are drawn at random and move every place far.
     monkeypatch.setattr(editing, "MOVES", 100.0)
     free, half, held = (
-        editing.psnr(face, make(synthesizer, reference, aus={"AU12": 4.0}, keep=keep).image)
+        decibels.psnr(face, make(synthesizer, reference, aus={"AU12": 4.0}, keep=keep).image)
         for keep in (0.0, 0.5, 1.0)
     )
     assert free < half < held
     usual = make(synthesizer, reference, aus={"AU12": 4.0}).image
-    assert editing.psnr(face, usual) == held
+    assert decibels.psnr(face, usual) == held
 
 
 def test_the_noise_seed_does_not_matter(synthesizer: Synthesizer, reference: str) -> None:
@@ -113,7 +113,7 @@ def test_a_deeper_start_leaves_less_of_the_reference(
 ) -> None:
     plain = {"aus": {"AU12": 4.0}, "keep": 0.0, "steps": 10}
     shallow, deep = (
-        editing.psnr(face, make(synthesizer, reference, inversion_depth=d, **plain).image)
+        decibels.psnr(face, make(synthesizer, reference, inversion_depth=d, **plain).image)
         for d in (0.1, 1.0)
     )
     assert shallow > deep

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from synfer_core import decoding, denoising, editing, guidance, semantic
+from synfer_core import decibels, decoding, denoising, editing, guidance, semantic
 from synfer_core.conditioning import Conditions, au_target, condition, sets_aus
 from synfer_core.editing import Layout
 from synfer_core.errors import WeightsError
@@ -187,7 +187,7 @@ class BuiltinModel:
         change = target - shown if sets_aus(recipe) else None
         keep = 1.0 if recipe.keep is None else recipe.keep
         held = editing.held_places(self.directions, clean, change, keep)
-        return Layout(image, clean, start, steps, held, source, editing.psnr(image, back))
+        return Layout(image, clean, start, steps, held, source, decibels.psnr(image, back))
 
     def source(self, recipe: Recipe, shown: Tensor) -> Context:
         """The condition under which a reference is inverted: who it shows, and which AUs.

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from synfer_core import decoding, denoising, editing, guidance, semantic
+from synfer_core import decibels, decoding, denoising, editing, guidance, semantic
 from synfer_core.conditioning import Conditions, prompt_of, sets_aus
 from synfer_core.errors import UnsupportedError
 from synfer_core.facs import AU_SLOTS, to_slots
@@ -290,7 +290,7 @@ class StableDiffusion:
             start = step.latents
             yield Progress(step.index, 2 * editing.steps_of(recipe), "inverting")
         back = editing.round_trip(denoise, start, recipe, schedule=schedule)
-        return start, editing.psnr(image, decoding.decode(self.codec, back))
+        return start, decibels.psnr(image, decoding.decode(self.codec, back))
 
     def condition(self, recipe: Recipe) -> Conditions:
         """Tokens for one recipe; those of the person are a picture's, or there are none.

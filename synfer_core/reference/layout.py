@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synfer_core import editing
+from synfer_core import decibels, editing
 from synfer_core.conditioning import au_target, sets_aus
 from synfer_core.decoding import to_images
 from synfer_core.denoising import predicted_clean
@@ -101,7 +101,7 @@ def lay_out(
         yield Progress(step.index, 2 * steps, "inverting")
     back = editing.round_trip(denoise, start, recipe, schedule=SCHEDULE)
     trip = to_images(model.prior.latents.decode(small, back))[0]
-    psnr = editing.psnr(to_images(small)[0], trip)
+    psnr = decibels.psnr(to_images(small)[0], trip)
     return Layout(start, steps, _free(model, recipe, small, shown, still), psnr)
 
 

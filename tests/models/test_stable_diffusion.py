@@ -14,7 +14,8 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 from synfer_core import decoding
-from synfer_core.editing import psnr, reference_of
+from synfer_core.decibels import psnr
+from synfer_core.editing import reference_of
 from synfer_core.errors import RequestError, UnreachableError, UnsupportedError, WeightsError
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.models import hub, sd_adapter, sd_parts

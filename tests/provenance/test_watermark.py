@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synfer_core.editing import psnr
+from synfer_core.decibels import psnr
 from synfer_core.provenance import watermark
 from synfer_core.report import Pixels
 from tests.provenance.pictures import faces, resized, sent_as
