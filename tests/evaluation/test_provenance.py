@@ -48,7 +48,7 @@ def test_nothing_is_found_where_nothing_was_put(survival: Survival) -> None:
 def test_the_figures_are_complete_json(survival: Survival) -> None:
     figures = json.loads(json.dumps(survival.to_dict(), allow_nan=False))
     faces = figures["trials"][0]
-    assert (faces["images"], faces["size"]) == (3, 128)
+    assert (faces["images"], faces["size"]) == (3, 512)
     assert 47.5 < faces["psnr_least"] <= faces["psnr_mean"] < 52
     assert faces["marked"]["PNG"] == {
         "found": 3,
@@ -74,9 +74,9 @@ def test_the_sheet_shows_three_pictures_a_row(survival: Survival) -> None:
 
 def test_fates_do_what_their_names_say() -> None:
     image = provenance.built_in()[0][1]
-    assert FATES["half the size"](image).shape == (64, 64, 3)
+    assert FATES["half the size"](image).shape == (256, 256, 3)
     assert FATES["half and back"](image).shape == image.shape
-    assert FATES["5 % cropped off each side"](image).shape == (116, 116, 3)
+    assert FATES["5 % cropped off each side"](image).shape == (460, 460, 3)
     assert FATES["15 % darker"](image).mean() == pytest.approx(0.85 * image.mean(), abs=1)
 
 
@@ -111,5 +111,5 @@ def test_generated_faces_are_marked_with_their_own_recipes(
     words = ["--renders", "0", "--generated", "2", "--models", str(tiny_model_folder)]
     assert cli.main(["eval", "provenance", *words, "--json", str(target)]) == 0
     generated = json.loads(target.read_text())["trials"][1]
-    assert (generated["name"], generated["images"], generated["size"]) == ("generated", 2, 64)
+    assert (generated["name"], generated["images"], generated["size"]) == ("generated", 2, 128)
     assert generated["marked"]["JPEG 90"]["right_tag"] == 2
