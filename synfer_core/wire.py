@@ -170,6 +170,7 @@ class Backbone(_Shape):
     identity_image: bool
     holding: bool
     scene: bool = False
+    variation: bool = False
     sides: bool
     au_range: tuple[float, float]
     languages: list[str]

@@ -9,7 +9,7 @@ import pytest
 from synfer_core.drafts import STEPS, Draft, draft_of
 from synfer_core.errors import UnsupportedError
 from synfer_core.models.backbone import Capabilities, Generation
-from synfer_core.models.builtin import BuiltinModel
+from synfer_core.reference.backbone import ReferenceBackbone
 from synfer_core.report import Progress
 from synfer_core.request import Guidance, Recipe
 from synfer_core.synthesizer import Synthesizer
@@ -18,8 +18,8 @@ ASKED = Recipe(text="a woman", aus={"AU12": 4.0}, expression="happiness", seed=3
 
 
 @pytest.fixture(scope="module")
-def synthesizer(old_model_folder: Path) -> Synthesizer:
-    return Synthesizer.load(old_model_folder)
+def synthesizer(tiny_model_folder: Path) -> Synthesizer:
+    return Synthesizer.load(tiny_model_folder)
 
 
 def test_a_draft_asks_for_the_same_face_in_fewer_steps() -> None:
@@ -38,7 +38,7 @@ def test_a_draft_is_not_guided_by_a_classifier() -> None:
 def test_a_draft_is_the_picture_of_its_recipe_alone(synthesizer: Synthesizer) -> None:
     *steps, draft = synthesizer.draft(ASKED)
     assert isinstance(draft, Draft)
-    assert [step.preview for step in steps if isinstance(step, Progress)] == [None] * STEPS
+    assert [step.preview for step in steps if isinstance(step, Progress)] == [None] * (1 + STEPS)
     *_, made = synthesizer.backbones["builtin"].stream(draft.recipe)
     assert isinstance(made, Generation)
     assert np.array_equal(draft.image, made.image)
@@ -48,14 +48,14 @@ def test_a_draft_is_the_picture_of_its_recipe_alone(synthesizer: Synthesizer) ->
 class Slow:
     """A backbone that makes no drafts."""
 
-    def __init__(self, model: BuiltinModel):
+    def __init__(self, model: ReferenceBackbone):
         self.check, self.stream = model.check, model.stream
         self.capabilities: Capabilities = replace(model.capabilities, drafts=False)
 
 
 def test_a_backbone_that_makes_no_drafts_says_so(synthesizer: Synthesizer) -> None:
     model = synthesizer.backbones["builtin"]
-    assert isinstance(model, BuiltinModel)
+    assert isinstance(model, ReferenceBackbone)
     other = replace(synthesizer, backbones={"slow": Slow(model), "builtin": model})
     with pytest.raises(UnsupportedError, match="makes no drafts") as error:
         next(iter(other.draft(ASKED.model_copy(update={"backbone": "slow"}))))

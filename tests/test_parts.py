@@ -11,9 +11,6 @@ import pytest
 
 from synfer_core.editing import reference_of
 from synfer_core.enrichment import enrich_recipe
-from synfer_core.models import latent_classifier
-from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.latent_classifier import LatentClassifier, LatentClassifierConfig
 from synfer_core.panel import FILE
 from synfer_core.report import Result
 from synfer_core.request import Recipe
@@ -23,18 +20,16 @@ from tests.test_calibration import copied, write_feranno
 from tests.test_panel import ballot_for
 
 PARTS = ("enriched", "units", "guided", "edited")
-REFERENCE = reference_of(np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8))
+REFERENCE = reference_of(np.random.default_rng(3).integers(0, 256, (128, 128, 3), np.uint8))
 COMBINATIONS = tuple(product((False, True), repeat=len(PARTS)))
 
 
 @pytest.fixture(scope="module")
-def synthesizer(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Synthesizer:
-    """With both guiding classifiers, FERAnno, an AU reader and weighed experts."""
-    folder = copied(old_model_folder, tmp_path_factory.mktemp("parts"))
-    codec = write_feranno(folder).codec
+def synthesizer(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Synthesizer:
+    """With a guiding classifier, FERAnno, an AU reader and weighed experts."""
+    folder = copied(tiny_model_folder, tmp_path_factory.mktemp("parts"))
+    write_feranno(folder)
     write_readers(folder)
-    config = LatentClassifierConfig(codec.linear.fingerprint(), 4, 8, own=4, width=8, blocks=1)
-    latent_classifier.save(LatentClassifier(config), folder / latent_classifier.FILE)
     ballot_for(shipped(folder)).save(folder / FILE)
     return Synthesizer.load(folder)
 
@@ -42,7 +37,7 @@ def synthesizer(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory
 def recipe(*, enriched: bool, units: bool, guided: bool, edited: bool) -> Recipe:
     data: dict[str, Any] = {"text": "a woman", "expression": "fear", "steps": 3, "seed": 5}
     data |= {"facs": "1C+2C+5B"} if units else {}
-    options = {"classifier": "latent", "first": 0.0, "last": 1.0, "every": 1}
+    options = {"first": 0.0, "last": 1.0, "every": 1}
     data |= {"guidance": {"semantic": 8.0}, "semantic": options} if guided else {}
     data |= {"reference": REFERENCE} if edited else {}
     made = Recipe.parse(data)
@@ -81,7 +76,9 @@ def test_each_part_says_what_it_did_and_only_where_it_is_on(
         == (parts["enriched"])
     )
     assert result.verdict is not None
-    assert len(result.verdict.evidence) == 3, "the guide on latents is no expert"
+    experts = {evidence.expert for evidence in result.verdict.evidence}
+    guide = set() if parts["guided"] else {"classifier"}
+    assert experts == {"feranno", "au-rules"} | guide, "who guided has no vote"
 
 
 def test_all_parts_together_are_repeatable(
@@ -93,21 +90,11 @@ def test_all_parts_together_are_repeatable(
     assert again.guidance_curve == everything.guidance_curve
 
 
-def test_an_image_classifier_guides_edits_and_then_has_no_vote(synthesizer: Synthesizer) -> None:
-    asked = recipe(enriched=True, units=True, guided=True, edited=True)
-    options = asked.semantic.model_copy(update={"classifier": "image"})
-    result = synthesizer.generate(asked.model_copy(update={"semantic": options}))
-    assert result.verdict is not None
-    assert {e.expert for e in result.verdict.evidence} == {"feranno", "au-rules"}
-
-
 def test_a_model_without_the_optional_parts_still_makes_the_face(
-    old_model_folder: Path, results: dict[tuple[bool, ...], Result]
+    tiny_model_folder: Path, results: dict[tuple[bool, ...], Result]
 ) -> None:
-    bare = BuiltinModel.load(old_model_folder)
-    assert not bare.readers
-    plain = Synthesizer.load(old_model_folder).generate(
-        recipe(enriched=True, units=True, guided=False, edited=True)
-    )
+    bare = Synthesizer.load(tiny_model_folder)
+    assert not bare.capabilities["builtin"].guides
+    plain = bare.generate(recipe(enriched=True, units=True, guided=False, edited=True))
     assert (plain.image == results[True, True, False, True].image).all()
     assert plain.verdict is None

@@ -14,26 +14,30 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
-from synfer_core import denoising, guidance, semantic
-from synfer_core.conditioning import condition
+from synfer_core import denoising, semantic
 from synfer_core.errors import ModelError, UnsupportedError
 from synfer_core.facs import EXPRESSIONS
-from synfer_core.models import classifier, latent_classifier
-from synfer_core.models.builtin import BuiltinModel
+from synfer_core.guidance import Denoise
+from synfer_core.models import classifier
 from synfer_core.models.classifier import Classifier, ClassifierConfig
-from synfer_core.models.denoiser import Context, ddim
-from synfer_core.models.latent_classifier import LatentClassifier, LatentClassifierConfig
+from synfer_core.models.denoiser import ddim
+from synfer_core.models.guides import ImageReader
+from synfer_core.reference import sampling
+from synfer_core.reference.backbone import ReferenceBackbone
+from synfer_core.reference.denoiser import SCHEDULE, ReferenceContext
+from synfer_core.reference.guidance import classifier_free
 from synfer_core.report import GuidancePoint
 from synfer_core.request import Recipe
 from synfer_core.semantic import Settings
-from synfer_core.synthesizer import Synthesizer
+from synfer_core.synthesizer import Synthesizer, load_builtin
 
 STEPS = 5
 TARGET = EXPRESSIONS.index("fear")
 SMILE = {"text": "a woman", "expression": "fear", "identity_seed": 3, "steps": STEPS}
 UNITS = {"aus": {"AU12": 2.0}}
-OPTIONS = {"classifier": "latent", "first": 0.0, "last": 1.0, "every": 1}
+OPTIONS = {"first": 0.0, "last": 1.0, "every": 1}
 
 
 @dataclass(frozen=True)
@@ -54,23 +58,27 @@ def linear(clean: Tensor) -> Tensor:
     return clean.flatten(1) @ weights / 10
 
 
+def on_pictures(answer: Callable[[Tensor], Tensor], **changes: Any) -> ImageReader:
+    """The same behind a decoder, on the middle of pictures at 8 x 8."""
+
+    def classify(images: Tensor) -> Tensor:
+        return answer(functional.adaptive_avg_pool2d(images[..., 32:96, 32:96], 8))
+
+    values = {"sha256": "a" * 64, "name": "the reader", **changes}
+    return ImageReader(lambda latents: latents, classify, **values)
+
+
 def settings(**changes: Any) -> Settings:
     base = Settings("fear", 1.0, "text", first=0.0, last=1.0, every=1, fade=False)
     return replace(base, **changes)
 
 
 @pytest.fixture(scope="module")
-def folder(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model with both guiding classifiers, untrained."""
+def folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with a guiding classifier, untrained."""
     place = tmp_path_factory.mktemp("guided") / "models"
-    shutil.copytree(old_model_folder, place)
-    codec = BuiltinModel.load(place).codec
+    shutil.copytree(tiny_model_folder, place)
     torch.manual_seed(1)
-    config = LatentClassifierConfig(
-        codec.linear.fingerprint(), 4, 8, own=4, width=8, blocks=1, hidden=8
-    )
-    net = LatentClassifier(config)
-    latent_classifier.save(net, place / "latent-classifier.safetensors")
     images = Classifier(ClassifierConfig("cnn", 32, widths=(8, 8), depths=(1, 1), aus=False))
     assert images.expressions is not None
     torch.nn.init.normal_(images.expressions.weight, std=0.2)
@@ -79,39 +87,44 @@ def folder(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> BuiltinModel:
-    return BuiltinModel.load(folder)
+def model(folder: Path) -> ReferenceBackbone:
+    found = load_builtin(folder)
+    assert isinstance(found, ReferenceBackbone)
+    return found
 
 
-def noise(model: BuiltinModel) -> Tensor:
-    return denoising.initial_noise(0, model.latent_shape)
+def noise(model: ReferenceBackbone) -> Tensor:
+    return sampling.noise(1, model.model.prior.latents.shape, 0, 1.0)
 
 
-def last_latents(model: BuiltinModel, recipe: Recipe, chosen: Settings) -> Tensor:
+def full(model: ReferenceBackbone, recipe: Recipe) -> ReferenceContext:
+    """What the branch with words and units is conditioned by."""
+    return model.branches(recipe, model.canvas(recipe).small).full
+
+
+def last_latents(model: ReferenceBackbone, recipe: Recipe, chosen: Settings) -> Tensor:
     """Final latents under a fake reader and guidance strengths of 1."""
-    with torch.no_grad():
-        conditions = condition(recipe, model.encoder, model.denoiser, model.adapter)
+    denoiser, branches = model.model.denoiser, model.branches(recipe, model.canvas(recipe).small)
 
-    def guide(full: Context) -> guidance.Denoise:
-        state = replace(conditions, full=full)
-        return guidance.classifier_free(model.denoiser, state, text=1.0, au=1.0)
+    def guide(full: ReferenceContext) -> Denoise:
+        return classifier_free(denoiser, replace(branches, full=full), text=1.0, au=1.0)
 
+    reader, told = FakeReader(linear), list[GuidancePoint]()
     denoise = semantic.semantic_guidance(
-        guide, model.denoiser, conditions.full, FakeReader(linear), chosen, lambda point: None
+        guide, denoiser, branches.full, reader, chosen, told.append, SCHEDULE
     )
-    *_, last = denoising.sample(denoise, noise(model), "ddim", STEPS)
+    *_, last = denoising.sample(denoise, noise(model), "ddim", STEPS, schedule=SCHEDULE)
     return last.latents
 
 
-def by_diffusers(model: BuiltinModel, recipe: Recipe) -> Tensor:
+def by_diffusers(model: ReferenceBackbone, recipe: Recipe) -> Tensor:
     """Final latents of diffusers' DDIM on the bare denoiser."""
-    solver = ddim()
+    solver = ddim(SCHEDULE)
     solver.set_timesteps(STEPS)
-    latents = noise(model)
+    latents, context = noise(model), full(model, recipe)
     with torch.no_grad():
-        context = condition(recipe, model.encoder, model.denoiser, model.adapter).full
         for timestep in solver.timesteps:
-            velocity = model.denoiser(latents, timestep[None], context)
+            velocity = model.model.denoiser(latents, timestep[None], context)
             latents = solver.step(velocity, timestep, latents).prev_sample
     return latents
 
@@ -119,7 +132,7 @@ def by_diffusers(model: BuiltinModel, recipe: Recipe) -> Tensor:
 @pytest.mark.parametrize("strength", [0.0, 1e-9])
 @pytest.mark.parametrize("acts_on", ["text", "both"])
 def test_without_strength_the_loop_is_the_one_of_diffusers(
-    model: BuiltinModel, strength: float, acts_on: str
+    model: ReferenceBackbone, strength: float, acts_on: str
 ) -> None:
     recipe = Recipe.parse(SMILE | UNITS)
     expected = by_diffusers(model, recipe)
@@ -130,40 +143,37 @@ def test_without_strength_the_loop_is_the_one_of_diffusers(
 
 
 @pytest.mark.parametrize("fade", [True, False])
-def test_a_step_is_the_equation_of_the_module(model: BuiltinModel, fade: bool) -> None:
-    with torch.no_grad():
-        recipe = Recipe.parse(SMILE | UNITS)
-        context = condition(recipe, model.encoder, model.denoiser, model.adapter).full
+def test_a_step_is_the_equation_of_the_module(model: ReferenceBackbone, fade: bool) -> None:
+    context, denoiser = full(model, Recipe.parse(SMILE | UNITS)), model.model.denoiser
+    assert context.words is not None
     timestep, latents = torch.tensor([700]), noise(model)
-    alpha = ddim().alphas_cumprod[700]
-    words = context.tokens[:, :48].clone().requires_grad_()
-    tokens = torch.cat([words, context.tokens[:, 48:]], 1)
-    velocity = model.denoiser(latents, timestep, replace(context, tokens=tokens))
+    alpha = ddim(SCHEDULE).alphas_cumprod[700]
+    words = context.words.states.clone().requires_grad_()
+    velocity = denoiser(latents, timestep, context.with_part("text", words))
     clean = alpha.sqrt() * latents - (1 - alpha).sqrt() * velocity
     loss = -linear(clean).log_softmax(-1)[0, TARGET]
     (gradient,) = torch.autograd.grad(loss, words)
-    live = context.mask[0, :48]
-    mean_length = context.tokens[0, :48][live].square().sum(-1).mean().sqrt()
+    live = context.words.states[context.words.mask]
+    mean_length = live.square().sum(-1).mean().sqrt()
     left = 1 - float((-loss.detach()).exp()) if fade else 1.0
     expected = words - 0.1 * 25 * left * mean_length * gradient / gradient.norm()
 
-    predict = semantic._Prediction(model.denoiser, context, latents, timestep, alpha)
+    predict = semantic._Prediction(denoiser, context, latents, timestep, alpha)
     still = semantic.still(context, "text")
     reader = FakeReader(linear)
     moves, told = semantic.step(predict, still, reader, settings(strength=25.0, fade=fade))
     after = semantic.moved(context, moves)
-    torch.testing.assert_close(after.tokens[:, :48], expected, atol=1e-5, rtol=1e-4)
+    assert after.words is not None
+    torch.testing.assert_close(after.words.states, expected, atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(told, loss.detach()[None])
-    assert torch.equal(after.tokens[:, 48:], context.tokens[:, 48:])
+    assert after.units is context.units
 
 
-def test_only_the_parts_acted_on_move_and_share_one_length(model: BuiltinModel) -> None:
-    with torch.no_grad():
-        recipe = Recipe.parse(SMILE | UNITS)
-        context = condition(recipe, model.encoder, model.denoiser, model.adapter).full
-    assert context.au is not None
+def test_only_the_parts_acted_on_move_and_share_one_length(model: ReferenceBackbone) -> None:
+    context = full(model, Recipe.parse(SMILE | UNITS))
+    alpha = ddim(SCHEDULE).alphas_cumprod[700]
     predict = semantic._Prediction(
-        model.denoiser, context, noise(model), torch.tensor([700]), ddim().alphas_cumprod[700]
+        model.model.denoiser, context, noise(model), torch.tensor([700]), alpha
     )
     found = {}
     for acts_on in ("text", "aus", "both"):
@@ -172,11 +182,9 @@ def test_only_the_parts_acted_on_move_and_share_one_length(model: BuiltinModel) 
         moves, _ = semantic.step(predict, still, FakeReader(linear), chosen)
         assert float(sum(m.square().sum() for m in moves.values())) == pytest.approx(4.0, rel=1e-4)
         after = semantic.moved(context, moves)
-        assert after.au is not None
-        found[acts_on] = (
-            not torch.equal(after.tokens, context.tokens),
-            not torch.equal(after.au.tokens, context.au.tokens),
-        )
+        assert after.words is not None
+        assert after.units is not None
+        found[acts_on] = (after.words is not context.words, after.units is not context.units)
     assert found == {"text": (True, False), "aus": (False, True), "both": (True, True)}
 
 
@@ -226,9 +234,9 @@ def test_gradients_too_small_to_be_squared_still_have_a_direction() -> None:
     ],
 )
 def test_readers_that_cannot_be_followed_are_refused_by_name(
-    model: BuiltinModel, answer: Callable[[Tensor], Tensor], complaint: str
+    model: ReferenceBackbone, answer: Callable[[Tensor], Tensor], complaint: str
 ) -> None:
-    guided = replace(model, readers={"latent": FakeReader(answer)})
+    guided = replace(model, readers={"image": on_pictures(answer)})
     recipe = Recipe.parse(SMILE | {"semantic": OPTIONS, "guidance": {"semantic": 1.0}})
     with pytest.raises(ModelError, match=complaint):
         list(guided.stream(recipe))
@@ -263,21 +271,20 @@ def test_steps_are_taken_where_asked(chosen: Settings, calls: list[int]) -> None
     assert [i for i, t in enumerate(times) if chosen.acts(t, i)] == calls
 
 
-def guided(model: BuiltinModel, **changes: Any) -> Any:
+def guided(model: ReferenceBackbone, **changes: Any) -> Any:
     """The `Generation` of a recipe with semantic guidance at every step."""
     data = SMILE | {"semantic": OPTIONS, "guidance": {"semantic": 10.0}} | changes
     *_, made = model.stream(model.check(Recipe.parse(data)))
     return made
 
 
-@pytest.mark.parametrize("classifier_name", ["latent", "image"])
 @pytest.mark.parametrize(
     ("units", "acts_on"), [({}, "both"), (UNITS, "text"), (UNITS, "aus"), (UNITS, "both")]
 )
 def test_every_combination_changes_the_face_and_says_what_was_read(
-    model: BuiltinModel, classifier_name: str, units: dict[str, Any], acts_on: str
+    model: ReferenceBackbone, units: dict[str, Any], acts_on: str
 ) -> None:
-    options = OPTIONS | {"classifier": classifier_name, "acts_on": acts_on}
+    options = OPTIONS | {"acts_on": acts_on}
     made = guided(model, semantic=options, **units)
     plain = guided(model, guidance={}, **units)
     assert (made.image != plain.image).any()
@@ -291,7 +298,7 @@ def test_every_combination_changes_the_face_and_says_what_was_read(
     assert set(made.attention.mass) == set(plain.attention.mass)
 
 
-def test_an_edit_of_a_reference_can_be_guided(model: BuiltinModel) -> None:
+def test_an_edit_of_a_reference_can_be_guided(model: ReferenceBackbone) -> None:
     buffer = io.BytesIO()
     Image.fromarray(guided(model, guidance={}).image).save(buffer, "PNG")
     data = base64.b64encode(buffer.getvalue()).decode()
@@ -302,20 +309,20 @@ def test_an_edit_of_a_reference_can_be_guided(model: BuiltinModel) -> None:
     assert [point.step for point in made.guidance_curve] == [1, 2, 3]
 
 
-def test_guidance_raises_what_its_reader_sees(model: BuiltinModel) -> None:
-    reader = FakeReader(lambda clean: 10 * linear(clean))
-    seen = replace(model, readers={"latent": reader})
+def test_guidance_raises_what_its_reader_sees(model: ReferenceBackbone) -> None:
+    seen = replace(model, readers={"image": on_pictures(lambda images: 10 * linear(images))})
     strong = guided(seen, semantic=OPTIONS, guidance={"semantic": 10.0})
     plain = guided(seen, guidance={})
+    reader = seen.reader(Recipe.parse(SMILE))
     logits = [reader(made.latents).log_softmax(-1)[0, TARGET] for made in (strong, plain)]
-    assert float(logits[0]) > float(logits[1]) + 0.1
+    assert float(logits[0]) > float(logits[1])
     assert strong.guidance_curve[-1].probability > strong.guidance_curve[0].probability
 
 
 def test_recipes_without_it_keep_hash_and_pixels(
-    model: BuiltinModel, old_model_folder: Path
+    model: ReferenceBackbone, tiny_model_folder: Path
 ) -> None:
-    bare = BuiltinModel.load(old_model_folder)
+    bare = load_builtin(tiny_model_folder)
     assert not bare.capabilities.semantic
     assert model.capabilities.semantic
     recipe = Recipe.parse(SMILE)
@@ -324,28 +331,27 @@ def test_recipes_without_it_keep_hash_and_pixels(
     assert (pixels[0].image == pixels[1].image).all()  # type: ignore[union-attr]
 
 
-def test_the_hash_of_a_guided_recipe_covers_its_classifier(model: BuiltinModel) -> None:
+def test_the_hash_of_a_guided_recipe_covers_its_classifier(model: ReferenceBackbone) -> None:
     recipes = [
-        Recipe.parse(SMILE | {"guidance": {"semantic": s}, "semantic": {"classifier": c}})
-        for s, c in ((0.0, "latent"), (1.0, "latent"), (1.0, "image"))
+        Recipe.parse(SMILE | {"guidance": {"semantic": strength}}) for strength in (0.0, 1.0)
     ]
     hashes = [model.check(recipe).weights_sha256 for recipe in recipes]
-    assert hashes[0] == model.sha256
-    assert len(set(hashes)) == 3
+    assert hashes[0] == model.model.sha256
+    assert len(set(hashes)) == 2
     completed = model.check(recipes[1])
     assert model.check(completed) == completed
 
 
 def test_missing_classifiers_and_unknown_expressions_are_named(
-    model: BuiltinModel, old_model_folder: Path
+    model: ReferenceBackbone, tiny_model_folder: Path
 ) -> None:
     recipe = Recipe.parse(SMILE | {"semantic": OPTIONS, "guidance": {"semantic": 1.0}})
-    with pytest.raises(UnsupportedError, match=r"latent-classifier\.safetensors") as caught:
-        BuiltinModel.load(old_model_folder).check(recipe)
+    with pytest.raises(UnsupportedError, match=r"classifier\.safetensors") as caught:
+        load_builtin(tiny_model_folder).check(recipe)
     assert caught.value.field == "semantic.classifier"
-    joyful = FakeReader(linear, expressions=frozenset({"happiness"}))
+    joyful = on_pictures(linear, expressions=frozenset({"happiness"}))
     with pytest.raises(UnsupportedError, match="the reader does not know fear") as caught:
-        replace(model, readers={"latent": joyful}).check(recipe)
+        replace(model, readers={"image": joyful}).check(recipe)
     assert caught.value.field == "expression"
 
 

@@ -14,46 +14,38 @@ from playwright import sync_api
 
 from app.jobs import JobQueue
 from app.settings import Settings
-from synfer_core.models import classifier, feranno, latent_classifier
-from synfer_core.models.builtin import BuiltinModel
+from synfer_core.models import classifier
 from synfer_core.models.classifier import Classifier, ClassifierConfig
-from synfer_core.models.denoiser import Denoiser
-from synfer_core.models.feranno import FERAnno, FERAnnoConfig, Probe
-from synfer_core.models.latent_classifier import LatentClassifier, LatentClassifierConfig
+from synfer_core.models.guides import IMAGE_FILE
+from synfer_core.reference.denoiser import ReferenceDenoiser
 from synfer_core.synthesizer import Synthesizer
 from tests.app.browsing import CHROMIUM, WIDE, Visit, write_figures
 from tests.serving import Server, served
+from tests.test_calibration import write_feranno
 
 
 def write_readers(folder: Path) -> None:
     """FERAnno, AU reader and guiding classifier for the model in a folder."""
+    write_feranno(folder)
     torch.manual_seed(1)
-    model = BuiltinModel.load(folder)
-    probe = Probe.build(model.codec, model.denoiser, model.adapter, model.encoder)
-    found = probe.features(torch.zeros(1, *model.latent_shape), steps=20, taps=(0,))
-    channels = tuple((side, tensor.shape[1]) for side, tensor in found.items())
-    backbone = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
-    config = FERAnnoConfig(channels, backbone, width=16, blocks=1, heads=2)
-    feranno.save(FERAnno(config), folder / "feranno.safetensors", temperature=1.0)
     small = ClassifierConfig("cnn", 32, widths=(8, 8, 8, 8), expressions=False)
     classifier.save(Classifier(small), folder / "au-reader.safetensors", "au-reader")
-    bases = model.codec.linear.fingerprint()
-    sizes = LatentClassifierConfig(bases, 4, 8, own=4, width=8, blocks=1, hidden=8)
-    latent_classifier.save(LatentClassifier(sizes), folder / latent_classifier.FILE)
+    guide = ClassifierConfig("cnn", 32, widths=(8, 8), depths=(1, 1), aus=False)
+    classifier.save(Classifier(guide), folder / IMAGE_FILE, "classifier")
 
 
 @pytest.fixture(scope="session")
-def reading_folder(old_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reading_folder(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model's folder with readers added."""
     folder = tmp_path_factory.mktemp("reading-model")
-    shutil.copytree(old_model_folder, folder, dirs_exist_ok=True)
+    shutil.copytree(tiny_model_folder, folder, dirs_exist_ok=True)
     write_readers(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def synthesizer(reading_folder: Path) -> Synthesizer:
-    """A whole synthesizer, 64 px, whose faces are noise."""
+    """A whole synthesizer, 128 px, untrained."""
     return Synthesizer.load(reading_folder)
 
 
@@ -100,13 +92,13 @@ def light(browser: sync_api.Browser, url: str) -> Iterator[Visit]:
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step takes a tenth of a second, so that a run outlasts the hand that stops it."""
-    forward = Denoiser.forward
+    forward = ReferenceDenoiser.forward
 
     def slowly(*args: Any, **kwargs: Any) -> Any:
         time.sleep(0.1)
         return forward(*args, **kwargs)
 
-    monkeypatch.setattr(Denoiser, "forward", slowly)
+    monkeypatch.setattr(ReferenceDenoiser, "forward", slowly)
 
 
 @pytest.fixture

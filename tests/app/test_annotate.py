@@ -39,7 +39,7 @@ from tests.serving import served
 LIMITS = Settings(upload_mb=1, annotate_files=3, annotate_mb=2)
 
 
-def png(shade: int, side: int = 64) -> bytes:
+def png(shade: int, side: int = 128) -> bytes:
     buffer = io.BytesIO()
     noise = np.random.default_rng(shade).integers(0, 255, (side, side, 3), np.uint8)
     Image.fromarray(noise).save(buffer, "PNG")

@@ -94,7 +94,7 @@ def problem(answer: httpx.Response) -> dict[str, Any]:
 
 
 def photo(value: int = 90) -> bytes:
-    return png(np.full((64, 64, 3), value, np.uint8))
+    return png(np.full((128, 128, 3), value, np.uint8))
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -285,7 +285,7 @@ def test_previews_come_while_it_runs(client: httpx.Client) -> None:
     previews = [event["preview"] for event in follow(client, create(client, steps=40))]
     head, data = next(filter(None, previews)).split(",")
     assert head == "data:image/jpeg;base64"
-    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (64, 64)
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (128, 128)
 
 
 def test_events_are_taken_up_after_the_last_known(client: httpx.Client) -> None:

@@ -13,7 +13,7 @@ import pytest
 from app.drafts import Drafts, Slot, Wanted
 from app.jobs import Job, JobQueue, State
 from synfer_core.errors import BusyError
-from synfer_core.models.denoiser import Denoiser
+from synfer_core.reference.denoiser import ReferenceDenoiser
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 
@@ -79,14 +79,14 @@ def test_of_values_that_wait_for_others_only_the_newest_is_made(
 def test_a_draft_under_way_is_given_up_for_a_newer_value(
     drafts: Drafts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forward, begun, may_go = Denoiser.forward, threading.Event(), threading.Event()
+    forward, begun, may_go = ReferenceDenoiser.forward, threading.Event(), threading.Event()
 
     def held(*args: Any, **kwargs: Any) -> Any:
         begun.set()
         assert may_go.wait(30)
         return forward(*args, **kwargs)
 
-    monkeypatch.setattr(Denoiser, "forward", held)
+    monkeypatch.setattr(ReferenceDenoiser, "forward", held)
     old = drafts.ask("page", wanted(1))
     assert begun.wait(30)
     new = drafts.ask("page", wanted(2))

@@ -22,7 +22,7 @@ from app.ui.grids_form import CHOICES, LAYOUTS, form_html, stage_html
 from synfer_core.errors import ModelError, RequestError, UnsupportedError
 from synfer_core.grids.axis import KINDS
 from synfer_core.grids.sheet import read_grid
-from synfer_core.models.builtin import BuiltinModel
+from synfer_core.reference.backbone import ReferenceBackbone
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 from tests.app.browsing import IN_A_BROWSER, NARROW, Visit, choose
@@ -131,14 +131,14 @@ def test_a_cancelled_grid_keeps_what_is_done(tab: Grids) -> None:
 
 
 def test_a_cell_that_fails_leaves_the_others(tab: Grids, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = BuiltinModel.stream
+    stream = ReferenceBackbone.stream
 
-    def failing(self: BuiltinModel, recipe: Recipe) -> object:
+    def failing(self: ReferenceBackbone, recipe: Recipe) -> object:
         if recipe.aus.get("AU4") == 5.0:
             raise ModelError("is not a number")
         return stream(self, recipe)
 
-    monkeypatch.setattr(BuiltinModel, "stream", failing)
+    monkeypatch.setattr(ReferenceBackbone, "stream", failing)
     value, _ = asyncio.run(walk(tab.make(SMALL, visitor())))[-1]
     assert value["status"] == "3 of 4 faces; 1 could not be made"
     cells = tab.read_cells({"token": value["token"], "known": 0})["cells"]

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright import sync_api
 
 from app.settings import Settings
-from synfer_core.models.denoiser import Denoiser
+from synfer_core.reference.denoiser import ReferenceDenoiser
 from synfer_core.request import Recipe, SceneOptions
 from synfer_core.synthesizer import Synthesizer
 from tests.app.browsing import IN_A_BROWSER, NARROW, WIDE, Visit, choose, crowding
@@ -32,7 +32,7 @@ def server(synthesizer: Synthesizer) -> Iterator[Server]:
 def drafts(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
     """The drafts that are begun, each step of which takes a tenth of a second."""
     begun: list[Recipe] = []
-    forward, draft = Denoiser.forward, Synthesizer.draft
+    forward, draft = ReferenceDenoiser.forward, Synthesizer.draft
 
     def slowly(*args: Any, **kwargs: Any) -> Any:
         time.sleep(0.1)
@@ -42,7 +42,7 @@ def drafts(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
         begun.append(recipe)
         return draft(self, recipe)
 
-    monkeypatch.setattr(Denoiser, "forward", slowly)
+    monkeypatch.setattr(ReferenceDenoiser, "forward", slowly)
     monkeypatch.setattr(Synthesizer, "draft", noted)
     return begun
 

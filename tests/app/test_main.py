@@ -133,7 +133,7 @@ def test_a_face_comes_with_picture_report_and_overlays(studio: page.Studio) -> N
     assert phases[-1] == "done"
     stage, report, notice = updates[-1]
     content = base64.b64decode(stage["image"].split(",")[1])
-    assert Image.open(io.BytesIO(content)).size == (64, 64)
+    assert Image.open(io.BytesIO(content)).size == (128, 128)
     assert page.recipe_of(content).action_units == {"AU12": 4.0}
     assert stage["maps"][0]["key"] == "AU12"
     assert report.count("bar-row") == 8
@@ -157,7 +157,7 @@ def test_the_face_does_not_wait_for_mediapipe(
     assert PENDING.why not in last[1]
     assert first[0] is last[0], "the picture stays as it is"
     assert first[0]["phase"] == "done"
-    assert asked == [(64, 64, 3)]
+    assert asked == [(128, 128, 3)]
 
 
 def test_what_mediapipe_says_too_late_is_dropped(

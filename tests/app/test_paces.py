@@ -167,7 +167,7 @@ def test_a_queue_learns_from_its_jobs(synthesizer: Synthesizer) -> None:
     while not job.state.final:
         assert queue.snapshot(job).error is None
     queue.close()
-    pace = paces.of("builtin", 64)
+    pace = paces.of("builtin", 128)
     assert pace is not None
     assert (pace.measured, pace.stepped) == (True, True)
     assert pace.step > 0
@@ -177,8 +177,8 @@ def test_engines_are_timed_before_anybody_used_them(synthesizer: Synthesizer) ->
     alone = replace(synthesizer, backbones={"builtin": synthesizer.backbones["builtin"]})
     paces = Paces(alone.capabilities)
     steps = list(timing(alone, paces))
-    assert [step.total for step in steps if isinstance(step, Progress)] == [2, 2]
-    pace = paces.of("builtin", 64)
+    assert [step.total for step in steps if isinstance(step, Progress)] == [3, 3, 3]
+    pace = paces.of("builtin", 128)
     assert pace is not None
     assert pace.rest["face"] > 0
     assert len(list(timing(alone, paces))) == 1, "the first image is behind it"

@@ -38,7 +38,7 @@ def test_the_main_walk(visit: Visit) -> None:
     made = visit.recipe()
     assert made.expression == "surprise"
     assert (made.aus["AU4"], made.aus["AU12"], made.aus["AU26"]) == (1.5, 3.0, 3.0)
-    assert page.locator(".face").first.evaluate("e => e.naturalWidth") == 64
+    assert page.locator(".face").first.evaluate("e => e.naturalWidth") == 128
     assert page.locator("#report .bar-row").count() == 8
     assert page.locator("#report .readback:not(.figures) tbody tr").count() >= 7
     sync_api.expect(page.locator("#report .missing")).to_contain_text("MediaPipe")
@@ -292,11 +292,12 @@ def test_a_face_to_edit_is_uploaded_and_one_that_does_not_fit_is_named(
 ) -> None:
     page = light.page
     page.get_by_text("Edit a face").click()
-    page.get_by_role("button", name="Ada").click()
+    nobody, picture = tmp_path / "nobody.png", tmp_path / "mine.png"
+    Image.new("RGB", (96, 96), "tan").save(nobody)
+    page.locator('.edit input[type="file"]').set_input_files(nobody)
     wrong = page.locator('[data-error-for~="reference"]')
-    sync_api.expect(wrong).to_contain_text("128 x 128 pixels")
-    picture = tmp_path / "mine.png"
-    Image.new("RGB", (64, 64), "tan").save(picture)
+    sync_api.expect(wrong).to_contain_text("no face")
+    Image.new("RGB", (128, 128), "tan").save(picture)
     page.locator('.edit input[type="file"]').set_input_files(picture)
     sync_api.expect(page.locator(".editing b")).to_have_text("mine.png")
     sync_api.expect(wrong).to_be_hidden()

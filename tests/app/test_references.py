@@ -37,7 +37,7 @@ def test_a_finished_face_knows_what_it_shows_and_who_it_is(synthesizer: Synthesi
     code, _ = conditioning.identity_code(FACE)
     np.testing.assert_allclose(answer["person"], code[0])
     shown = made.export().pixels
-    np.testing.assert_array_equal(editing.pixels_of(answer["reference"], 64), shown)
+    np.testing.assert_array_equal(editing.pixels_of(answer["reference"], 128), shown)
     assert answer["picture"].startswith("data:image/webp")
     edited = synthesizer.generate(Recipe(reference=answer["reference"], steps=2))
     nested = read(synthesizer, sent(edited.to_png()))
@@ -45,7 +45,7 @@ def test_a_finished_face_knows_what_it_shows_and_who_it_is(synthesizer: Synthesi
 
 
 def test_an_uploaded_face_is_read_and_nobody_is_assumed(synthesizer: Synthesizer) -> None:
-    answer = read(synthesizer, sent(png(64)))
+    answer = read(synthesizer, sent(png(128)))
     assert answer["person"] is None
     assert all(0 < value <= 5 for value in answer["aus"].values())
 

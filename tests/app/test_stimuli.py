@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app import shelf
@@ -27,6 +28,7 @@ from synfer_core.models.backbone import Generation
 from synfer_core.report import AttentionMaps, Progress
 from synfer_core.request import Recipe
 from synfer_core.stimuli import skin
+from synfer_core.stimuli.align import Points, eyes_seen
 from synfer_core.stimuli.plan import Plan
 from synfer_core.stimuli.spec import StimulusSet
 from synfer_core.synthesizer import Synthesizer
@@ -198,7 +200,13 @@ def test_nothing_is_done_to_faces_unless_asked() -> None:
     assert (treatment.crop, treatment.fill, treatment.greyscale) == ("none", None, False)
 
 
-def test_missing_eyes_are_told_beside_the_choice(tab: Stimuli) -> None:
+def test_missing_eyes_are_told_beside_the_choice(
+    tab: Stimuli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unseen(*_: object) -> Points:
+        return eyes_seen(np.zeros((128, 128, 3), np.uint8), lambda image: ())
+
+    monkeypatch.setattr("synfer_core.stimuli.tools.eyes_seen", unseen)
     wanted = {**SMALL, "treatment": {"align": "eyes"}}
     value, notice = asyncio.run(walk(tab.build(wanted, visitor())))[-1]
     assert (value["phase"], notice["field"]) == ("stopped", "treatment.align")

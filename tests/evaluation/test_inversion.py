@@ -17,7 +17,8 @@ from synfer_core.evaluation import inversion
 from synfer_core.evaluation.control_parts import people_of
 from synfer_core.evaluation.inversion import Edits, Inversion, Plan, RoundTrips
 from synfer_core.evaluation.pictures import maker
-from synfer_core.models.builtin import BuiltinModel
+from synfer_core.reference.backbone import ReferenceBackbone
+from synfer_core.synthesizer import load_builtin
 from tests.evaluation.painted import Painter, gauges
 
 PLAN = Plan(people=30, edits=2, known=True)
@@ -107,19 +108,21 @@ def test_without_an_identity_reader_there_is_no_figure() -> None:
 
 
 @pytest.fixture(scope="module")
-def model(old_model_folder: Path) -> BuiltinModel:
-    return BuiltinModel.load(old_model_folder)
+def model(tiny_model_folder: Path) -> ReferenceBackbone:
+    found = load_builtin(tiny_model_folder)
+    assert isinstance(found, ReferenceBackbone)
+    return found
 
 
 @pytest.fixture(scope="module")
-def whole(model: BuiltinModel) -> Inversion:
-    """Everything on two people: references that the tiny codec knows by heart, and edits."""
+def whole(model: ReferenceBackbone) -> Inversion:
+    """Everything on two people: references, and edits."""
     plan = Plan(people=2, edits=1, steps=5)
 
     def exact(recipe: Any) -> Any:
         rng = np.random.default_rng(recipe.seed)
         small = rng.integers(60, 200, (8, 8, 3), np.uint8)
-        return np.array(Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC))
+        return np.array(Image.fromarray(small).resize((128, 128), Image.Resampling.BICUBIC))
 
     def read(images: Any) -> Any:
         return images.reshape(len(images), -1)[:, :36].astype(np.float32) / 51
@@ -138,7 +141,7 @@ def test_refinement_brings_references_closer(whole: Inversion) -> None:
 
 
 def test_the_default_round_trip_is_that_of_the_report(
-    whole: Inversion, model: BuiltinModel
+    whole: Inversion, model: ReferenceBackbone
 ) -> None:
     source, target = inversion.sources(whole.plan)[0], inversion.targets(whole.plan)[0]
     recipe = inversion.edit_of(whole.plan, source, target, whole.references[0])
@@ -188,6 +191,8 @@ def test_equal_pictures_are_at_100_db_and_a_shift_of_one_value_at_48() -> None:
     assert psnr(image, image + 1) == pytest.approx(48.13, abs=0.01)
 
 
-def test_round_trips_are_of_the_references_given(model: BuiltinModel, whole: Inversion) -> None:
+def test_round_trips_are_of_the_references_given(
+    model: ReferenceBackbone, whole: Inversion
+) -> None:
     swapped = RoundTrips.measure(model, whole.plan, whole.references[::-1], silent)
     np.testing.assert_allclose(swapped.codec, whole.trips.codec[::-1])

@@ -8,8 +8,8 @@ import pytest
 from synfer_core.cli import main
 from synfer_core.errors import ModelError
 from synfer_core.grids.sheet import read_grid
-from synfer_core.models.builtin import BuiltinModel
 from synfer_core.provenance.reading import read
+from synfer_core.reference.backbone import ReferenceBackbone
 
 SPEC = {
     "base": {"steps": 2, "facs": ""},
@@ -26,10 +26,10 @@ def spec(tmp_path: Path) -> Path:
 
 
 def test_a_grid_is_made_and_made_again_from_its_sheet(
-    spec: Path, tmp_path: Path, old_model_folder: Path, monkeypatch: pytest.MonkeyPatch
+    spec: Path, tmp_path: Path, tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet, cells = tmp_path / "sheet.png", tmp_path / "cells"
-    models = ["--models", str(old_model_folder)]
+    models = ["--models", str(tiny_model_folder)]
     assert main(["grid", str(spec), "--out", str(sheet), "--cells", str(cells), *models]) == 0
     names = sorted(path.name for path in cells.iterdir())
     assert names == ["r01_c01.png", "r01_c02.png", "r02_c01.png", "r02_c02.png", "recipes.jsonl"]
@@ -48,20 +48,20 @@ def test_a_grid_is_made_and_made_again_from_its_sheet(
 def test_a_cell_that_fails_is_left_blank(
     spec: Path,
     tmp_path: Path,
-    old_model_folder: Path,
+    tiny_model_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    stream = BuiltinModel.stream
+    stream = ReferenceBackbone.stream
 
-    def failing(self: BuiltinModel, recipe: object) -> object:
+    def failing(self: ReferenceBackbone, recipe: object) -> object:
         if getattr(recipe, "aus", {}).get("AU4") == 5.0:
             raise ModelError("is not a number")
         return stream(self, recipe)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(BuiltinModel, "stream", failing)
+    monkeypatch.setattr(ReferenceBackbone, "stream", failing)
     out = tmp_path / "sheet.png"
-    assert main(["grid", str(spec), "--out", str(out), "--models", str(old_model_folder)]) == 1
+    assert main(["grid", str(spec), "--out", str(out), "--models", str(tiny_model_folder)]) == 1
     said = capsys.readouterr()
     assert "error: AU4 brow lowerer, intensity 5: is not a number" in said.err
     assert "3 faces, 1 failed" in said.out
@@ -72,7 +72,7 @@ def test_a_cell_that_fails_is_left_blank(
     [
         ("sheet.jpg", None, "not a PNG name"),
         ("sheet.png", "rows: [", "neither YAML nor JSON"),
-        ("sheet.png", json.dumps({**SPEC, "base": {"size": 1000}}), "cannot be made"),
+        ("sheet.png", json.dumps({**SPEC, "base": {"size": 100}}), "cannot be made"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -81,13 +81,13 @@ def test_what_is_wrong_is_said(
     words: str,
     spec: Path,
     tmp_path: Path,
-    old_model_folder: Path,
+    tiny_model_folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     if spec_text is not None:
         spec.write_text(spec_text)
     arguments = ["grid", str(spec), "--out", str(tmp_path / out)]
-    assert main([*arguments, "--models", str(old_model_folder)]) == 2
+    assert main([*arguments, "--models", str(tiny_model_folder)]) == 2
     assert words in capsys.readouterr().err
 
 
