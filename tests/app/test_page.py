@@ -38,12 +38,12 @@ def test_the_main_walk(visit: Visit) -> None:
     made = visit.recipe()
     assert made.expression == "surprise"
     assert (made.aus["AU4"], made.aus["AU12"], made.aus["AU26"]) == (1.5, 3.0, 3.0)
-    assert page.locator(".face").first.evaluate("e => e.naturalWidth") == 128
+    assert page.locator(".face").first.evaluate("e => e.naturalWidth") == 512
     assert page.locator("#report .bar-row").count() == 8
     assert page.locator("#report .readback:not(.figures) tbody tr").count() >= 7
-    sync_api.expect(page.locator("#report .missing")).to_contain_text("MediaPipe")
-    sync_api.expect(page.locator("#report .missing")).not_to_contain_text("is reading")
-    assert page.locator("#report .readback:not(.figures) thead th").last.inner_text() == "MediaPipe"
+    headings = page.locator("#report .readback:not(.figures) thead th")
+    sync_api.expect(headings.last).to_have_text("MediaPipe")
+    sync_api.expect(page.locator("#report")).not_to_contain_text("is reading")
 
     page.get_by_role("button", name="12 Lip corner puller").click()
     heat = page.locator("#studio-stage .heat").first
