@@ -19,7 +19,7 @@ from scipy.special import log_softmax
 from torch import Tensor
 
 from synfer_core.decoding import to_tensor
-from synfer_core.facs import AU_SLOTS, EXPRESSIONS
+from synfer_core.facs import AU_SLOTS, EXPRESSIONS, LEAST_READING, MAX_INTENSITY
 from synfer_core.models import feranno
 from synfer_core.models.feranno import Annotated, FERAnno, Looking, Readable
 from synfer_core.report import AttentionMaps, Label, Pixels
@@ -128,6 +128,12 @@ class FERAnnoReader:
         config = self.net.config
         seen = self.probe.look(to_tensor(images), config.steps, config.taps)
         return self.net(seen)  # type: ignore[no-any-return]
+
+    def units(self, image: Pixels) -> dict[str, float]:
+        """Intensities (0-5) of the AUs that one face (S, S, 3) shows; faint ones are left out."""
+        values = self.annotate(image[None]).aus[0].clamp(0, 1) * MAX_INTENSITY
+        read = zip(AU_SLOTS, values.tolist(), strict=True)
+        return {slot: round(value, 2) for slot, value in read if value >= LEAST_READING}
 
     def probabilities(self, images: NDArray[np.uint8], *, batch: int = 32) -> NDArray[np.float32]:
         """Calibrated probabilities (N, 8) of images (N, S, S, 3)."""

@@ -37,6 +37,7 @@ from synfer_core.facekit.action_units import scored_slots
 from synfer_core.faces.align import crop
 from synfer_core.faces.images import decode_image, read_image
 from synfer_core.facs import (
+    LEAST_READING,
     MAX_INTENSITY,
     canonical_key,
     format_facs,
@@ -63,8 +64,6 @@ LEAVING = 0.5
 """How strongly to guide away from the AUs shown, as a share of guidance towards the new ones."""
 MOVES = 0.4
 """Length of an edit's move of one place's latents from which the place is free."""
-LEAST_READING = 0.25
-"""Intensity below which a reading of an AU that an edit leaves alone counts as absent."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ EXPRESSIONS: tuple[Expression, ...] = get_args(Expression)
 """The eight expressions in AffectNet's order."""
 
 MAX_INTENSITY = 5.0
+LEAST_READING = 0.25
+"""Intensity below which a reading of an AU on a picture counts as absent."""
 INTENSITY_LETTERS = MappingProxyType({"A": 1.0, "B": 2.0, "C": 3.0, "D": 4.0, "E": 5.0})
 INTENSITY_WORDS = MappingProxyType(
     {"A": "trace", "B": "slight", "C": "marked", "D": "severe", "E": "maximum"}

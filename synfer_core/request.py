@@ -224,7 +224,7 @@ class Recipe(BaseModel):
             size as ``data:image/png;base64,...``, at most 1 MiB. `identity_seed` and
             `identity_code` then say who it shows, where that is known.
         reference_aus: AUs that the reference shows, 0-5, where they are known, all others absent;
-            None lets the model read them off its latents, roughly.
+            None lets FERAnno, or else the model, read them off it.
         inversion_depth: Share of the way back to noise that the reference goes before it is
             denoised anew, above 0, at most 1; None takes the default of `editing`.
         keep: How firmly an edit holds what its AUs do not move (without AUs: what no AU moves), 0

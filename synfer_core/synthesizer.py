@@ -104,7 +104,27 @@ class Synthesizer:
         Raises:
             RequestError: Its backbone is unknown or refuses it.
         """
-        return self._backbone(recipe).check(recipe)
+        return self._backbone(recipe).check(self.informed(recipe))
+
+    def informed(self, recipe: Recipe) -> Recipe:
+        """The recipe with the AUs that its reference shows, where nobody has said which.
+
+        FERAnno of the built-in model reads them, which sees far more in a picture than the model's
+        own linear reader; the AU reader, which judges, plays no part.
+
+        Raises:
+            RequestError: There is no such sample.
+            ImageError: The reference is damaged.
+            UnsupportedError: It is not square.
+        """
+        reader = self.annotator.feranno
+        if recipe.reference is None or recipe.backbone != "builtin" or reader is None:
+            return recipe
+        if editing.known_aus(recipe) is not None:
+            return recipe
+        with self._reading:
+            shown = reader.units(editing.square_of(recipe.reference))
+        return recipe.model_copy(update={"reference_aus": shown})
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Result]:
         """Make one image step by step; the last item is the `Result`. Closing cancels.
@@ -113,7 +133,7 @@ class Synthesizer:
             RequestError: The recipe's backbone is unknown or refuses it.
         """
         backbone = self._backbone(recipe)
-        recipe = backbone.check(recipe)
+        recipe = self.check(recipe)
         seconds: dict[str, float] = {}
         for item in _timed(backbone.stream(recipe), seconds, "generation"):
             if isinstance(item, Progress):
@@ -206,7 +226,7 @@ class Synthesizer:
                 field="backbone",
                 allowed=", ".join(name for name, b in self.capabilities.items() if b.drafts),
             )
-        recipe = backbone.check(draft_of(recipe))
+        recipe = self.check(draft_of(recipe))
         for item in backbone.draft(recipe):
             yield item if isinstance(item, Progress) else Draft(recipe, item.image, item.alpha)
 

@@ -9,11 +9,14 @@ from scipy.special import softmax
 
 from synfer_core import calibration
 from synfer_core.calibration import FERAnnoReader
+from synfer_core.editing import reference_of
 from synfer_core.errors import WeightsError
 from synfer_core.facs import AU_SLOTS
 from synfer_core.models import feranno
 from synfer_core.models.feranno import FERAnno, FERAnnoConfig
 from synfer_core.reference.probe import ReadableReference
+from synfer_core.request import Recipe
+from synfer_core.synthesizer import Synthesizer
 from synfer_core.training.feranno import readable
 
 RNG = np.random.default_rng(0)
@@ -89,6 +92,24 @@ def write_feranno(folder: Path, backbone: str | None = None) -> ReadableReferenc
     net.fit(features)
     feranno.save(net, folder / "feranno.safetensors", temperature=2.0)
     return model
+
+
+def test_feranno_says_what_a_reference_shows_where_nobody_else_does(
+    tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    folder = copied(tiny_model_folder, tmp_path)
+    write_feranno(folder)
+    synthesizer = Synthesizer.load(folder)
+    reader = synthesizer.annotator.feranno
+    assert reader is not None
+    face = RNG.integers(0, 256, (128, 128, 3), np.uint8)
+    read = reader.annotate(face[None]).aus[0].clamp(0, 1) * 5
+    expected = {k: round(float(v), 2) for k, v in zip(AU_SLOTS, read, strict=True) if v >= 0.25}
+    recipe = Recipe(reference=reference_of(face), aus={"AU12": 3.0})
+    assert synthesizer.check(recipe).reference_aus == expected
+    told = recipe.model_copy(update={"reference_aus": {"AU4": 2.0}})
+    assert synthesizer.check(told).reference_aus == {"AU4": 2.0}
+    assert Synthesizer.load(tiny_model_folder).check(recipe).reference_aus is None
 
 
 def test_a_face_is_read_to_a_label_and_maps(tiny_model_folder: Path, tmp_path: Path) -> None:

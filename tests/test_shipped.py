@@ -10,13 +10,12 @@ from synfer_core.request import Recipe
 from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
 
 PARTS = (
-    "codec",
-    "denoiser",
-    "au-adapter",
-    "au-directions",
-    "au-reader",
+    "reference-prior",
+    "reference-denoiser",
+    "reference-adapter",
+    "classifier",
     "feranno",
-    "latent-classifier",
+    "au-reader",
     "identity",
     "attributes",
     "judge-resnet",
@@ -38,7 +37,7 @@ def test_every_part_is_there_and_all_stay_under_60_megabytes() -> None:
 def test_a_smile_is_made_labelled_and_read_back(synthesizer: Synthesizer) -> None:
     recipe = Recipe(facs="6C+12D+25B", expression="happiness", identity_seed=7, steps=4)
     result = synthesizer.generate(recipe)
-    assert result.image.shape == (128, 128, 3)
+    assert result.image.shape == (512, 512, 3)
     assert result.label is not None
     assert sum(result.label.probabilities) == pytest.approx(1.0, abs=1e-3)
     assert len(result.readings[0].aus) == 36
@@ -46,7 +45,7 @@ def test_a_smile_is_made_labelled_and_read_back(synthesizer: Synthesizer) -> Non
 
 
 def test_a_generated_face_can_be_annotated(synthesizer: Synthesizer, tmp_path: Path) -> None:
-    face = synthesizer.generate(Recipe(steps=3, seed=4)).image
+    face = synthesizer.generate(Recipe(steps=3, seed=4, size=128)).image
     annotation = synthesizer.annotate(face)
     assert annotation.label is not None
     assert (annotation.image == face).all()

@@ -12,6 +12,9 @@ from synfer_core.files import write_whole
 from synfer_core.request import USUAL_STRENGTH, SemanticOptions
 
 if TYPE_CHECKING:
+    from synfer_core.report import Pixels
+    from synfer_core.request import Recipe
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 KINDS = ("words", "slight")
@@ -258,7 +261,8 @@ def _inversion(args: argparse.Namespace) -> int:
 
     folder = args.models or DEFAULT_FOLDER
     gauges = Gauges.load(folder, args.judges)
-    model = options.backbones(args.models)["builtin"]
+    synthesizer = options.load(args.models)
+    model = synthesizer.backbones["builtin"]
     exact = maker(ExactBackbone(Renderer.load(), READ_SIZE))
     plan = inversion.Plan(
         args.people,
@@ -268,7 +272,12 @@ def _inversion(args: argparse.Namespace) -> int:
         keep=args.keep,
         known=args.known,
     )
-    seen = inversion.measure(model, maker(model), exact, gauges, plan, tell=options.progress())
+    make = maker(model)
+
+    def informed(recipe: Recipe) -> Pixels:
+        return make(synthesizer.informed(recipe))
+
+    seen = inversion.measure(model, informed, exact, gauges, plan, tell=options.progress())
     if args.sheet:
         write_whole(args.sheet, seen.sheet())
     options.write_json(args.json, seen.to_dict())
