@@ -239,7 +239,7 @@ class TestInABrowser:
             page.get_by_role("button", name="MP4").click()
         assert download.value.suggested_filename == "morph.mp4"
         film = base64.b64encode(Path(download.value.path()).read_bytes()).decode()
-        assert page.evaluate(PLAYS, film) == [128, 0.2], "a browser plays it"
+        assert page.evaluate(PLAYS, film) == [512, 0.2], "a browser plays it"
         visit.context.close()
         assert visit.troubles == []
 

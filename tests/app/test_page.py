@@ -301,6 +301,7 @@ def test_a_face_to_edit_is_uploaded_and_one_that_does_not_fit_is_named(
     page.locator('.edit input[type="file"]').set_input_files(picture)
     sync_api.expect(page.locator(".editing b")).to_have_text("mine.png")
     sync_api.expect(wrong).to_be_hidden()
+    page.locator("input[name=studio-size][value='128']").check(force=True)  # as the picture
     light.generate()
     made = light.recipe()
     file = tmp_path / "recipe.json"
