@@ -147,7 +147,9 @@ def _recipe_fields(data: Mapping[str, Any], lacking: frozenset[str]) -> dict[str
         del fields["variation"]
     if not str(fields.get("enriched_text", "")).strip():
         fields.pop("enriched_text", None)
-    if not fields.get("reference"):
+    if fields.get("reference"):
+        fields.pop("size", None)  # an edit has the size of its face
+    else:
         fields.pop("reference_aus", None)
     for picture, others in PICTURES.items():
         there = bool(fields.get(picture))
