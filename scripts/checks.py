@@ -151,16 +151,19 @@ def tested(name: str, nodes: Sequence[str]) -> Iterator[Check]:
     )
 
 
-def measured(command: Sequence[str], *, threads: int | None = None) -> dict[str, Any]:
+def measured(
+    command: Sequence[str], *, threads: int | None = None, keep: Path | None = None
+) -> dict[str, Any]:
     """What a measuring command of `synfer` writes.
 
     Args:
         command: After ``synfer``, without ``--json``.
         threads: How many it may use; None leaves it the machine.
+        keep: A folder for what it writes, under the command's name.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "report.json"
-        output([*SYNFER, *command, "--json", str(file)], threads=threads)
+        file = (keep or Path(folder)) / f"{command[1]}.json"
+        output([*SYNFER, *command, "--json", str(file.resolve())], threads=threads)
         report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return report
 
