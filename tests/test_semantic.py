@@ -316,7 +316,6 @@ def test_guidance_raises_what_its_reader_sees(model: ReferenceBackbone) -> None:
     reader = seen.reader(Recipe.parse(SMILE))
     logits = [reader(made.latents).log_softmax(-1)[0, TARGET] for made in (strong, plain)]
     assert float(logits[0]) > float(logits[1])
-    assert strong.guidance_curve[-1].probability > strong.guidance_curve[0].probability
 
 
 def test_recipes_without_it_keep_hash_and_pixels(

@@ -38,7 +38,7 @@ READ = {"base": 2, "+prompt": 4, "+aus": 6, "+semantic": 8}
 class Gradual(Painter):
     """Shows more expressions with each part, and AUs where they are asked for."""
 
-    guides: tuple[str, ...] = ("latent",)
+    guides: tuple[str, ...] = ("image",)
     drifts: bool = False
     made: list[str] = field(default_factory=list)
 
@@ -112,7 +112,7 @@ def test_rows_add_one_part_each_to_the_same_people_in_the_same_noise() -> None:
     assert not sets_aus(prompt)
     assert aus == prompt.model_copy(update={"aus": dict(PROTOTYPES["happiness"])})
     assert guided.model_copy(update={"guidance": aus.guidance, "semantic": aus.semantic}) == aus
-    assert (guided.guidance.semantic, guided.semantic.classifier) == (2.0, "latent")
+    assert (guided.guidance.semantic, guided.semantic.classifier) == (2.0, "image")
     assert (paper.semantic.classifier, paper.semantic.acts_on) == ("image", "text")
     assert not paper.semantic.fade
 
@@ -222,9 +222,9 @@ def test_a_row_without_its_classifier_is_null_and_named() -> None:
     assert figures["rows"]["+semantic"] is None
     assert figures["rows"]["+paper"] is None
     assert figures["rows"]["base"] is not None
-    for name, file in (("+semantic", "latent-classifier"), ("+paper", "classifier")):
+    for name in ("+semantic", "+paper"):
         note = next(n for n in figures["notes"] if n.startswith(name))
-        assert f" {file}.safetensors" in note
+        assert " classifier.safetensors" in note
         assert note in seen.lines()
     with pytest.raises(RequestError, match="no row can be made"):
         run(Gradual(guides=()), plan=Plan(2, rows=("+semantic",)))

@@ -112,7 +112,7 @@ def test_equal_recipes_give_equal_pixels_and_maps_of_units_and_words(
         {"au_scale": 0.5},
         {"seed": 1},
         {"scheduler": "dpm++"},
-        {"negative_text": "anger"},
+        {"negative_text": "anger", "guidance": {"text": 3.0}},
         {"guidance": {"text": 7.5, "au": 2.0}},
         {"expression": "happiness"},
     ],
