@@ -31,7 +31,7 @@ def test_descriptions_decide_what_is_seen() -> None:
 
 def test_a_picture_is_drawn_again_as_it_ships(renderer: Renderer) -> None:
     sample, scene = samples.scene_of(0)
-    drawn = renderer.render(scene, 128).astype(int)
+    drawn = renderer.render(scene, 512).astype(int)
     stored = read_image(shipped.FOLDER / sample.file)
     assert np.abs(drawn - stored).mean() < 1
 
