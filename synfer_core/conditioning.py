@@ -1,4 +1,4 @@
-"""Conditioning: the recipe's words, AUs and person as tokens for the denoiser."""
+"""Conditioning: what a recipe's words, AUs and person are to the denoisers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from synfer_core.errors import RequestError
 from synfer_core.facekit.action_units import scored_slots
 from synfer_core.facekit.captions import attributes_in
 from synfer_core.facekit.identity import CODE_SIZE, IDENTITY_GROUPS, sample_code
-from synfer_core.models.au_adapter import AUAdapter
-from synfer_core.models.denoiser import Context, Denoiser
-from synfer_core.models.text import TextEncoder, TextStates
+from synfer_core.models.denoiser import Context
 from synfer_core.request import Recipe
 
 _CODE_TRAITS = frozenset(
@@ -29,7 +27,7 @@ class Conditions:
     """Contexts of one recipe.
 
     Attributes:
-        full: Words, person and AUs.
+        full: Words, AUs, and the person of a picture.
         empty: The negative text, the person, no AUs.
         has_aus: Whether AUs act at all.
         words: The words with their token positions, for attention maps.
@@ -89,34 +87,6 @@ def traits_in(text: str) -> dict[str, Any]:
     return {k: v for k, v in attributes_in(text).items() if k in _CODE_TRAITS}
 
 
-def condition(
-    recipe: Recipe, encoder: TextEncoder, denoiser: Denoiser, adapter: AUAdapter
-) -> Conditions:
-    """Tokens for one recipe.
-
-    Raises:
-        RequestError: The text is too long for the encoder, or the identity code is no code.
-    """
-    fields = ("text" if recipe.enriched_text is None else "enriched_text", "negative_text")
-    states = encoder([prompt_of(recipe), recipe.negative_text], fields=fields)
-    codes, known = identity_code(recipe)
-    au = adapter(au_target(recipe), torch.tensor([recipe.au_scale if sets_aus(recipe) else 0.0]))
-    full, empty = (_row(states, i, denoiser, codes, known) for i in (0, 1))
-    return Conditions(
-        full=Context(full.tokens, full.mask, au),
-        empty=Context(empty.tokens, empty.mask, au).without_au(),
-        has_aus=sets_aus(recipe),
-        words=states.words[0],
-    )
-
-
 def au_target(recipe: Recipe) -> Tensor:
     """The AUs that the image is to show, (1, 36) in 0-1; see `action_units.scored_slots`."""
     return torch.tensor([scored_slots(recipe.action_units)])
-
-
-def _row(
-    states: TextStates, index: int, denoiser: Denoiser, codes: Tensor, known: Tensor
-) -> Context:
-    rows = slice(index, index + 1)
-    return denoiser.context(states.states[rows], states.mask[rows], codes, known)

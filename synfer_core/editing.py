@@ -1,21 +1,9 @@
-"""Editing: a reference is inverted part of the way to noise and denoised anew, the rest held.
+"""Editing: what all models share of inverting a face part of the way to noise and denoising anew.
 
 Layout initialisation of SynFER (He et al. 2025, https://arxiv.org/abs/2410.09865, section 3.3): the
 noise from which a face is made comes from inverting a reference, so that the new face keeps its
-layout. The reference is inverted without words, as the person that the recipe names and under the
-AUs that it shows. The way back is guided away from those AUs as well as towards the new ones: the
-noise remembers a smile, and to ask for a fainter one must not add to it. With g for guided,
-
-    v = v_g(text, new AUs) - w_au LEAVING (v(shown AUs) - v(no AUs))
-
-What the change of AUs does not move is held, after Blended Diffusion (Avrahami et al. 2022,
-https://arxiv.org/abs/2111.14818), but on the predicted clean latents: with m_p in 0-1 for how far
-the edit moves the latents x0 of place p along `models.au_directions`,
-
-    x0'_p = m_p x0_p(v) + (1 - m_p) x0_p(reference)
-    m_p = min(1, |(new AUs - shown AUs) directions_p| / MOVES)
-
-Where places are held, the image also gets back what the codec lost of it.
+layout. The reference is inverted without words and under the AUs that it shows. What the built-in
+model does beyond that is in `reference.layout`.
 """
 
 from __future__ import annotations
@@ -26,14 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
-from synfer_core import decoding, denoising, samples
+from synfer_core import denoising, samples
 from synfer_core.errors import RequestError, UnsupportedError
-from synfer_core.facekit.action_units import scored_slots
 from synfer_core.faces.align import crop
 from synfer_core.faces.images import decode_image, read_image
 from synfer_core.facs import (
@@ -47,9 +32,7 @@ from synfer_core.facs import (
 )
 from synfer_core.guidance import Denoise
 from synfer_core.inversion import InversionStep, invert
-from synfer_core.models.au_directions import AUDirections
-from synfer_core.models.codec import Codec
-from synfer_core.models.denoiser import SCHEDULE, Context, Denoiser, NoiseSchedule, ddim
+from synfer_core.models.denoiser import SCHEDULE, NoiseSchedule
 from synfer_core.report import Pixels
 from synfer_core.request import IDENTITIES, PNG_DATA, SAMPLE, Recipe, reference_bytes
 from synfer_core.samples import Sample
@@ -60,10 +43,6 @@ PORTRAIT = 224
 """Pixels on a side of a face made ready as `Recipe.identity_image`: CLIP's encoders see so many."""
 REFINE = 2
 """Further looks at v in each step of inversion: the second keeps single faces from slipping."""
-LEAVING = 0.5
-"""How strongly to guide away from the AUs shown, as a share of guidance towards the new ones."""
-MOVES = 0.4
-"""Length of an edit's move of one place's latents from which the place is free."""
 
 
 @dataclass(frozen=True)
@@ -193,32 +172,6 @@ def known_aus(recipe: Recipe) -> Mapping[str, float] | None:
     return None if sample is None else sample.aus
 
 
-def shown_aus(recipe: Recipe, directions: AUDirections, clean: Tensor) -> Tensor:
-    """(1, 36) AUs in 0-1 that a recipe's reference shows, read off its latents if not known."""
-    known = known_aus(recipe)
-    if known is not None:
-        return torch.tensor([scored_slots(known)])
-    return directions.read(clean).clamp(0, 1)
-
-
-def leaving(denoise: Denoise, denoiser: Denoiser, source: Context, strength: float) -> Denoise:
-    """A denoiser that also moves away from the AUs of a source.
-
-    Args:
-        denoise: Predicts v, guided towards the new AUs.
-        denoiser: The denoiser itself.
-        source: One row: the person with the AUs shown.
-        strength: 0 is `denoise` itself.
-    """
-    context = Context.cat([source, source.without_au()])
-
-    def left(latents: Tensor, timestep: Tensor) -> Tensor:
-        both: Tensor = denoiser(latents.expand(2, -1, -1, -1), timestep.expand(2), context)
-        return denoise(latents, timestep) - strength * (both[:1] - both[1:])
-
-    return left
-
-
 def without_words(recipe: Recipe) -> Recipe:
     """The recipe's person alone, as a seed or a code: the condition of inversion."""
     silent = {"text": "", "enriched_text": None, "negative_text": "", "expression": None}
@@ -253,79 +206,10 @@ def relative(source: Mapping[str, float], changes: Mapping[str, float]) -> dict[
     return result
 
 
-@dataclass(frozen=True)
-class Layout:
-    """A reference, carried part of the way to noise.
-
-    Attributes:
-        image: (S, S, 3) the reference.
-        clean: (1, C, s, s) its latents.
-        start: (1, C, s, s) its latents where denoising starts.
-        steps: Denoising steps from there.
-        held: (1, 1, s, s) in 0-1, how firmly each place is held.
-        source: One row: the person, and the AUs shown at a scale of 0 if words alone decide.
-        psnr: Of the round trip at guidance 1 against the reference, in dB.
-    """
-
-    image: Pixels
-    clean: Tensor
-    start: Tensor
-    steps: int
-    held: Tensor
-    source: Context
-    psnr: float
-
-    def holding(self, denoise: Denoise) -> Denoise:
-        """A denoiser whose predicted clean latents stay the reference's where places are held."""
-        if not bool(self.held.any()):
-            return denoise
-        alphas = ddim().alphas_cumprod
-
-        def held(latents: Tensor, timestep: Tensor) -> Tensor:
-            alpha = alphas[int(timestep)]
-            velocity = denoise(latents, timestep)
-            clean = denoising.predicted_clean(latents, velocity, alpha)
-            kept: Tensor = velocity - self.held * (self.clean - clean) / (1 - alpha).sqrt()
-            return kept
-
-        return held
-
-    @torch.no_grad()
-    def decode(self, codec: Codec, latents: Tensor) -> Pixels:
-        """The image (S, S, 3), with what the codec lost of the reference where it is held."""
-        decoded = codec.decode(latents)
-        if bool(self.held.any()):
-            lost = decoding.to_tensor(self.image[None]) - codec.decode(self.clean)
-            size = (self.image.shape[0],) * 2
-            share = F.interpolate(self.held, size, mode="bilinear", align_corners=False)
-            decoded = decoded + share * lost
-        image: Pixels = decoding.to_images(decoded)[0]
-        return image
-
-
 def steps_of(recipe: Recipe) -> int:
     """Steps that a recipe's reference goes back, and comes again: at least 1."""
     depth = DEPTH if recipe.inversion_depth is None else recipe.inversion_depth
     return max(1, round(depth * recipe.steps))
-
-
-def held_places(
-    directions: AUDirections, clean: Tensor, change: Tensor | None, keep: float
-) -> Tensor:
-    """(1, 1, s, s) in 0-1: how firmly to hold each place of clean latents (1, C, s, s).
-
-    Args:
-        directions: Knows what AUs move in latents.
-        clean: The reference's latents.
-        change: (1, 36) AUs asked for less those shown, in 0-1; None where words alone decide, and
-            all that any AU moves is free.
-        keep: Scales it all, 0 to 1.
-    """
-    every = directions.directions
-    moves = (every if change is None else change @ every).view(-1, *clean.shape[1:])
-    farthest = moves.norm(dim=1, keepdim=True).amax(0, keepdim=True)
-    held: Tensor = keep * (1 - (farthest / MOVES).clamp(max=1))
-    return held
 
 
 def carry_back(

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from synfer_core.conditioning import Conditions
 from synfer_core.models.attention import Recorder
-from synfer_core.models.au_directions import AUDirections
-from synfer_core.models.denoiser import Context, Predictor, ddim
+from synfer_core.models.denoiser import Context, Predictor
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 """Latents (1, C, s, s) and a timestep (1,) to the predicted v (1, C, s, s)."""
@@ -31,41 +30,6 @@ def plain(denoiser: Predictor, context: Context, recorder: Recorder | None = Non
         return output
 
     return denoise
-
-
-STEERED_ABOVE = 150
-"""Timestep (of 1000) down to which AUs are steered; below, the denoiser polishes alone."""
-
-
-def au_steering(
-    denoise: Denoise, directions: AUDirections, target: Tensor, strength: float
-) -> Denoise:
-    """A denoiser whose predicted clean latents are moved until they read as the AUs asked for.
-
-    The linear counterpart of classifier guidance on the predicted clean image (Bansal et al. 2023,
-    https://arxiv.org/abs/2302.07121): with a linear reader the gradient step has a closed form. At
-    strength 0 it is `denoise` itself.
-
-    Args:
-        denoise: Predicts v.
-        directions: Reads AUs off latents and moves latents along AUs.
-        target: (1, 36) intensities in 0-1.
-        strength: Share of the error in reading that is removed at each step.
-    """
-    if strength == 0:
-        return denoise
-    alphas = ddim().alphas_cumprod
-
-    def steered(latents: Tensor, timestep: Tensor) -> Tensor:
-        velocity = denoise(latents, timestep)
-        if int(timestep) < STEERED_ABOVE:
-            return velocity
-        signal, noise = alphas[int(timestep)].sqrt(), (1 - alphas[int(timestep)]).sqrt()
-        clean = signal * latents - noise * velocity
-        moved: Tensor = velocity - strength * directions.move(clean, target) / noise
-        return moved
-
-    return steered
 
 
 def branches(conditions: Conditions, text: float, au: float) -> list[tuple[float, Context]]:

@@ -84,7 +84,7 @@ class SemanticOptions(BaseModel):
     """How semantic guidance goes about it; see `synfer_core.semantic`.
 
     Attributes:
-        classifier: What reads the expression: a net on the latents, or one on the decoded image.
+        classifier: What reads the expression: a net on the decoded image.
         acts_on: What is moved: the words, the AUs, or both.
         first, last: Shares of the way from noise to image between which steps are taken.
         every: A step is taken at every k-th denoising step between them.
@@ -93,7 +93,7 @@ class SemanticOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    classifier: Literal["latent", "image"] = "image"
+    classifier: Literal["image"] = "image"
     acts_on: Literal["text", "aus", "both"] = "both"
     first: float = Field(0.1, ge=0.0, le=1.0)
     last: float = Field(0.7, ge=0.0, le=1.0)

@@ -34,7 +34,6 @@ from synfer_core.models.backbone import (
     OwnReader,
     Together,
 )
-from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.text import shared_encoder
 from synfer_core.reference import backbone as reference_backbone
 from synfer_core.reference.backbone import ReferenceBackbone
@@ -326,15 +325,14 @@ class Synthesizer:
         return self.backbones[recipe.backbone]
 
 
-def load_builtin(folder: Path) -> ReferenceBackbone | BuiltinModel:
-    """The built-in model whose weights a folder has: the one around a reference, or an older one.
+def load_builtin(folder: Path) -> ReferenceBackbone:
+    """The built-in model whose weights a folder has.
 
     Raises:
         WeightsError: A weight file is missing, damaged, or does not fit the others.
+        RequestError: The classifier that the environment names has no fitting label map.
     """
-    if reference_backbone.is_in(folder):
-        return reference_backbone.load(folder, exact.find(READ_SIZE), shared_encoder())
-    return BuiltinModel.load(folder)
+    return reference_backbone.load(folder, exact.find(READ_SIZE), shared_encoder())
 
 
 def _shown(made_by: Recipe | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from app.ui.references import Thumb
 from synfer_core.models.backbone import Capabilities
 from synfer_core.request import MAX_TEXT
 
-GUIDES = {"latent": "Quick: a classifier of latents", "image": "Slow: a classifier of pictures"}
+GUIDES = {"image": "A classifier of pictures"}
 ACTS_ON = {"text": "The words", "aus": "The sliders' values", "both": "Both"}
 
 

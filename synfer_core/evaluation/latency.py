@@ -20,12 +20,8 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
-from synfer_core import decoding, denoising, guidance
-from synfer_core.conditioning import condition
 from synfer_core.facs import PROTOTYPES
-from synfer_core.models.builtin import BuiltinModel
-from synfer_core.reference import guidance as around
-from synfer_core.reference import sampling
+from synfer_core.reference import guidance, sampling
 from synfer_core.reference.backbone import ReferenceBackbone
 from synfer_core.report import Pixels
 from synfer_core.request import USUAL_VARIATION, Guidance, Recipe
@@ -169,11 +165,8 @@ class Stopwatch:
 def stage_seconds(synthesizer: Synthesizer, recipe: Recipe) -> dict[str, float]:
     """Seconds of each stage of one image, taken apart; previews and maps are left out."""
     model, annotator, watch = synthesizer.backbones["builtin"], synthesizer.annotator, Stopwatch()
-    if isinstance(model, ReferenceBackbone):
-        image = _around(model, recipe, watch)
-    else:
-        assert isinstance(model, BuiltinModel)
-        image = _plain(model, recipe, watch)
+    assert isinstance(model, ReferenceBackbone)
+    image = _image(model, recipe, watch)
     if annotator.feranno:
         with watch("feranno"):
             annotator.feranno.read(image)
@@ -183,14 +176,14 @@ def stage_seconds(synthesizer: Synthesizer, recipe: Recipe) -> dict[str, float]:
     return watch.seconds
 
 
-def _around(model: ReferenceBackbone, recipe: Recipe, watch: Stopwatch) -> Pixels:
+def _image(model: ReferenceBackbone, recipe: Recipe, watch: Stopwatch) -> Pixels:
     """An image around a reference that nobody has asked for before."""
     latents, strengths = model.model.prior.latents, recipe.guidance
     with watch("reference"):
         canvas = model.canvas(recipe.model_copy(update={"seed": recipe.seed + _OTHER_SCENES}))
     with watch("conditioning"):
         branches = model.branches(recipe, canvas.small)
-    denoise = around.classifier_free(
+    denoise = guidance.classifier_free(
         model.model.denoiser, branches, text=strengths.text, au=strengths.au
     )
     start = sampling.noise(1, latents.shape, recipe.seed, USUAL_VARIATION)
@@ -199,20 +192,6 @@ def _around(model: ReferenceBackbone, recipe: Recipe, watch: Stopwatch) -> Pixel
     with watch("decoding"):
         image, _ = canvas.finished(latents, found)
     return image
-
-
-def _plain(model: BuiltinModel, recipe: Recipe, watch: Stopwatch) -> Pixels:
-    strengths = recipe.guidance
-    noise = denoising.initial_noise(recipe.seed, model.latent_shape)
-    with watch("conditioning"):
-        conditions = condition(recipe, model.encoder, model.denoiser, model.adapter)
-    denoise = guidance.classifier_free(
-        model.denoiser, conditions, text=strengths.text, au=strengths.au
-    )
-    with watch("denoising"):
-        *_, last = denoising.sample(denoise, noise, recipe.scheduler, recipe.steps)
-    with watch("decoding"):
-        return decoding.decode(model.codec, last.latents)
 
 
 @torch.no_grad()

@@ -130,7 +130,7 @@ def _add_arms(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--classifiers",
         nargs="+",
-        choices=("latent", "image"),
+        choices=("image",),
         help="what reads the face (all that there are)",
     )
     group.add_argument(
@@ -191,9 +191,7 @@ def _semantic(args: argparse.Namespace) -> int:
     gauges = Gauges.load(folder, args.judges)
     model = options.backbones(args.models)["builtin"]
     classifiers = args.classifiers or list(model.capabilities.guides)
-    options.require(
-        classifiers, "--classifiers", "a folder with latent-classifier or classifier weights"
-    )
+    options.require(classifiers, "--classifiers", "a folder with classifier weights")
     plan = semantic.Plan(args.people, tuple(args.kinds), low, high, options.STEPS, args.tune)
     fade = [SWITCH[word] for word in args.fade]
     arms = semantic.arms(strengths, classifiers, args.acts_on, args.windows, args.every, fade)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from synfer_core import decoding, editing, guidance
+from synfer_core import decoding, editing
 from synfer_core.errors import UnsupportedError
 from synfer_core.guidance import Denoise
 from synfer_core.models.backbone import Backbone
-from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.denoiser import SCHEDULE, NoiseSchedule
-from synfer_core.reference import denoiser as reference_denoiser
+from synfer_core.models.denoiser import NoiseSchedule
 from synfer_core.reference import layout, sampling
 from synfer_core.reference.backbone import ReferenceBackbone
+from synfer_core.reference.denoiser import SCHEDULE
 from synfer_core.report import Pixels
 from synfer_core.request import Recipe
 
@@ -74,18 +72,8 @@ def way_of(backbone: Backbone, recipe: Recipe) -> Way:
     Raises:
         UnsupportedError: The backbone is none that inverts pictures here.
     """
-    if isinstance(backbone, ReferenceBackbone):
-        return _around(backbone, recipe)
-    if not isinstance(backbone, BuiltinModel):
+    if not isinstance(backbone, ReferenceBackbone):
         raise UnsupportedError("inverts no picture", field="--backbone", allowed="builtin")
-    picture = editing.pixels_of(str(recipe.reference), backbone.codec.config.image_size)
-    clean = backbone.codec.encode(decoding.to_tensor(picture[None]))
-    shown = editing.shown_aus(recipe, backbone.directions, clean)
-    denoise = guidance.plain(backbone.denoiser, backbone.source(recipe, shown))
-    return Way(clean, denoise, partial(decoding.decode, backbone.codec), SCHEDULE)
-
-
-def _around(backbone: ReferenceBackbone, recipe: Recipe) -> Way:
     model, small = backbone.model, backbone.canvas(recipe).small
     shown = layout.shown_units(model, recipe, small)
     context = model.context(small, shown, still=not bool(shown.any()))
@@ -98,5 +86,5 @@ def _around(backbone: ReferenceBackbone, recipe: Recipe) -> Way:
         clean=torch.zeros(1, *model.prior.latents.shape),
         denoise=sampling.plain(model.denoiser, context),
         decode=decode,
-        schedule=reference_denoiser.SCHEDULE,
+        schedule=SCHEDULE,
     )

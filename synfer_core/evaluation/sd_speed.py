@@ -115,5 +115,5 @@ def _conditions(units: AUAdapter, sizes: PeerSizes) -> Conditions:
     torch.manual_seed(0)
     tokens = torch.randn(1, TOKENS, sizes.token_width)
     au = units(torch.rand(1, len(AU_SLOTS)), torch.ones(1))
-    full = Context(tokens, torch.ones(1, TOKENS, dtype=torch.bool), au, person=0)
+    full = Context(tokens, torch.ones(1, TOKENS, dtype=torch.bool), au)
     return Conditions(full, full.without_au(), True, ())

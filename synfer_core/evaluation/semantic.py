@@ -42,7 +42,7 @@ _TUNING_PEOPLE = 1_000_000
 HARD = (0.40, 0.75)
 """Where the judges' accuracy without guidance lies on a hard set."""
 LEAST_GAINED = 1 / 3
-MOST_TIME: Mapping[str, float] = {"latent": 1.5, "image": 2.5}
+MOST_TIME = 2.5
 MOST_DRIFT = 0.1
 _PEOPLE_SHOWN = 2
 
@@ -255,7 +255,7 @@ class Compared:
         return {
             "both_judges_above_zero": all(accuracy[name]["gain"].low > 0 for name in self.judges),
             "third_of_the_missing": accuracy["mean"]["gained"].value >= LEAST_GAINED,
-            "time": self.time().value <= MOST_TIME[self.arm.options.classifier],
+            "time": self.time().value <= MOST_TIME,
             "drift": None if drift is None else drift["rise"].value < MOST_DRIFT,
         }
 

@@ -7,13 +7,16 @@ and works the map out beside it: one code path, and recording changes no pixel.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from synfer_core.facs import AU_SLOTS, slots_of
+from synfer_core.report import AttentionMaps
 
 
 @dataclass
@@ -48,6 +51,28 @@ class Recorder:
         if source not in self.sums:
             return None
         return self.sums[source] / self.counts[source]
+
+
+def attention_maps(
+    recorder: Recorder, units: Iterable[str], words: Sequence[tuple[str, tuple[int, ...]]]
+) -> AttentionMaps:
+    """Recorded maps by AU asked for (the mean of its sides) and by word.
+
+    Args:
+        recorder: What was recorded.
+        units: Keys of the AUs; there are no maps of them where all are one token.
+        words: With their token positions.
+    """
+    mass = {}
+    by_au, by_token = recorder.mean("au"), recorder.mean("text")
+    if by_au is not None and len(by_au) == len(AU_SLOTS):
+        for key in units:
+            rows = [AU_SLOTS.index(slot) for slot in slots_of(key)]
+            mass[key] = by_au[rows].mean(0).numpy()
+    if by_token is not None:
+        for index, (word, tokens) in enumerate(words):
+            mass[f"word:{index}:{word}"] = by_token[list(tokens)].mean(0).numpy()
+    return AttentionMaps(mass)
 
 
 @dataclass(frozen=True)
@@ -144,7 +169,7 @@ class Decoupled:
 
 
 class CrossAttention:
-    """Attention to text and identity tokens, and beside it, with their own keys, to adapters'.
+    """Attention to text, and beside it, with their own keys, to adapters' tokens.
 
     The decoupled form of IP-Adapter (Ye et al. 2023, https://arxiv.org/abs/2308.06721, eq. 5).
 

@@ -9,8 +9,7 @@ stays frozen. `inject` puts the layers in, `eject` leaves the U-Net exactly as i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -18,7 +17,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from synfer_core.facs import ACTION_UNITS, AU_SLOTS
-from synfer_core.models import attention, checkpoints, fineface
+from synfer_core.models import attention, fineface
 from synfer_core.models.attention import AUInput, Decoupled
 from synfer_core.models.fineface import FineFaceTokens
 
@@ -115,23 +114,6 @@ def layers_of(unet: UNet2DConditionModel) -> tuple[tuple[str, int], ...]:
         for name in unet.attn_processors
         if name.endswith("attn2.processor")
     )
-
-
-def save(adapter: AUAdapter, path: Path) -> None:
-    """Write an adapter with its config."""
-    checkpoints.save(path, "au-adapter", adapter.state_dict(), asdict(adapter.config))
-
-
-def load(path: Path) -> tuple[AUAdapter, str]:
-    """An adapter in evaluation mode, not injected, and the SHA-256 of its file.
-
-    Raises:
-        WeightsError: The file is missing, damaged or no AU adapter.
-    """
-    checkpoint = checkpoints.load(path, "au-adapter")
-    adapter = AUAdapter(read_config(checkpoint.config))
-    checkpoints.fill(adapter, checkpoint, path.name)
-    return adapter.eval(), checkpoint.sha256
 
 
 def read_config(values: Mapping[str, Any]) -> AdapterConfig:

@@ -25,7 +25,6 @@ from transformers import ConvNextV2Config, ConvNextV2Model, ResNetConfig, ResNet
 from synfer_core.decoding import to_tensor
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, MAX_INTENSITY, MIRRORED_SLOTS
 from synfer_core.models import checkpoints
-from synfer_core.models.codec import ResidualBlock
 
 Architecture = Literal["cnn", "resnet", "convnextv2"]
 Kind = Literal["classifier", "judge", "au-reader"]
@@ -69,6 +68,20 @@ class Reading:
 
     expressions: Tensor | None
     aus: Tensor | None
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with group norm, added to the input."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.GroupNorm(8, width)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, x + self.second(F.silu(self.first(F.silu(self.norm(x))))))
 
 
 class Classifier(nn.Module):

@@ -18,7 +18,6 @@ same for both.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -34,15 +33,13 @@ from torch.utils.hooks import RemovableHandle
 from synfer_core import guidance
 from synfer_core.decoding import fitted
 from synfer_core.errors import WeightsError
-from synfer_core.facekit.identity import CODE_SIZE, IDENTITY_GROUPS
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS
 from synfer_core.inversion import invert
 from synfer_core.models import checkpoints
 from synfer_core.models.attention import Recorder
-from synfer_core.models.au_adapter import AUAdapter
-from synfer_core.models.codec import Codec, ImageCodec
-from synfer_core.models.denoiser import SCHEDULE, Context, Denoiser, NoiseSchedule, Predictor
-from synfer_core.models.text import TextEncoder, TextStates
+from synfer_core.models.codec import ImageCodec
+from synfer_core.models.denoiser import SCHEDULE, Context, NoiseSchedule, Predictor
+from synfer_core.models.text import TextStates
 
 QUERIES = len(EXPRESSIONS) + len(AU_SLOTS)
 PROBE = ", ".join(EXPRESSIONS)
@@ -186,18 +183,6 @@ class Probe:
     def placed(self, taps: int) -> int:
         """How many channels the latents have."""
         return self.codec.config.latent_channels
-
-    @classmethod
-    @torch.no_grad()
-    def build(
-        cls, codec: ImageCodec, denoiser: Denoiser, adapter: AUAdapter, encoder: TextEncoder
-    ) -> Probe:
-        """The probe of a denoiser that has the adapter injected."""
-        text = encoder([PROBE])
-        nobody = torch.zeros(1, CODE_SIZE), torch.zeros(1, len(IDENTITY_GROUPS))
-        context = denoiser.context(text.states, text.mask, *nobody)
-        au = adapter(torch.ones(1, len(AU_SLOTS)), torch.zeros(1))
-        return cls(codec, denoiser, Context(context.tokens, context.mask, au), spelled(text))
 
     def look(self, images: Tensor, steps: int, taps: tuple[int, ...]) -> Features:
         """Features of images (B, 3, S, S) in -1 to 1, brought to the codec's size."""
@@ -448,16 +433,6 @@ def load(path: Path) -> tuple[FERAnno, str]:
     net = FERAnno(checkpoints.config_of(ready, FERAnnoConfig))
     checkpoints.fill(net, checkpoint, path.name)
     return net.eval().requires_grad_(False), checkpoint.sha256
-
-
-def fingerprint(codec: Codec, denoiser: Denoiser, adapter: AUAdapter) -> str:
-    """SHA-256 over the weights that make features; how the codec decodes does not count."""
-    digest = hashlib.sha256()
-    for part in (codec.linear, denoiser, adapter):
-        for name, tensor in sorted(part.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.contiguous().numpy())
-    return digest.hexdigest()
 
 
 def check_backbone(net: FERAnno, backbone: str) -> None:

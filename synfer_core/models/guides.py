@@ -1,9 +1,9 @@
-"""The classifiers that semantic guidance may follow: on predicted latents, or on decoded images.
+"""The classifier of decoded images that semantic guidance may follow.
 
-Each is optional. ``latent`` is ``latent-classifier.safetensors`` in the model's folder. ``image``
-is ``classifier.safetensors`` there, or the classifier of `transformers` whose folder or hub id
-stands in ``SYNFER_GUIDE``, with the meaning of its classes as JSON in ``SYNFER_GUIDE_LABELS``. The
-machine names such a classifier, never a recipe: recipes come from anywhere.
+It is optional: ``classifier.safetensors`` in the model's folder, or the classifier of
+`transformers` whose folder or hub id stands in ``SYNFER_GUIDE``, with the meaning of its classes as
+JSON in ``SYNFER_GUIDE_LABELS``. The machine names such a classifier, never a recipe: recipes come
+from anywhere.
 """
 
 from __future__ import annotations
@@ -19,41 +19,16 @@ from torch import Tensor
 
 from synfer_core.errors import UnsupportedError, WeightsError
 from synfer_core.facs import EXPRESSIONS, Expression
-from synfer_core.models import classifier, image_classifier, latent_classifier
-from synfer_core.models.codec import Codec
-from synfer_core.models.latent_classifier import LatentClassifier
+from synfer_core.models import classifier, image_classifier
 from synfer_core.request import Recipe
 from synfer_core.semantic import Reader
 
 IMAGE_FILE = "classifier.safetensors"
-LATENT_FILE = latent_classifier.FILE
-FILES = {"latent": LATENT_FILE, "image": IMAGE_FILE}
+FILES = {"image": IMAGE_FILE}
 """By name in recipes: the weight file."""
 
 _ALL = frozenset(EXPRESSIONS)
 R = TypeVar("R", bound=Reader)
-
-
-@dataclass(frozen=True)
-class LatentReader:
-    """Reads latents as they are.
-
-    Attributes:
-        net: The latent classifier.
-        sha256: Of its file.
-        name, expressions: See `semantic.Reader`.
-    """
-
-    net: LatentClassifier
-    sha256: str
-    name: str = LATENT_FILE
-    expressions: frozenset[Expression] = _ALL
-
-    def __call__(self, clean: Tensor) -> Tensor:
-        """Logits (B, 8) of latents (B, C, s, s)."""
-        logits = self.net(clean).expressions
-        assert isinstance(logits, Tensor)
-        return logits
 
 
 @dataclass(frozen=True)
@@ -78,25 +53,17 @@ class ImageReader:
         return self.classify(self.decode(clean))
 
 
-def load(folder: Path, codec: Codec) -> dict[str, Reader]:
-    """The classifiers that are there, by name in recipes.
-
-    Raises:
-        WeightsError: One is damaged, learned another codec's latents, or is no classifier.
-        RequestError: ``SYNFER_GUIDE_LABELS`` is no label map, or leaves a class out.
-    """
-    found: dict[str, Reader] = {}
-    if (folder / LATENT_FILE).exists():
-        found["latent"] = LatentReader(*latent_classifier.load(folder / LATENT_FILE, codec))
-    return found | on_images(folder, codec.decode)
-
-
 Decode = Callable[[Tensor], Tensor]
 """From latents to images (B, 3, S, S), about -1 to 1."""
 
 
 def on_images(folder: Path, decode: Decode) -> dict[str, ImageReader]:
-    """The classifier of decoded images, where there is one; for any latents (see `load`)."""
+    """The classifier of decoded images by its name in recipes, where there is one.
+
+    Raises:
+        WeightsError: It is damaged, or no guidance classifier.
+        RequestError: ``SYNFER_GUIDE_LABELS`` is no label map, or leaves a class out.
+    """
     found: dict[str, ImageReader] = {}
     named = os.environ.get("SYNFER_GUIDE")
     if named:

@@ -1,6 +1,6 @@
 """What is put into a Stable Diffusion U-Net and taken out again: an AU adapter, a LoRA, or both.
 
-The AU adapter is that of the built-in model (`au_adapter`), or FineFace's tokens in its place. LoRA
+The AU adapter is our own (`au_adapter`), or has FineFace's tokens. LoRA
 (Hu et al. 2021, https://arxiv.org/abs/2106.09685) goes through `peft`. `inject` puts them in,
 `eject` leaves the U-Net bit for bit as it was. Nothing is loaded that does not fit: each name and
 each shape must be one of the U-Net's.

@@ -28,7 +28,7 @@ from synfer_core.facs import AU_SLOTS, to_slots
 from synfer_core.guidance import Denoise
 from synfer_core.models import guides, hub, ip_adapter, memory, sd_adapter, sd_parts
 from synfer_core.models.added import HUB, Added
-from synfer_core.models.attention import AUInput, Recorder
+from synfer_core.models.attention import AUInput, Recorder, attention_maps
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.backbone import (
     NO_SCENE,
@@ -40,7 +40,6 @@ from synfer_core.models.backbone import (
     check_variation,
     with_weights,
 )
-from synfer_core.models.builtin import attention_maps
 from synfer_core.models.denoiser import Context
 from synfer_core.models.feranno import PROBE, Probe, spelled
 from synfer_core.models.ip_adapter import IPAdapter
@@ -263,7 +262,7 @@ class StableDiffusion:
             latents = step.latents
             yield Progress(before + step.index, before + steps, "denoising")
         image = decoding.decode(self.codec, latents)
-        maps = attention_maps(recorder, conditions, recipe)
+        maps = attention_maps(recorder, recipe.action_units, conditions.words)
         yield Generation(image, maps, latents, tuple(curve), psnr)
 
     def _sample(
@@ -303,7 +302,7 @@ class StableDiffusion:
         au = self._au_tokens(recipe)
         images = (None, None) if self.face is None else self.face.read(recipe)
         full, empty = (
-            Context(texts.states[i : i + 1], texts.mask[i : i + 1], au, person=0, image=image)
+            Context(texts.states[i : i + 1], texts.mask[i : i + 1], au, image=image)
             for i, image in enumerate(images)
         )
         acts = au is not None and sets_aus(recipe)
@@ -366,7 +365,7 @@ class StableDiffusion:
         units = self.units
         with torch.no_grad():
             au = None if units is None else units(torch.ones(1, len(AU_SLOTS)), torch.zeros(1))
-        context = Context(text.states, text.mask, au, person=0)
+        context = Context(text.states, text.mask, au)
         words = spelled(text)
         return Probe(self.codec, self.denoiser, context, words, self.denoiser.schedule)
 

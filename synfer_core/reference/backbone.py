@@ -7,7 +7,6 @@ A picture to edit takes the render's place.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -43,16 +42,13 @@ from synfer_core.reference.denoiser import SCHEDULE, ReferenceContext, Words
 from synfer_core.reference.guidance import Branches, Spelled, classifier_free
 from synfer_core.reference.layout import Layout
 from synfer_core.reference.mixer import WordMaps
-from synfer_core.reference.model import PRIOR, ReferenceModel
+from synfer_core.reference.model import ReferenceModel
 from synfer_core.reference.probe import ReferenceProbe
 from synfer_core.reference.warp import UNIT
 from synfer_core.report import AttentionMaps, GuidancePoint, Progress
 from synfer_core.request import USUAL_VARIATION, Recipe
 
 NAME = "builtin"
-VARIABLE = "SYNFER_REFERENCE"
-"""Environment variable that names a folder with the weights."""
-
 PREVIEW_EVERY = 3
 _REFERENCES = 4  # references kept, 3 MB each at 512 px
 _SIZES = (UNIT, 1024)
@@ -308,21 +304,14 @@ def _check_reference(recipe: Recipe) -> None:
 
 
 def load(folder: Path, source: ExactBackbone, encoder: TextEncoder) -> ReferenceBackbone:
-    """The backbone with the weights that ``SYNFER_REFERENCE`` names, else with those in `folder`.
+    """The backbone with the weights in `folder`.
 
     Raises:
         WeightsError: The weights are missing, damaged, or do not fit each other.
         RequestError: The classifier that the environment names has no fitting label map.
     """
-    named = os.environ.get(VARIABLE)
-    place = Path(named) if named else folder
     readers = guides.on_images(folder, _undecoded)
-    return ReferenceBackbone(ReferenceModel.load(place), source, encoder, readers=readers)
-
-
-def is_in(folder: Path) -> bool:
-    """Whether the weights are in a folder, or where ``SYNFER_REFERENCE`` says."""
-    return VARIABLE in os.environ or (folder / PRIOR).is_file()
+    return ReferenceBackbone(ReferenceModel.load(folder), source, encoder, readers=readers)
 
 
 def _undecoded(latents: Tensor) -> Tensor:

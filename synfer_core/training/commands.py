@@ -240,8 +240,7 @@ def _feranno(args: argparse.Namespace, schedule: Schedule) -> object:
     from synfer_core.training import feranno, rivals
 
     options = {"resume": args.resume, "limit": args.limit}
-    usual = feranno.usual(args.models)
-    settings = (_batched(usual, args), schedule, args.data, args.models, args.out)
+    settings = (_batched(feranno.AROUND, args), schedule, args.data, args.models, args.out)
     if args.rival is not None:
         return rivals.train(args.rival, *settings, **options)
     return feranno.train(*settings, start=args.start, **options)

@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from synfer_core.calibration import calibration_error, fit_temperature
 from synfer_core.decoding import to_tensor
 from synfer_core.models import checkpoints, feranno
-from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.feranno import (
     Annotated,
     Features,
@@ -30,7 +29,7 @@ from synfer_core.models.feranno import (
     Readable,
 )
 from synfer_core.models.text import shared_encoder
-from synfer_core.reference.model import PRIOR, ReferenceModel
+from synfer_core.reference.model import ReferenceModel
 from synfer_core.reference.probe import ReadableReference
 from synfer_core.training import dataset
 from synfer_core.training.augment import Augmentation, augment, mirror
@@ -74,18 +73,10 @@ class FERAnnoTraining:
     reading: int = 64
 
 
-MINI = FERAnnoTraining()
-"""FERAnno on a U-Net: one call of it, at the first step of inversion."""
-
 AROUND = FERAnnoTraining(steps=1, width=128, blocks=1)
 """FERAnno on the model around a reference: one call, at noise alone, where it tells the most.
 
 Half the work a step of two blocks, for features from which ridge regression alone reads 0.90."""
-
-
-def usual(models: Path) -> FERAnnoTraining:
-    """The settings for the model in a folder."""
-    return AROUND if (models / PRIOR).is_file() else MINI
 
 
 @dataclass(frozen=True)
@@ -177,7 +168,7 @@ def train(
         config: Settings of the stage.
         schedule: Time budget and rates.
         data: A rendered data set.
-        models: Folder with the codec's, denoiser's and AU adapter's weights.
+        models: Folder with the built-in model's weights.
         out: Folder for state, log and weights.
         resume: Go on from the state in `out`.
         start: FERAnno to go on from: that of the same denoiser before it was trained on.
@@ -193,15 +184,13 @@ def train(
     return feranno.load(path)[0]
 
 
-def readable(models: Path) -> BuiltinModel | ReadableReference:
-    """The model whose features are read: the one around a reference where a folder has it.
+def readable(models: Path) -> ReadableReference:
+    """The model whose features are read.
 
     Raises:
         WeightsError: A file is missing, damaged or does not fit the others.
     """
-    if (models / PRIOR).is_file():
-        return ReadableReference(ReferenceModel.load(models), shared_encoder())
-    return BuiltinModel.load(models)
+    return ReadableReference(ReferenceModel.load(models), shared_encoder())
 
 
 @dataclass(frozen=True)

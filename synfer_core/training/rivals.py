@@ -22,11 +22,8 @@ from synfer_core.calibration import FERAnnoReader
 from synfer_core.decoding import to_tensor
 from synfer_core.errors import WeightsError
 from synfer_core.faces.align import READ_SIZE
-from synfer_core.models import au_adapter, checkpoints, denoiser
-from synfer_core.models.au_adapter import AUAdapter
-from synfer_core.models.builtin import BuiltinModel
+from synfer_core.models import checkpoints
 from synfer_core.models.classifier import Classifier, ClassifierConfig
-from synfer_core.models.denoiser import Denoiser
 from synfer_core.models.feranno import Annotated, Features, FERAnno, Looking
 from synfer_core.reference import model as reference
 from synfer_core.reference.denoiser import ReferenceDenoiser
@@ -35,9 +32,6 @@ from synfer_core.reference.units import UnitAdapter
 from synfer_core.training import feranno
 from synfer_core.training.feranno import FeatureSet, FERAnnoTraining, Method
 from synfer_core.training.loop import Schedule
-
-Own = BuiltinModel | ReadableReference
-"""A model of this project, whose denoiser can be drawn anew."""
 
 Rival = Literal["pixels", "random-unet"]
 RIVALS: tuple[Rival, ...] = ("pixels", "random-unet")
@@ -165,36 +159,25 @@ def _pixels(images: Tensor) -> Features:
     return {images.shape[-1]: images.half()}
 
 
-def draw(model: Own, folder: Path, seed: int) -> None:
+def draw(model: ReadableReference, folder: Path, seed: int) -> None:
     """Write a denoiser and an adapter of a model's sizes with random weights."""
     torch.manual_seed(seed)
-    if isinstance(model, ReadableReference):
-        mixer = ReferenceDenoiser(model.model.denoiser.config)
-        reference.save_denoiser(mixer, folder / reference.DENOISER)
-        units = UnitAdapter(model.model.adapter.config)
-        reference.save_adapter(units, folder / reference.ADAPTER)
-        return
-    net = Denoiser(model.denoiser.config)
-    denoiser.save(net, folder / "denoiser.safetensors")
-    adapter = AUAdapter.for_unet(net.unet, net.config.token_width)
-    au_adapter.save(adapter, folder / "au-adapter.safetensors")
+    mixer = ReferenceDenoiser(model.model.denoiser.config)
+    reference.save_denoiser(mixer, folder / reference.DENOISER)
+    units = UnitAdapter(model.model.adapter.config)
+    reference.save_adapter(units, folder / reference.ADAPTER)
 
 
-def with_drawn(model: Own, folder: Path) -> Own:
+def with_drawn(model: ReadableReference, folder: Path) -> ReadableReference:
     """The model with the denoiser and the adapter of a folder.
 
     Raises:
         WeightsError: A file is missing or damaged.
     """
-    if isinstance(model, ReadableReference):
-        mixer, _ = reference.load_denoiser(folder / reference.DENOISER)
-        units, _ = reference.load_adapter(folder / reference.ADAPTER)
-        units.inject(mixer)
-        return replace(model, model=replace(model.model, denoiser=mixer, adapter=units))
-    net, _ = denoiser.load(folder / "denoiser.safetensors")
-    adapter, _ = au_adapter.load(folder / "au-adapter.safetensors")
-    adapter.inject(net.unet)
-    return replace(model, denoiser=net, adapter=adapter)
+    mixer, _ = reference.load_denoiser(folder / reference.DENOISER)
+    units, _ = reference.load_adapter(folder / reference.ADAPTER)
+    units.inject(mixer)
+    return replace(model, model=replace(model.model, denoiser=mixer, adapter=units))
 
 
 def train(
@@ -218,14 +201,14 @@ def train(
     if rival == "pixels":
         method = on_pixels(model.probe(), config)
     else:
-        if not (resume and any(folder.glob("*denoiser.safetensors"))):
+        if not (resume and (folder / reference.DENOISER).exists()):
             draw(model, folder, schedule.seed)
         method = feranno.on_model(with_drawn(model, folder), config)
     feranno.learn(method, config, schedule, data, folder / _FILE, resume=resume, limit=limit)
     return load(out, model)[rival]
 
 
-def load(folder: Path, model: Own) -> Mapping[str, Reader]:
+def load(folder: Path, model: ReadableReference) -> Mapping[str, Reader]:
     """The rivals in a folder, by name.
 
     Args:

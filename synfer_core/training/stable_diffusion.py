@@ -267,7 +267,7 @@ def loss(
     if units is not None:
         place = device_of(units.tokens)
         au = units(samples.aus[rows].to(place), torch.ones(config.batch, device=place))
-    error = denoiser(noisy, timesteps, Context(states, mask, au, person=0)) - velocity
+    error = denoiser(noisy, timesteps, Context(states, mask, au)) - velocity
     if denoiser.prediction == "epsilon":
         # An error of v is one of noise over the signal's share.
         error = error * denoiser.alphas.to(error)[timesteps].sqrt()[:, None, None, None]

@@ -43,7 +43,7 @@ from synfer_core.request import Guidance, Recipe, SemanticOptions
 UNITS = tuple(unit.key for unit in ACTION_UNITS.values())
 FULL = Capabilities(
     *("builtin", "Built-in", "", 64, UNITS, True, True, True, True, True, True),
-    guides=("latent",),
+    guides=("image",),
     editing=True,
     identity_image=True,
     holding=True,
@@ -272,9 +272,9 @@ def test_a_backbone_without_classifiers_leaves_the_other_guidance_alone() -> Non
 
 def test_guides_that_are_not_here_are_not_offered() -> None:
     form = forms_of(recipe()).controls
-    assert 'value="image"' not in controls.controls_html({"builtin": FULL}, form)
-    both = replace(FULL, guides=("latent", "image"))
-    assert 'value="image"' in controls.controls_html({"builtin": both}, form)
+    assert 'value="image"' in controls.controls_html({"builtin": FULL}, form)
+    none = replace(FULL, guides=())
+    assert 'value="image"' not in controls.controls_html({"builtin": none}, form)
 
 
 def test_a_blank_detailed_prompt_is_none() -> None:

@@ -2,90 +2,132 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import torch
+from torch import Tensor
 
-from synfer_core.facekit.identity import CODE_SIZE, IDENTITY_GROUPS
-from synfer_core.models.attention import Recorder
+from synfer_core.facs import AU_SLOTS
+from synfer_core.models.attention import AUInput, Recorder, attention_maps
 from synfer_core.models.au_adapter import AUAdapter
-from synfer_core.models.denoiser import Context, Denoiser
-from tests.conftest import TINY_DENOISER
+from synfer_core.models.denoiser import Context
+from synfer_core.models.sd_parts import processors
+from tests.models import tiny_sd
+
+TOKENS = 12
+SPOKEN = 10
+"""Tokens of words; the others only fill up."""
 
 
-def _denoiser() -> tuple[Denoiser, AUAdapter]:
+@pytest.fixture
+def unet() -> Any:
     torch.manual_seed(1)
-    net = Denoiser(TINY_DENOISER).eval()
-    adapter = AUAdapter.for_unet(net.unet, net.config.token_width).eval()
-    for value in adapter.values:
-        torch.nn.init.normal_(value.weight, std=0.1)
-    return net, adapter
+    net = tiny_sd.unet().eval()
+    net.set_attn_processor(processors(net, sliced=False))
+    return net
 
 
-def _context(net: Denoiser, rows: int) -> Context:
-    mask = torch.ones(rows, 48, dtype=torch.bool)
-    mask[:, 10:] = False
-    known = torch.ones(rows, len(IDENTITY_GROUPS))
-    return net.context(torch.randn(rows, 48, 384), mask, torch.randn(rows, CODE_SIZE), known)
+def _units() -> AUAdapter:
+    units = tiny_sd.slot_adapter().units
+    assert units is not None
+    return units
+
+
+def _context(rows: int, au: AUInput | None = None) -> Context:
+    mask = torch.ones(rows, TOKENS, dtype=torch.bool)
+    mask[:, SPOKEN:] = False
+    generator = torch.Generator().manual_seed(2)
+    return Context(torch.randn(rows, TOKENS, tiny_sd.WIDTH, generator=generator), mask, au)
 
 
 @torch.no_grad()
-def test_recording_changes_nothing_and_maps_sum_to_one() -> None:
-    net, adapter = _denoiser()
-    adapter.inject(net.unet)
-    context = _context(net, 2)
-    context = Context(context.tokens, context.mask, adapter(torch.rand(2, 36), torch.ones(2)))
-    latents, timesteps = torch.randn(2, 8, 4, 4), torch.tensor([500, 500])
+def _call(unet: Any, context: Context, recorder: Recorder | None = None) -> Tensor:
+    rows = len(context.tokens)
+    noisy = torch.randn(rows, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    output: Tensor = unet(
+        noisy,
+        torch.tensor([100, 900][:rows]),
+        context.tokens,
+        encoder_attention_mask=context.mask,
+        cross_attention_kwargs={"au": context.au, "recorder": recorder},
+        return_dict=False,
+    )[0]
+    return output
+
+
+@torch.no_grad()
+def test_recording_changes_nothing_and_maps_sum_to_one(unet: Any) -> None:
+    units = _units()
+    units.inject(unet)
+    context = _context(2, units(torch.rand(2, len(AU_SLOTS)), torch.ones(2)))
     recorder = Recorder(4)
-    plain = net(latents, timesteps, context)
-    assert torch.equal(plain, net(latents, timesteps, context, recorder))
-    for source, tokens in (("au", 36), ("text", 52)):
+    plain = _call(unet, context)
+    assert torch.equal(plain, _call(unet, context, recorder))
+    for source, tokens in (("au", len(AU_SLOTS)), ("text", TOKENS)):
         maps = recorder.mean(source)
         assert maps is not None
         assert maps.shape == (tokens, 4, 4)
         assert torch.allclose(maps.sum(0), torch.ones(4, 4), atol=1e-5)
 
 
-@torch.no_grad()
-def test_padded_words_get_no_attention() -> None:
-    net, _ = _denoiser()
+def test_padded_words_get_no_attention(unet: Any) -> None:
     recorder = Recorder(4)
-    net(torch.randn(1, 8, 4, 4), torch.tensor([10]), _context(net, 1), recorder)
+    _call(unet, _context(1), recorder)
     maps = recorder.mean("text")
     assert maps is not None
-    assert maps[10:48].abs().max() == 0
-    assert maps[48:].min() > 0
+    assert maps[SPOKEN:].abs().max() == 0
+    assert maps[:SPOKEN].min() > 0
 
 
 def test_nothing_recorded_is_none() -> None:
     assert Recorder(4).mean("au") is None
+    assert attention_maps(Recorder(4), ["AU12"], [("smile", (1,))]).mass == {}
+
+
+def test_maps_are_means_over_sides_and_over_the_tokens_of_a_word() -> None:
+    by_au, by_token = torch.rand(len(AU_SLOTS), 4, 4), torch.rand(5, 4, 4)
+    recorder = Recorder(4, {"au": 2 * by_au, "text": by_token}, {"au": 2, "text": 1})
+    mass = attention_maps(recorder, ["AU12", "AUL2"], [("a", (1,)), ("smile", (2, 3))]).mass
+    assert list(mass) == ["AU12", "AUL2", "word:0:a", "word:1:smile"]
+    left, right, brow = (AU_SLOTS.index(slot) for slot in ("AUL12", "AUR12", "AUL2"))
+    expected = (by_au[left] + by_au[right]) / 2, by_au[brow], by_token[1], by_token[2:4].mean(0)
+    for found, wanted in zip(mass.values(), expected, strict=True):
+        torch.testing.assert_close(torch.as_tensor(found), wanted)
 
 
 @torch.no_grad()
-def test_inject_and_eject_leave_the_unet_as_it_was() -> None:
-    net, adapter = _denoiser()
-    before = {name: value.clone() for name, value in net.unet.state_dict().items()}
-    processors = dict(net.unet.attn_processors)
-    context = _context(net, 2)
-    latents, timesteps = torch.randn(2, 8, 4, 4), torch.tensor([100, 900])
-    plain = net(latents, timesteps, context)
-    adapter.inject(net.unet)
-    acting = Context(context.tokens, context.mask, adapter(torch.rand(2, 36), torch.ones(2)))
-    assert not torch.allclose(plain, net(latents, timesteps, acting), atol=1e-4)
-    assert torch.equal(plain, net(latents, timesteps, acting.without_au()))
-    adapter.eject(net.unet)
-    assert torch.equal(plain, net(latents, timesteps, context))
-    assert net.unet.attn_processors == processors
-    after = net.unet.state_dict()
+def test_inject_and_eject_leave_the_unet_as_it_was(unet: Any) -> None:
+    units = _units()
+    before = {name: value.clone() for name, value in unet.state_dict().items()}
+    held = dict(unet.attn_processors)
+    plain = _call(unet, _context(2))
+    units.inject(unet)
+    acting = _context(2, units(torch.rand(2, len(AU_SLOTS)), torch.ones(2)))
+    assert not torch.allclose(plain, _call(unet, acting), atol=1e-4)
+    assert torch.equal(plain, _call(unet, acting.without_au()))
+    units.eject(unet)
+    assert torch.equal(plain, _call(unet, _context(2)))
+    assert unet.attn_processors == held
+    after = unet.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 @torch.no_grad()
-def test_a_fresh_adapter_changes_nothing() -> None:
-    net, _ = _denoiser()
-    fresh = AUAdapter.for_unet(net.unet, net.config.token_width)
-    context = _context(net, 1)
-    latents, timesteps = torch.randn(1, 8, 4, 4), torch.tensor([300])
-    plain = net(latents, timesteps, context)
-    fresh.inject(net.unet)
-    acting = Context(context.tokens, context.mask, fresh(torch.rand(1, 36), torch.ones(1)))
-    assert torch.equal(plain, net(latents, timesteps, acting))
+def test_a_fresh_adapter_changes_nothing(unet: Any) -> None:
+    fresh = AUAdapter.for_unet(unet, tiny_sd.WIDTH)
+    plain = _call(unet, _context(1))
+    fresh.inject(unet)
+    acting = _context(1, fresh(torch.rand(1, len(AU_SLOTS)), torch.ones(1)))
+    assert torch.equal(plain, _call(unet, acting))
+
+
+def test_words_are_a_part_that_can_be_exchanged() -> None:
+    context = _context(1)
+    part = context.part("text")
+    assert part is not None
+    assert context.part("au") is None
+    moved = context.with_part("text", part[0] + 1)
+    assert torch.equal(moved.tokens, context.tokens + 1)
+    assert torch.equal(moved.mask, part[1])

@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 
 from synfer_core.errors import WeightsError
 from synfer_core.models import checkpoints
-from synfer_core.models.codec import Codec, CodecConfig
-from tests.conftest import TINY_CODEC
+from synfer_core.models.classifier import Classifier, ClassifierConfig
+
+TINY = ClassifierConfig("cnn", 32, widths=(8, 8), depths=(1, 1))
 
 
 def test_round_trip_keeps_config_and_halves_floats(tmp_path: Path) -> None:
@@ -52,16 +53,16 @@ def test_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_tensors_must_fit_the_config(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    codec = Codec(TINY_CODEC)
-    tensors = codec.state_dict()
-    tensors.pop("linear.mean")
-    checkpoints.save(path, "codec", tensors, {"image_size": 64})
+    net = Classifier(TINY)
+    tensors = net.state_dict()
+    tensors.pop("aus.weight")
+    checkpoints.save(path, "judge", tensors, {"input_size": 32})
     with pytest.raises(WeightsError, match="does not fit"):
-        checkpoints.fill(codec, checkpoints.load(path, "codec"), path.name)
+        checkpoints.fill(net, checkpoints.load(path, "judge"), path.name)
 
 
 def test_unknown_config_field_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     checkpoints.save(path, "codec", {}, {"colour": "red"})
     with pytest.raises(WeightsError, match="colour"):
-        checkpoints.config_of(checkpoints.load(path, "codec"), CodecConfig)
+        checkpoints.config_of(checkpoints.load(path, "codec"), ClassifierConfig)

@@ -10,10 +10,12 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from synfer_core.errors import WeightsError
-from synfer_core.models import feranno
+from synfer_core.models import feranno, sd_adapter
+from synfer_core.models.added import Added
 from synfer_core.models.attention import AUInput, CrossAttention, Decoupled, SelfAttention
-from synfer_core.models.builtin import BuiltinModel
-from synfer_core.models.feranno import FeatureTap, FERAnno, FERAnnoConfig, MapTap, Probe
+from synfer_core.models.feranno import FeatureTap, FERAnno, FERAnnoConfig, MapTap
+from synfer_core.models.stable_diffusion import StableDiffusion
+from tests.models import tiny_sd
 
 CONFIG = FERAnnoConfig(
     channels=((2, 12), (4, 20)), backbone="0" * 64, width=16, blocks=1, heads=2, temperature=1.0
@@ -156,24 +158,25 @@ def test_saved_with_its_temperature(tmp_path: Path) -> None:
         feranno.check_backbone(loaded, "1" * 64)
 
 
-def test_the_probe_reads_any_batch_alike_and_leaves_the_model_alone(
-    old_model_folder: Path,
-) -> None:
-    model = BuiltinModel.load(old_model_folder)
-    probe = Probe.build(model.codec, model.denoiser, model.adapter, model.encoder)
-    latents = torch.randn(3, *model.latent_shape)
-    print_before = feranno.fingerprint(model.codec, model.denoiser, model.adapter)
+def test_the_probe_reads_any_batch_alike_and_leaves_the_model_alone(tmp_path: Path) -> None:
+    sd_adapter.save(tiny_sd.slot_adapter(), tmp_path / "units.safetensors")
+    added = Added("tiny", str(tiny_sd.write(tmp_path / "model")), tmp_path / "units.safetensors")
+    model = StableDiffusion.load(added)
+    probe, unet = model.probe(), model.denoiser.unet
+    latents = torch.randn(3, *model.latent_shape, generator=torch.Generator().manual_seed(6))
+    before = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
     first = probe.features(latents, 20, (0,))
-    assert sorted(first) == [2, 4]
+    assert sorted(first) == [4, 8]
     assert all(t.isfinite().all() for t in first.values())
     alone = probe.features(latents[2:], 20, (0,))
     for side, tensor in first.items():
         torch.testing.assert_close(tensor[2:], alone[side], atol=1e-4, rtol=1e-4)
     deeper = probe.features(latents, 20, (0, 2))
-    read = {4: latents.shape[1], 2: 0}
+    read = {8: latents.shape[1], 4: 0}
     assert all(deeper[s].shape[1] - n == 2 * (first[s].shape[1] - n) for s, n in read.items())
-    torch.testing.assert_close(first[4][:, : read[4]], latents)
-    assert feranno.fingerprint(model.codec, model.denoiser, model.adapter) == print_before
+    torch.testing.assert_close(first[8][:, : read[8]], latents)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in unet.state_dict().items())
+    assert not any(module._forward_hooks for module in unet.modules())
 
 
 def test_every_place_reads_the_latents_through_weights_of_its_own() -> None:
@@ -200,14 +203,3 @@ def test_half_faces_share_the_weights_of_their_places() -> None:
     torch.testing.assert_close(read[1], read[0].flip(-1), atol=1e-5, rtol=1e-5)
     told = read[0].abs().sum(0) > 0
     assert told.nonzero().tolist() == [[0, 0], [0, 3], [1, 1], [1, 2]]
-
-
-def test_the_fingerprint_ignores_the_decoder_alone(old_model_folder: Path) -> None:
-    model = BuiltinModel.load(old_model_folder)
-    parts = model.codec, model.denoiser, model.adapter
-    before = feranno.fingerprint(*parts)
-    with torch.no_grad():
-        next(model.codec.refine.parameters()).add_(1)
-        assert feranno.fingerprint(*parts) == before
-        model.codec.linear.basis.add_(1)
-    assert feranno.fingerprint(*parts) != before

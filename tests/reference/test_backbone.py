@@ -84,17 +84,6 @@ def test_what_it_cannot_do_is_refused(
     assert caught.value.field == named
 
 
-def test_the_weights_are_where_the_variable_says(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = (tmp_path, exact.find(128), shared_encoder())
-    monkeypatch.delenv(backbone.VARIABLE, raising=False)
-    assert not backbone.is_in(tmp_path)
-    monkeypatch.setenv(backbone.VARIABLE, str(folder))
-    assert backbone.is_in(tmp_path)
-    assert backbone.load(*arguments).capabilities.makes(1024)
-
-
 def test_a_transparent_background_moves_with_the_person(made: ReferenceBackbone) -> None:
     asked = {"aus": {"AU12": 5.0}, "scene": {"background": "transparent"}}
     generation = _made(made, **asked)

@@ -60,7 +60,7 @@ def test_the_feranno_stage(generator: torch.Generator) -> None:
         slight=torch.ones(COUNT, dtype=torch.bool),
     )
     config = FERAnnoConfig(channels=((4, 6),), backbone="", width=16, blocks=1)
-    draw = feranno.batches(feranno.MINI, FERAnno(config).to(ELSEWHERE), samples)
+    draw = feranno.batches(feranno.AROUND, FERAnno(config).to(ELSEWHERE), samples)
     draw(generator)["total"].backward()
 
 

@@ -10,11 +10,9 @@ import torch
 from synfer_core import cli
 from synfer_core.errors import WeightsError
 from synfer_core.facs import EXPRESSIONS
-from synfer_core.models import feranno as ferannos
-from synfer_core.models.builtin import BuiltinModel
 from synfer_core.models.text import shared_encoder
 from synfer_core.reference import probe
-from synfer_core.reference.model import ReferenceModel
+from synfer_core.reference.model import DENOISER, ReferenceModel
 from synfer_core.reference.probe import ReadableReference
 from synfer_core.training import dataset, feranno, rivals
 from synfer_core.training.commands import RIVAL_NAMES
@@ -23,7 +21,7 @@ from synfer_core.training.loop import Schedule
 from tests.reference import tiny as tiny_reference
 from tests.training.tiny import write_faces
 
-TINY = FERAnnoTraining(width=16, blocks=1, copies=2, batch=32)
+TINY = FERAnnoTraining(steps=1, width=16, blocks=1, copies=2, batch=32)
 QUICK = Schedule(minutes=0.05, learning_rate=3e-3, warmup_steps=5, average=0.9, log_steps=20)
 BRIEF = Schedule(minutes=0.002, log_steps=1)
 
@@ -45,20 +43,20 @@ def test_a_pixel_classifier_has_as_many_parameters_as_asked_for(count: int) -> N
     assert rivals.parameters(net) == pytest.approx(count, rel=0.03)
 
 
-def test_the_pixel_rival_matches_feranno_in_size(old_model_folder: Path, data: Path) -> None:
-    model = BuiltinModel.load(old_model_folder)
+def test_the_pixel_rival_matches_feranno_in_size(tiny_model_folder: Path, data: Path) -> None:
+    model, config = feranno.readable(tiny_model_folder), replace(TINY, width=64)
     faces = dataset.load(data, "train", limit=2)
     sizes = []
-    for method in (feranno.on_model(model, TINY), rivals.on_pixels(model.probe(), TINY)):
-        samples = feranno.build(faces, method.read, TINY, copies=1, seed=0)
+    for method in (feranno.on_model(model, config), rivals.on_pixels(model.probe(), config)):
+        samples = feranno.build(faces, method.read, config, copies=1, seed=0)
         sizes.append(rivals.parameters(method.network(samples)))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
 
 
 def test_the_pixel_rival_learns_and_is_read_back(
-    old_model_folder: Path, data: Path, tmp_path: Path
+    tiny_model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
-    reader = rivals.train("pixels", TINY, QUICK, data, old_model_folder, tmp_path)
+    reader = rivals.train("pixels", TINY, QUICK, data, tiny_model_folder, tmp_path)
     faces = dataset.load(data, "train")
     read = reader.probabilities(faces.images)
     assert read.shape == (len(faces), len(EXPRESSIONS))
@@ -66,8 +64,8 @@ def test_the_pixel_rival_learns_and_is_read_back(
     assert (read.argmax(1) == faces.expressions).mean() > 0.3
 
 
-def test_both_rivals_see_the_images_that_feranno_sees(old_model_folder: Path, data: Path) -> None:
-    model = BuiltinModel.load(old_model_folder)
+def test_both_rivals_see_the_images_that_feranno_sees(tiny_model_folder: Path, data: Path) -> None:
+    model = feranno.readable(tiny_model_folder)
     faces = dataset.load(data, "train")
     ours, pixels = (
         feranno.build(faces, method.read, TINY, copies=2, seed=3)
@@ -76,19 +74,20 @@ def test_both_rivals_see_the_images_that_feranno_sees(old_model_folder: Path, da
     assert torch.equal(ours.expressions, pixels.expressions)
     assert torch.equal(ours.aus, pixels.aus)
     again = feranno.inverted(model.probe(), TINY)(pixels.rows(slice(0, 64))[64])
-    torch.testing.assert_close(again[4], ours.features[4][:64], atol=0.05, rtol=0.05)
+    torch.testing.assert_close(again[8], ours.features[8][:64], atol=0.05, rtol=0.05)
 
 
 def test_the_random_unet_is_another_and_comes_back_from_its_folder(
-    old_model_folder: Path, data: Path, tmp_path: Path
+    tiny_model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
-    rivals.train("random-unet", TINY, BRIEF, data, old_model_folder, tmp_path)
-    model = BuiltinModel.load(old_model_folder)
+    rivals.train("random-unet", TINY, BRIEF, data, tiny_model_folder, tmp_path)
+    model = feranno.readable(tiny_model_folder)
     other = rivals.with_drawn(model, tmp_path / "random-unet")
-    assert ferannos.fingerprint(other.codec, other.denoiser, other.adapter) != (
-        ferannos.fingerprint(model.codec, model.denoiser, model.adapter)
-    )
-    assert not torch.equal(other.denoiser.unet.conv_in.weight, model.denoiser.unet.conv_in.weight)
+    assert other.fingerprint() != model.fingerprint()
+    drawn = dict(other.model.denoiser.named_parameters())
+    learned = {n: p for n, p in model.model.denoiser.named_parameters() if n.endswith("weight")}
+    assert learned.keys() <= drawn.keys()
+    assert not any(torch.equal(p, drawn[name]) for name, p in learned.items())
     images = dataset.load(data, "val").images
     first = rivals.load(tmp_path, model)["random-unet"].probabilities(images)
     second = rivals.load(tmp_path, model)["random-unet"].probabilities(images)
@@ -96,19 +95,19 @@ def test_the_random_unet_is_another_and_comes_back_from_its_folder(
 
 
 def test_a_resumed_random_unet_is_the_same(
-    old_model_folder: Path, data: Path, tmp_path: Path
+    tiny_model_folder: Path, data: Path, tmp_path: Path
 ) -> None:
-    weights = tmp_path / "random-unet" / "denoiser.safetensors"
-    rivals.train("random-unet", TINY, BRIEF, data, old_model_folder, tmp_path)
+    weights = tmp_path / "random-unet" / DENOISER
+    rivals.train("random-unet", TINY, BRIEF, data, tiny_model_folder, tmp_path)
     before = weights.read_bytes()
     other_seed = Schedule(minutes=0.002, log_steps=1, seed=9)
-    rivals.train("random-unet", TINY, other_seed, data, old_model_folder, tmp_path, resume=True)
+    rivals.train("random-unet", TINY, other_seed, data, tiny_model_folder, tmp_path, resume=True)
     assert weights.read_bytes() == before
 
 
-def test_a_folder_without_rivals_is_refused(old_model_folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_rivals_is_refused(tiny_model_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no rival"):
-        rivals.load(tmp_path, BuiltinModel.load(old_model_folder))
+        rivals.load(tmp_path, feranno.readable(tiny_model_folder))
 
 
 def test_other_stages_have_no_rivals(
