@@ -208,7 +208,7 @@ class Recipe(BaseModel):
         guidance: Strengths of classifier-free and of semantic guidance; the latter moves the face
             towards `expression`.
         semantic: How semantic guidance goes about it.
-        au_scale: Scale of what AUs do, of the adapter's attention and of steering: 0 (off) to 2.
+        au_scale: Scale of what AUs do: 0 (off) to 2.
         variation: Share of the noise to start from, 0 (the likeliest face) to 1 (as varied as faces
             are); None takes `USUAL_VARIATION`.
         identity_seed: Draws the person; the same seed is the same person in every expression.

@@ -111,6 +111,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         ({"guidance": {"semantic": -1.0}, "expression": "fear"}, "guidance.semantic"),
         ({"guidance": {"semantic": 11}, "expression": "fear"}, "guidance.semantic"),
         ({"semantic": {"classifier": "judge"}}, "semantic.classifier"),
+        ({"semantic": {"classifier": "latent"}}, "semantic.classifier"),
         ({"semantic": {"acts_on": "noise"}}, "semantic.acts_on"),
         ({"semantic": {"first": 0.6, "last": 0.5}}, "semantic.last"),
         ({"semantic": {"every": 0}}, "semantic.every"),

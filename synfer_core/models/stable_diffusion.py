@@ -2,7 +2,7 @@
 
 Rombach et al. 2022, https://arxiv.org/abs/2112.10752. Guidance, samplers, semantic guidance and
 inversion are those of the built-in model; what differs is what such a model lacks: it has no
-identity codes, no AU directions in its latents, and AUs only where an adapter was trained. The
+identity codes, its edits hold nothing, and it moves AUs only where an adapter was trained. The
 person of a picture it keeps where there is an IP-Adapter.
 """
 

@@ -105,10 +105,10 @@ def test_an_arm_changes_the_guidance_of_a_recipe_alone() -> None:
 
 def test_arms_are_all_combinations() -> None:
     found = semantic.arms(
-        [1, 2], ["latent", "image"], ["text"], [(0.0, 0.5), (0.2, 1.0)], [1], [True]
+        [1, 2], ["image"], ["text", "both"], [(0.0, 0.5), (0.2, 1.0)], [1], [True]
     )
     assert len({arm.name for arm in found}) == 8
-    assert found[0].name == "latent text 1 at 0-0.5/1"
+    assert found[0].name == "image text 1 at 0-0.5/1"
     (full,) = semantic.arms([3], ["image"], ["both"], [(0.1, 0.7)], [2], [False])
     assert full.name == "image both 3 at 0.1-0.7/2, full steps"
     assert full.options == SemanticOptions(classifier="image", fade=False)
@@ -173,26 +173,19 @@ def test_arms_share_the_images_without_guidance_and_the_best_is_named_first() ->
         assert image.size == (84 + 7 * (SIZE + 4), 20 + 2 * 2 * 3 * (SIZE + 24))
 
 
-def compared(seconds: NDArray[np.float64], classifier: str = "latent") -> Compared:
+def compared(seconds: NDArray[np.float64]) -> Compared:
     """Two people with one image each that every judge reads right."""
     recipes = tuple(semantic.recipes(Plan(people=2, kinds=("words",)))["words"][::7])
     read = np.eye(8)[[[1], [1]]]
     made = Made(np.zeros((2, 4, 4, 3), np.uint8), np.ones(2), read, None, np.ones((2, 1), bool))
-    options = SemanticOptions.model_validate({"classifier": classifier})
     after = replace(made, seconds=seconds)
-    return Compared(Arm(1.0, options), recipes, ("a",), made, after, draws=20)
+    return Compared(Arm(1.0, SemanticOptions()), recipes, ("a",), made, after, draws=20)
 
 
-def test_time_is_the_ratio_of_medians_with_a_limit_for_each_classifier() -> None:
+def test_time_is_the_ratio_of_medians_with_a_limit() -> None:
     assert compared(np.array([1.2, 1.4])).time().value == pytest.approx(1.3)
-    for seconds, classifier, fine in (
-        (1.4, "latent", True),
-        (1.6, "latent", False),
-        (1.6, "image", True),
-        (2.6, "image", False),
-    ):
-        seen = compared(np.full(2, seconds), classifier)
-        assert seen.reached()["time"] is fine, (seconds, classifier)
+    for seconds, fine in ((2.4, True), (2.6, False)):
+        assert compared(np.full(2, seconds)).reached()["time"] is fine, seconds
 
 
 @pytest.mark.parametrize(
