@@ -45,16 +45,16 @@ def test_features_of_copies_lie_beside_their_labels(
 
 def test_the_stage_learns_calibrates_and_resumes(tiny_model_folder: Path, tmp_path: Path) -> None:
     data = write_faces(tmp_path / "data", size=64)
-    quick = replace(QUICK, steps=40)
-    net = train(TINY, quick, data, tiny_model_folder, tmp_path / "out")
+    config, quick = replace(TINY, copies=1), replace(QUICK, steps=80, learning_rate=6e-3)
+    net = train(config, quick, data, tiny_model_folder, tmp_path / "out")
     read = inverted(readable(tiny_model_folder).probe(), TINY)
     held_out = build(dataset.load(data, "val"), read, TINY, copies=1, seed=0)
     figures = measured(net, held_out)
     assert figures["accuracy"] > 0.3
     logged = _last(tmp_path / "out")
     assert net.config.temperature == pytest.approx(logged["temperature"])
-    longer = replace(quick, steps=45)
-    train(TINY, longer, data, tiny_model_folder, tmp_path / "out", resume=True)
+    longer = replace(quick, steps=90)
+    train(config, longer, data, tiny_model_folder, tmp_path / "out", resume=True)
     assert _last(tmp_path / "out")["step"] > logged["step"]
 
 
