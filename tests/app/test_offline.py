@@ -83,7 +83,7 @@ def natural_size(page: sync_api.Page, selector: str) -> list[float]:
 def test_both_engines_make_a_face(page: sync_api.Page) -> None:
     shown(page, "body", "done")
     assert page.locator("input[name=studio-engine]:checked").input_value() == "builtin"
-    assert natural_size(page, "#studio-stage .face")[0] == 128
+    assert natural_size(page, "#studio-stage .face")[0] == 512
     choose(page, "facekit")
     assert page.locator("input[name=studio-size]:checked").input_value() == "512"
     page.keyboard.press("Control+Enter")

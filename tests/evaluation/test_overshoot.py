@@ -48,23 +48,23 @@ def found() -> list[Curve]:
 
 
 def test_each_setting_has_a_curve_that_starts_without_guidance(found: list[Curve]) -> None:
-    settings = ["image both at 0.1-0.7/2, full steps", "latent both at 0.1-0.7/2"]
+    settings = ["image both at 0.1-0.7/2", "image both at 0.1-0.7/2, full steps"]
     assert [curve.setting for curve in found] == settings
-    assert [curve.strengths for curve in found] == [(0, 1), (0, 1, 2, 4, 8)]
-    _, latent = found
-    assert latent.judges.keys() == {"a", "b", "mean"}
-    for row in latent.judges.values():
-        assert row == pytest.approx([SHOWN[s] / 7 for s in latent.strengths])
-    assert latent.guide == pytest.approx([n / 7 for n in (3, 4, 5, 6, 7)])
+    assert [curve.strengths for curve in found] == [(0, 1, 2, 4, 8), (0, 1)]
+    fading, _ = found
+    assert fading.judges.keys() == {"a", "b", "mean"}
+    for row in fading.judges.values():
+        assert row == pytest.approx([SHOWN[s] / 7 for s in fading.strengths])
+    assert fading.guide == pytest.approx([n / 7 for n in (3, 4, 5, 6, 7)])
 
 
 def test_the_peak_is_the_least_strength_at_which_judges_read_best(found: list[Curve]) -> None:
-    image, latent = found
-    assert (image.peak, image.too_far) == (1, ())
+    fading, full = found
+    assert (full.peak, full.too_far) == (1, ())
     # At 4 the judges read as well as at 2, so it gains nothing; at 8 only the classifier gains.
-    assert (latent.peak, latent.too_far) == (2, (8,))
-    assert str(latent) == f"{latent.setting}: the judges peak at 2; too far at 8"
-    assert json.loads(json.dumps(latent.to_dict()))["peak"] == 2
+    assert (fading.peak, fading.too_far) == (2, (8,))
+    assert str(latent) == f"{fading.setting}: the judges peak at 2; too far at 8"
+    assert json.loads(json.dumps(fading.to_dict()))["peak"] == 2
 
 
 def test_guidance_that_harms_from_the_start_peaks_at_none() -> None:
