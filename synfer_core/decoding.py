@@ -34,5 +34,6 @@ def fitted(pixels: Tensor, size: int) -> Tensor:
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:
     """uint8 (N, H, W, 3) as float (N, 3, H, W) in -1 to 1, channels last in memory."""
-    tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2)
+    ours = np.require(images, requirements=["C", "W"])  # a picture that nobody may change is copied
+    tensor = torch.from_numpy(ours).to(device).permute(0, 3, 1, 2)
     return tensor.float().div(127.5).sub(1.0).contiguous(memory_format=torch.channels_last)

@@ -117,6 +117,7 @@ def test_a_face_is_read_to_a_label_and_maps(tiny_model_folder: Path, tmp_path: P
     model = write_feranno(folder)
     reader = FERAnnoReader.load(folder / "feranno.safetensors", model)
     images = RNG.integers(0, 256, (3, 128, 128, 3), np.uint8)
+    images.flags.writeable = False
     label, attention = reader.read(images[1])
     assert sum(label.probabilities) == pytest.approx(1)
     assert label.reader.startswith("feranno ")

@@ -63,7 +63,7 @@ def test_the_peak_is_the_least_strength_at_which_judges_read_best(found: list[Cu
     assert (full.peak, full.too_far) == (1, ())
     # At 4 the judges read as well as at 2, so it gains nothing; at 8 only the classifier gains.
     assert (fading.peak, fading.too_far) == (2, (8,))
-    assert str(latent) == f"{fading.setting}: the judges peak at 2; too far at 8"
+    assert str(fading) == f"{fading.setting}: the judges peak at 2; too far at 8"
     assert json.loads(json.dumps(fading.to_dict()))["peak"] == 2
 
 
