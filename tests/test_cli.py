@@ -294,7 +294,7 @@ def test_interrupting_a_batch_leaves_whole_files_only(
     tmp_path: Path, tiny_model_folder: Path
 ) -> None:
     recipes, out = tmp_path / "r.jsonl", tmp_path / "out"
-    recipes.write_text('{"steps": 50}\n' * 200)
+    recipes.write_text('{"steps": 100}\n' * 2000)
     with run_process(
         *("generate", "--batch", str(recipes), "--out", str(out)),
         *("--models", str(tiny_model_folder)),

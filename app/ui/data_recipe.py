@@ -22,7 +22,11 @@ from synfer_core.request import Recipe
 MAX_TEXT = 20_000
 """Letters of a recipe's text."""
 
-TEXT: dict[str, Any] = {"backbone": "builtin", "people": {"balance": ["sex", "age", "skin_tone"]}}
+TEXT: dict[str, Any] = {
+    "backbone": "builtin",
+    "people": {"balance": ["sex", "age", "skin_tone"]},
+    "recipe": {"size": READ_SIZE},
+}
 """Of the recipe of a freshly opened page; what it leaves out is as usual."""
 USUAL_EACH = 25
 """Images of each expression there."""

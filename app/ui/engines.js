@@ -12,10 +12,11 @@ let job = {images: 1, passes: 1, steps: 20, kind: "face"};
 const chosen = () => radios.find((radio) => radio.checked)?.value ?? radios[0].value;
 const facts = () => all[chosen()];
 
-// An engine's own size goes without saying, as in recipes.
+// An engine's own size goes without saying, as in recipes; data sets have a usual size of their own.
 function value() {
   const {name, own_size} = facts();
-  return {backbone: name, size: sizes[name] === own_size ? null : sizes[name]};
+  const unsaid = sizes[name] === own_size && place !== "data";
+  return {backbone: name, size: unsaid ? null : sizes[name]};
 }
 
 function words(name) {

@@ -143,13 +143,14 @@ def test_a_grid_is_made(page: sync_api.Page) -> None:
 def test_a_data_set_is_built(page: sync_api.Page) -> None:
     open_tab(page, "Data")
     assert page.locator("input[name=data-engine]:checked").input_value() == "builtin"
+    assert page.locator("input[name=data-size]:checked").input_value() == "128"
     choose(page, "facekit", "data")
     recipe = page.locator("#build-recipe")
     page.wait_for_function("document.querySelector('#build-recipe').value.includes('facekit')")
     assert "size: 512" in recipe.input_value()
     choose(page, "builtin", "data")
     page.wait_for_function("document.querySelector('#build-recipe').value.includes('builtin')")
-    assert "size" not in recipe.input_value()
+    assert "size: 128" in recipe.input_value()
     page.locator("#build-name").fill("pilot")
     page.locator("#build-total").fill("2")
     page.get_by_role("button", name="Build the data set").click()
