@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -20,6 +19,7 @@ from pydantic import (
 
 from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS, Expression, parse_facs, validate_aus
+from synfer_core.values import Flag, Numeric
 
 MAX_TEXT = 2000
 MAX_SEED = 2**63 - 1
@@ -70,7 +70,7 @@ _SAMPLE_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
 
-class Guidance(BaseModel):
+class Guidance(Numeric):
     """Guidance strengths: classifier-free for text and AUs (1 is off), and semantic (0 is off)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -80,7 +80,7 @@ class Guidance(BaseModel):
     semantic: float = Field(0.0, ge=0.0, le=10.0)
 
 
-class SemanticOptions(BaseModel):
+class SemanticOptions(Numeric):
     """How semantic guidance goes about it; see `synfer_core.semantic`.
 
     Attributes:
@@ -98,7 +98,7 @@ class SemanticOptions(BaseModel):
     first: float = Field(0.1, ge=0.0, le=1.0)
     last: float = Field(0.7, ge=0.0, le=1.0)
     every: int = Field(2, ge=1, le=100, strict=True)
-    fade: bool = Field(True, strict=True)
+    fade: Flag = True
 
     @model_validator(mode="after")
     def _check_window(self) -> Self:
@@ -111,14 +111,11 @@ class SemanticOptions(BaseModel):
         return self
 
 
-Flag = Annotated[bool, Field(strict=True)]
-
-
 def _degrees(name: str) -> Any:
     return Field(None, ge=-SCENE_LIMITS[name], le=SCENE_LIMITS[name])
 
 
-class SceneOptions(BaseModel):
+class SceneOptions(Numeric):
     """What an exact renderer takes from here instead of drawing it by the seed.
 
     A field that is None stays as the seed draws it, or as the person is. Setting one field never
@@ -196,7 +193,7 @@ class SceneOptions(BaseModel):
         return red, green, blue
 
 
-class Recipe(BaseModel):
+class Recipe(Numeric):
     """What to make. Equal recipes give equal pixels on one machine type and lock file.
 
     Attributes:

@@ -14,6 +14,7 @@ from synfer_core.facekit.demographics import Factor, factor_values, factors_as_m
 from synfer_core.facs import MAX_INTENSITY, Expression, canonical_key
 from synfer_core.request import USUAL_STRENGTH, Recipe, Seed, Text
 from synfer_core.stimuli.spec import Part, Specification, check_unique
+from synfer_core.values import Flag
 
 MAX_IMAGES = 100_000_000
 FIRST_PERSON = 5_000_000_000
@@ -160,12 +161,12 @@ class DataSet(Specification):
     aus: AUs = AUs()
     people: People = People()
     text: Text = ""
-    enrich: bool = Field(True, strict=True)
+    enrich: Flag = True
     semantic: bool | Annotated[float, Field(ge=0.0, le=10.0)] = False
     recipe: Mapping[str, Any] = Field(default_factory=dict)
     verdicts: Verdicts = Verdicts()
     distance: int | None = Field(12, ge=0, le=64, strict=True)
-    watermark: bool = Field(True, strict=True)
+    watermark: Flag = True
     shard: int = Field(64, ge=1, le=4096, strict=True)
 
     @model_validator(mode="after")

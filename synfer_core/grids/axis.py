@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES, canonical_key
 from synfer_core.request import Recipe
 from synfer_core.stimuli.spec import check_unique
+from synfer_core.values import Numeric
 
 Kind = Literal[
     "intensity",
@@ -63,7 +64,7 @@ USUAL_INTENSITY = 4.0
 Value = StrictBool | StrictInt | StrictFloat | Annotated[str, Field(max_length=40)]
 
 
-class Axis(BaseModel):
+class Axis(Numeric):
     """What rows or columns change.
 
     Attributes:

@@ -15,6 +15,7 @@ from synfer_core.grids.axis import USUAL_INTENSITY, Axis, Value, check_axis
 from synfer_core.request import Recipe
 from synfer_core.stimuli.plan import scene_seed
 from synfer_core.stimuli.spec import Specification
+from synfer_core.values import Flag
 
 MAX_CELLS = 400
 """Cells of one grid."""
@@ -52,7 +53,7 @@ class Grid(Specification):
     base: Recipe = Field(default_factory=Recipe)
     rows: Axis
     columns: Axis
-    same_scene: bool = Field(True, strict=True)
+    same_scene: Flag = True
 
     @field_validator("base", mode="before")
     @classmethod

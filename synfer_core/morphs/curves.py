@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from synfer_core.errors import RequestError
+from synfer_core.values import Numeric
 
 Easing = Literal["linear", "smooth"]
 Course = Literal["rise", "whole"]
@@ -22,7 +23,7 @@ _SLACK = 1e-6
 """Times in milliseconds become shares by a division, whose rounding is no error of a user's."""
 
 
-class Curve(BaseModel):
+class Curve(Numeric):
     """What a specification says of a curve; what it leaves out is as in the curve for all units.
 
     Attributes:

@@ -18,6 +18,7 @@ from synfer_core.facs import AU_SLOTS, canonical_key, parse_facs, slots_of, vali
 from synfer_core.morphs.curves import Course, Curve, Timing
 from synfer_core.request import Recipe
 from synfer_core.stimuli.spec import Specification, check_opaque, check_unique
+from synfer_core.values import Flag
 
 MAX_FRAMES = 600
 MAX_FPS = 50.0
@@ -55,7 +56,7 @@ class Continuum(Specification):
     times: Literal["share", "ms"] = "share"
     curve: Curve = Curve()
     curves: Mapping[str, Curve] = Field(default_factory=dict)
-    even: bool = Field(False, strict=True)
+    even: Flag = False
     drift_threshold: float | None = Field(None, ge=-1.0, le=1.0)
 
     @field_validator("apex", "start", mode="before")

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from synfer_core.errors import RequestError
@@ -22,6 +21,8 @@ from synfer_core.facekit.demographics import (
 from synfer_core.facs import MAX_INTENSITY, PROTOTYPES, Expression, canonical_key, parse_facs
 from synfer_core.files import read_text_bytes
 from synfer_core.request import BACKGROUND_KINDS, TRANSPARENT, Recipe, Seed, Text
+from synfer_core.values import Flag, Numeric
+from synfer_core.yaml_text import read_yaml
 
 MAX_IMAGES = 10_000
 TEMPLATE = "{subject:03d}_{expression}_{intensity:03d}_{view}.png"
@@ -54,7 +55,7 @@ MatchOver = Literal["person", "set"]
 _STEPS = (1, 2, 4, 5, 10, 20, 25, 50, 100)
 
 
-class Part(BaseModel):
+class Part(Numeric):
     """A part of a specification: frozen, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -87,7 +88,7 @@ class Specification(Part):
         Raises:
             RequestError: It is neither, repeats a key, or is no specification.
         """
-        return cls.parse(_yaml(data, cls.NAME))
+        return cls.parse(read_yaml(data, cls.NAME, cls.model_fields))
 
     @classmethod
     def mapping(cls, data: bytes) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class Specification(Part):
         Raises:
             RequestError: It is neither, repeats a key, or is no mapping.
         """
-        fields = _yaml(data, cls.NAME)
+        fields = read_yaml(data, cls.NAME, cls.model_fields)
         if not isinstance(fields, dict):
             raise RequestError("a specification is a mapping of fields", field=cls.NAME)
         return fields
@@ -211,7 +212,7 @@ class Treatment(Part):
     size: int | None = Field(None, ge=64, le=1024, strict=True)
     crop: Crop = "none"
     background: Level | tuple[Level, Level, Level] | None = None
-    greyscale: bool = Field(False, strict=True)
+    greyscale: Flag = False
     match: Match = "none"
     match_over: MatchOver = "person"
     target: Target | None = None
@@ -291,7 +292,7 @@ class StimulusSet(Specification):
     step: int = 10
     intensities: tuple[Annotated[int, Field(ge=1, le=100, strict=True)], ...] | None = None
     recipe: Mapping[str, Any] = Field(default_factory=dict)
-    same_scene: bool = Field(True, strict=True)
+    same_scene: Flag = True
     treatment: Treatment = Treatment()
     files: Files = Files()
     about: About = About()
@@ -471,22 +472,3 @@ def _part_of(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_part_of, get_args(annotation))), None)
-
-
-def _unique(loader: Any, node: Any) -> dict[Any, Any]:
-    """PyYAML keeps the last of two equal keys; a specification must not lose the first."""
-    pairs = loader.construct_pairs(node, deep=True)
-    check_unique([key for key, _ in pairs], "SPEC")
-    return dict(pairs)
-
-
-_LOADER: Any = type("_Loader", (yaml.SafeLoader,), {})
-_LOADER.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
-
-
-def _yaml(data: bytes, name: str) -> object:
-    try:
-        return yaml.load(data, _LOADER)
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        why = " ".join(str(error).split())
-        raise RequestError(f"is neither YAML nor JSON: {why}", field=name) from error

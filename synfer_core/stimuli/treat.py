@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from synfer_core.errors import DataError
 from synfer_core.report import Pixels
@@ -16,9 +16,10 @@ from synfer_core.stimuli.align import Matrix, Move, Points
 from synfer_core.stimuli.luminance import Luminance, Region, luma
 from synfer_core.stimuli.masks import Alpha
 from synfer_core.stimuli.spec import Crop, Level, Target, Treatment, refusal
+from synfer_core.values import Numeric
 
 
-class Applied(BaseModel):
+class Applied(Numeric):
     """All that is done to one image after it was made, in numbers: enough to do it again.
 
     Attributes:

@@ -71,7 +71,7 @@ def test_a_cell_that_fails_is_left_blank(
     ("out", "spec_text", "words"),
     [
         ("sheet.jpg", None, "not a PNG name"),
-        ("sheet.png", "rows: [", "neither YAML nor JSON"),
+        ("sheet.png", "rows: [", "cannot be read as YAML or JSON"),
         ("sheet.png", json.dumps({**SPEC, "base": {"size": 100}}), "cannot be made"),
     ],
 )
