@@ -1,0 +1,1 @@
+"""What stands between the network and the studio: each module guards against one kind of harm."""
