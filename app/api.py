@@ -22,13 +22,13 @@ from app.failures import responses
 from app.jobs import Event, Job, JobQueue, Snapshot, State
 from app.settings import Settings
 from app.ui.pictures import heat_png, jpeg_url, png
-from app.ui.references import carried, edit_of, joined
+from app.ui.references import edit_of, joined
 from app.uploads import RECIPE_BYTES, Upload, sent_image, sent_recipe
 from synfer_core import wire
 from synfer_core.editing import with_person
 from synfer_core.errors import BusyError, MissingError, RequestError, StateError
 from synfer_core.faces.images import decode_image
-from synfer_core.report import Annotation, Progress, Result
+from synfer_core.report import Annotation, Progress, Result, carried_recipe
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 
@@ -338,7 +338,8 @@ class Service:
 
     def _reference(self, sent: Upload) -> Generator[Progress | wire.Reference, None, None]:
         yield Progress(0, 1, "alignment")
-        edit, known = edit_of(self.synthesizer, decode_image(sent.data), carried(sent.data))
+        made_by, notes = carried_recipe(sent.data)
+        edit, known = edit_of(self.synthesizer, decode_image(sent.data), made_by)
         recipe = edit.recipe
         assert recipe.reference is not None
         code = with_person(recipe).identity_code
@@ -346,7 +347,7 @@ class Service:
             reference=recipe.reference,
             aus=joined(recipe.aus) if known else None,
             identity_code=None if code is None else list(code),
-            notes=list(edit.notes),
+            notes=[*edit.notes, *notes],
         )
 
 

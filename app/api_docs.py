@@ -42,7 +42,7 @@ IMAGE_FORM: dict[str, Any] = {
                         "image": {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
-                            "description": "A PNG, JPEG or WebP image; its content counts.",
+                            "description": "PNG, JPEG, WebP, BMP, TIFF or AVIF; its content counts.",
                         },
                         "label": {
                             "type": "string",

@@ -251,7 +251,7 @@ class Client:
         """Read an image: label, action units, verdict.
 
         Args:
-            image: A PNG, JPEG or WebP file or its bytes.
+            image: A PNG, JPEG, WebP, BMP, TIFF or AVIF file or its bytes.
             label: What it is said to show; FERAnno and the experts vote on that.
             patience: Seconds for which a busy server is asked again.
 

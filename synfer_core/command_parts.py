@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synfer_core.errors import ImageError, RequestError, SynferError
+from synfer_core.errors import ImageError, RequestError, SynferError, about
 from synfer_core.facs import EXPRESSIONS, format_facs
 from synfer_core.files import check_writable
 from synfer_core.models.added import Added
@@ -60,15 +60,15 @@ def add_target(group: argparse._ActionsContainer) -> None:
     group.add_argument("--expression", metavar="NAME", help=", ".join(EXPRESSIONS))
 
 
-def source_of(image: str) -> tuple[Pixels | str, Recipe | None]:
-    """What to edit, and the recipe that made it where it carries one."""
+def source_of(image: str) -> tuple[Pixels | str, Recipe | None, tuple[str, ...]]:
+    """What to edit, the recipe that made it where it carries one, and notes on that recipe."""
     from synfer_core.faces.images import decode_image, read_bytes
     from synfer_core.report import carried_recipe
 
     if image.startswith(SAMPLE):
-        return image, None
+        return image, None, ()
     data = read_bytes(Path(image))
-    return decode_image(data, image), carried_recipe(data)
+    return decode_image(data, image), *carried_recipe(data, image)
 
 
 def action_units(terms: list[str]) -> dict[str, float]:
@@ -157,7 +157,8 @@ def for_each(images: Sequence[Path], show: Callable[[Path], None], *, as_json: b
     failures = 0
     for path in images:
         try:
-            show(path)
+            with about(str(path)):
+                show(path)
         except ImageError as error:
             failures += 1
             _print_failure(path, error, as_json=as_json)

@@ -24,7 +24,7 @@ from synfer_core.command_parts import (
     source_of,
     wanted_marking,
 )
-from synfer_core.errors import RequestError, SynferError
+from synfer_core.errors import RequestError, SynferError, about
 from synfer_core.files import read_text_bytes, write_whole
 from synfer_core.models.added import Added, check_known, parse_all
 from synfer_core.request import USUAL_IDENTITY_SCALE, Recipe
@@ -90,7 +90,9 @@ def _add_generate(subparsers: Subparsers) -> None:
         epilog=GENERATE_EXAMPLES,
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--recipe", type=Path, metavar="R.json", help="a recipe as JSON")
+    source.add_argument(
+        "--recipe", type=Path, metavar="R.json", help="JSON, or a picture made here"
+    )
     source.add_argument("--batch", type=Path, metavar="R.jsonl", help="one recipe a line")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="PATH", help="a .png file; with --batch a folder"
@@ -124,7 +126,7 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         "--face",
         dest="identity_image",
         metavar="IMAGE",
-        help="the person as a picture (PNG, JPEG, WebP) or sample:NAME, where the model can",
+        help="the person as a picture or sample:NAME, where the model can",
     )
     group.add_argument(
         "--face-scale",
@@ -224,17 +226,24 @@ def _portrait(image: str) -> str:
     """A face as a recipe holds it; what is to be known of it is printed."""
     from synfer_core.editing import portrait_of
 
-    source, _ = source_of(image)
+    source, *_ = source_of(image)
     if isinstance(source, str):
         return source
-    portrait, notes = portrait_of(source)
+    with about(image):
+        portrait, notes = portrait_of(source)
     for note in notes:
         print(f"  note: {note}")
     return portrait
 
 
 def _read_recipe(path: Path) -> dict[str, Any]:
-    return Recipe.parse_json(read_text_bytes(path, "--recipe")).model_dump(exclude_unset=True)
+    from synfer_core.faces.images import MAX_BYTES
+    from synfer_core.report import read_recipe
+
+    data = read_text_bytes(path, "--recipe", limit=MAX_BYTES)
+    png = data.startswith(b"\x89PNG")
+    recipe = read_recipe(data, str(path)) if png else Recipe.parse_json(data)
+    return recipe.model_dump(exclude_unset=True)
 
 
 def _enriched(recipe: Recipe) -> Recipe:

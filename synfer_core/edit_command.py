@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from synfer_core.command_parts import (
     source_of,
     wanted_marking,
 )
-from synfer_core.errors import RequestError
+from synfer_core.errors import RequestError, about
 from synfer_core.files import write_whole
 from synfer_core.request import SAMPLE, Recipe
 
@@ -55,7 +56,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "image",
         metavar="IMAGE",
-        help="PNG, JPEG or WebP, or sample:NAME; an image made here says itself what it shows",
+        help="a picture of any usual kind, or sample:NAME; one made here says itself what it shows",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="F.png", help="where to write")
     parser.add_argument("--report", type=Path, metavar="F.json", help="also write the report here")
@@ -92,13 +93,15 @@ def _edit(args: argparse.Namespace) -> int:
         raise RequestError("changes nothing", field="--relative", allowed="with --au")
     aus = action_units(args.au) if args.au else {}
     check_targets(args)
-    source, made_by = source_of(args.image)
+    source, made_by, notes = source_of(args.image)
     fields = {f: getattr(args, f) for f in EDIT_OPTIONS if getattr(args, f) is not None}
     # Whatever the face, the fields are right or wrong; the face itself takes the model's size.
     any_face = f"{SAMPLE}ada"
     Recipe.parse({"reference": any_face, "aus": {} if args.relative else aus, **fields})
     synthesizer = load(args.models)
-    edit = synthesizer.edit(source, aus, relative=args.relative, made_by=made_by, **fields)
+    with about(args.image):
+        edit = synthesizer.edit(source, aus, relative=args.relative, made_by=made_by, **fields)
+    edit = replace(edit, notes=(*edit.notes, *notes))
     result = follow(synthesizer, edit.recipe)
     result.save_png(args.out, wanted_marking(args))
     if args.report:

@@ -6,6 +6,9 @@ one, the allowed range, so that the command line and the studio can show it besi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SynferError(Exception):
     """Base of all errors raised on purpose.
@@ -153,3 +156,18 @@ class FaultError(SynferError):
 
 class UnreachableError(SynferError):
     """No server answers at that address, or its answer broke off."""
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Give the name of a picture to errors that know it as no more than an image.
+
+    Raises:
+        ImageError: As it came, with that name.
+    """
+    try:
+        yield
+    except ImageError as error:
+        if error.field in (None, "image"):
+            error.field = name
+        raise

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from synfer_core.errors import ImageError, RequestError
+from synfer_core.faces.images import decoding
 from synfer_core.facs import EXPRESSIONS, Expression, format_facs
 from synfer_core.files import write_whole
 from synfer_core.provenance.export import RECIPE_KEY, Export, pixels_sha256
@@ -23,7 +24,6 @@ from synfer_core.request import Recipe
 
 Pixels = NDArray[np.uint8]
 _MARKED = Marking()
-_DAMAGE = (OSError, Image.DecompressionBombError, ValueError, SyntaxError)
 
 
 @dataclass(frozen=True)
@@ -324,34 +324,59 @@ class Result:
         write_whole(path, self.to_png(marking))
 
 
-def read_recipe(png: bytes) -> Recipe:
+def read_recipe(png: bytes, field: str = "image") -> Recipe:
     """The recipe in a PNG's metadata.
+
+    Args:
+        png: The file's bytes.
+        field: What errors call it.
 
     Raises:
         ImageError: The bytes are no readable PNG.
-        RequestError: There is no recipe in it, or it is not valid.
+        RequestError: There is no recipe in it, or none that this version reads.
     """
-    try:
-        text = _text(png, RECIPE_KEY)
-    except _DAMAGE as error:
-        raise ImageError(f"cannot be read: {error}", field="image", allowed="a PNG file") from error
+    text = _text(png, RECIPE_KEY, field)
     if text is None:
         raise RequestError(
             "this picture carries no recipe: it was not made here, or a program that saved it anew "
             "left its metadata out",
-            field="image",
+            field=field,
         )
-    return Recipe.parse_json(text)
+    return _recipe(text, field)
 
 
-def carried_recipe(data: bytes) -> Recipe | None:
-    """The recipe in the bytes of any file; None where it carries none.
+def carried_recipe(data: bytes, field: str = "image") -> tuple[Recipe | None, tuple[str, ...]]:
+    """The recipe in the bytes of any file, where it carries one that this version reads.
 
-    Raises:
-        RequestError: It carries one that is not valid.
+    Returns:
+        The recipe, and a note where there is one that cannot be read.
     """
     text = carried_text(data)
-    return None if text is None else Recipe.parse_json(text)
+    if text is None:
+        return None, ()
+    try:
+        return _recipe(text, field), ()
+    except RequestError as error:
+        return None, (f"{error.message} Its pixels alone were taken.",)
+
+
+def _recipe(text: str, field: str) -> Recipe:
+    """The recipe of a picture's metadata.
+
+    Raises:
+        RequestError: It is damaged or of another version; says what helps.
+    """
+    try:
+        return Recipe.parse_json(text)
+    except RequestError as error:
+        newer = error.field == "version"
+        why = "is of another version of this program" if newer else f"cannot be read ({error})"
+        remedy = "a program of that version" if newer else "the file as it was first saved"
+        raise RequestError(
+            f"The recipe in this picture {why}; {remedy} still has it.",
+            field=field,
+            allowed="a picture made here, as it was saved, or a recipe as JSON",
+        ) from error
 
 
 def carried_text(data: bytes, key: str = RECIPE_KEY) -> str | None:
@@ -361,12 +386,12 @@ def carried_text(data: bytes, key: str = RECIPE_KEY) -> str | None:
     """
     try:
         return _text(data, key)
-    except _DAMAGE:
+    except ImageError:
         return None
 
 
-def _text(png: bytes, key: str) -> str | None:
-    with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+def _text(png: bytes, key: str, field: str = "image") -> str | None:
+    with decoding(field, "a PNG file"), Image.open(io.BytesIO(png), formats=["PNG"]) as image:
         image.load()
         text = getattr(image, "text", {}).get(key)
     return None if text is None else str(text)

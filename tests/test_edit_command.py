@@ -14,6 +14,7 @@ from PIL import Image
 from synfer_core.cli import main
 from synfer_core.models import classifier
 from synfer_core.models.classifier import Classifier, ClassifierConfig
+from synfer_core.provenance.png import to_png
 from synfer_core.report import read_recipe
 
 Lines = pytest.CaptureFixture[str]
@@ -114,3 +115,31 @@ def test_sources_that_cannot_be_edited_are_named(
 ) -> None:
     assert edit(models, image, tmp_path / "out.png", "--au", "AU12=1") == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [('{"version":2}', "another version"), ("not json", "cannot be read")]
+)
+def test_a_damaged_recipe_leaves_the_pixels(
+    text: str, words: str, models: Path, face: Path, tmp_path: Path, capsys: Lines
+) -> None:
+    picture, out, report = tmp_path / "v2.png", tmp_path / "out.png", tmp_path / "out.json"
+    with Image.open(face) as image:
+        picture.write_bytes(to_png(np.asarray(image.convert("RGB")), {"synfer_recipe": text}))
+    steps = ["--au", "AU12=2", "--steps", "2", "--report", str(report)]
+    assert edit(models, picture, out, *steps) == 0
+    assert f"note: The recipe in this picture {'is of' if '{' in text else ''}" in (
+        told := capsys.readouterr().out
+    )
+    assert words in told
+    assert words in json.loads(report.read_text())["edit"]["notes"][-1]
+    again = ["generate", "--recipe", str(picture), "--out", str(out), "--models", str(models)]
+    assert main(again) == 2
+    assert f"{picture}: The recipe in this picture" in capsys.readouterr().err
+
+
+def test_a_picture_made_here_is_a_recipe(models: Path, face: Path, tmp_path: Path) -> None:
+    out = tmp_path / "again.png"
+    again = ["generate", "--recipe", str(face), "--out", str(out), "--models", str(models)]
+    assert main(again) == 0
+    assert out.read_bytes() == face.read_bytes()

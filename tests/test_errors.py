@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from synfer_core import errors
-from synfer_core.errors import RequestError, SynferError, UnsupportedError
+from synfer_core.errors import ImageError, RequestError, SynferError, UnsupportedError, about
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,15 @@ def test_dict_names_the_type() -> None:
 
 
 def test_every_error_can_be_caught_as_one() -> None:
-    classes = [c for _, c in inspect.getmembers(errors, inspect.isclass)]
+    found = inspect.getmembers(errors, inspect.isclass)
+    classes = [c for _, c in found if c.__module__ == errors.__name__]
     assert len(classes) >= 9
     assert all(issubclass(c, SynferError) for c in classes)
+
+
+def test_pictures_get_the_name_that_they_are_known_by() -> None:
+    with pytest.raises(ImageError) as caught, about("a.png"):
+        raise ImageError("shows no face", field="image")
+    assert str(caught.value) == "a.png: shows no face"
+    with pytest.raises(ImageError, match=r"b\.png"), about("a.png"):
+        raise ImageError("is damaged", field="b.png")

@@ -38,7 +38,7 @@ def form_html(settings: Settings) -> str:
     """The form's markup: drop zone, consent, label, and the table of images."""
     limits = (
         f"At most {settings.annotate_files} images, {settings.annotate_mb} MB in all and "
-        f"{settings.upload_mb} MB each; PNG, JPEG or WebP."
+        f"{settings.upload_mb} MB each; PNG, JPEG, WebP, BMP, TIFF or AVIF."
     )
     return f"""
 <section class="controls annotate" aria-label="Images to read"

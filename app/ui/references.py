@@ -13,7 +13,7 @@ from PIL import Image
 from app.ui.pictures import preview_url
 from app.uploads import uploaded
 from synfer_core import editing, samples
-from synfer_core.errors import RequestError, SynferError, UnsupportedError
+from synfer_core.errors import SynferError, UnsupportedError
 from synfer_core.faces.images import decode_image, read_image
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.report import Pixels, carried_recipe
@@ -79,7 +79,7 @@ def _read(synthesizer: Synthesizer, sent: object, limit_mb: int) -> dict[str, An
         RequestError: Nothing arrived, or too much.
         ImageError: The picture cannot be read or shows no face.
     """
-    source, made_by = _source(sent, limit_mb)
+    source, made_by, notes = _source(sent, limit_mb)
     edit, known = edit_of(synthesizer, source, made_by)
     recipe = edit.recipe
     assert recipe.reference is not None
@@ -90,25 +90,17 @@ def _read(synthesizer: Synthesizer, sent: object, limit_mb: int) -> dict[str, An
         "picture": preview_url(editing.pixels_of(recipe.reference, size)),
         "aus": joined(recipe.aus) if known else None,
         "person": person,
-        "notes": list(edit.notes),
+        "notes": [*edit.notes, *notes],
     }
 
 
-def _source(sent: object, limit_mb: int) -> tuple[Pixels | str, Recipe | None]:
-    """What was sent: a sample's reference, or an image with the recipe that made it."""
+def _source(sent: object, limit_mb: int) -> tuple[Pixels | str, Recipe | None, tuple[str, ...]]:
+    """What was sent: a sample's reference, or an image with the recipe that made it, and notes."""
     name = sent.get("sample") if isinstance(sent, Mapping) else None
     if isinstance(name, str):
-        return samples.find(name).reference, None
+        return samples.find(name).reference, None, ()
     data = uploaded(sent, limit_mb)
-    return decode_image(data), carried(data)
-
-
-def carried(data: bytes) -> Recipe | None:
-    """The recipe in a picture; one that is no longer valid says nothing of who is shown."""
-    try:
-        return carried_recipe(data)
-    except RequestError:
-        return None
+    return decode_image(data), *carried_recipe(data)
 
 
 def edit_of(

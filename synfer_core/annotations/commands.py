@@ -29,9 +29,6 @@ EXAMPLES = """examples:
   synfer annotate faces/ --csv faces.csv --style openface"""
 
 STYLES = ("synfer", "openface", "pyfeat")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-"""Names of the files that are taken from a folder; whether they are images is judged by content."""
-
 _EVERY = 25
 
 
@@ -49,7 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
         type=Path,
         nargs="+",
         metavar="IMAGE|DIR",
-        help="PNG, JPEG or WebP, or a folder of them (not those within)",
+        help="PNG, JPEG, WebP, BMP, TIFF or AVIF, or a folder of them (not those within)",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object for each image")
@@ -92,14 +89,16 @@ def _files(given: Iterable[Path]) -> Iterator[Path]:
     Raises:
         RequestError: A folder holds no image.
     """
+    from synfer_core.faces.images import ENDINGS
+
     for path in given:
         if not path.is_dir():
             yield path
             continue
         inside = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-        images = [p for p in inside if p.suffix.lower() in SUFFIXES]
+        images = [p for p in inside if p.suffix.lower() in ENDINGS]
         if not images:
-            names = ", ".join(sorted(SUFFIXES))
+            names = ", ".join(sorted(ENDINGS))
             raise RequestError("holds no image", field=str(path), allowed=f"files named {names}")
         if len(images) < len(inside):
             left = len(inside) - len(images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from synfer_core.errors import CancelledError, DependencyError, SynferError, WeightsError
+from synfer_core.errors import CancelledError, DependencyError, SynferError, WeightsError, about
 from synfer_core.faces.images import decode_image
 from synfer_core.faces.landmarks import Face, shared_landmarker
 from synfer_core.faces.second_opinion import SecondOpinion, second_opinion
@@ -112,8 +112,9 @@ def voted(synthesizer: Synthesizer, read: Read, said: Expression | None) -> Read
 def _read(
     synthesizer: Synthesizer, source: Source, said: Expression | None, patience: float | None
 ) -> Read:
-    image = decode_image(source.load(), source.name)
-    annotation = synthesizer.annotate(image, said)
+    with about(source.name):
+        image = decode_image(source.load(), source.name)
+        annotation = synthesizer.annotate(image, said)
     opinion = second_opinion(annotation.image, patience)
     same = image.shape == annotation.image.shape
     face = opinion.face if same else _find(image, patience)

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 from pydantic import ValidationError
 
-from synfer_core.errors import DataError, RequestError
+from synfer_core.errors import DataError, ImageError, RequestError
+from synfer_core.faces.images import decoding
 from synfer_core.facs import Expression
 from synfer_core.files import write_whole
 from synfer_core.provenance.export import pixels_sha256
@@ -28,7 +29,6 @@ RECORDS = "records.jsonl"
 LOCK = ".lock"
 
 Status = Literal["made", "rejected", "failed", "duplicate"]
-_DAMAGE = (OSError, ValueError, SyntaxError)
 
 
 class Attempt(Part):
@@ -228,9 +228,9 @@ def _state(folder: Path, record: Record) -> str:
 def pixels_of(png: bytes) -> str | None:
     """SHA-256 of a PNG's RGB bytes; None where it cannot be read."""
     try:
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as picture:
+        with decoding("image"), Image.open(io.BytesIO(png), formats=["PNG"]) as picture:
             return pixels_sha256(np.asarray(picture.convert("RGB")))
-    except _DAMAGE:
+    except ImageError:
         return None
 
 

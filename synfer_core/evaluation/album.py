@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from synfer_core.errors import DataError
+from synfer_core.errors import DataError, ImageError
+from synfer_core.faces.images import decoding
 from synfer_core.files import write_whole
 from synfer_core.models.backbone import Backbone, Generation
 from synfer_core.provenance.export import RECIPE_KEY
@@ -87,11 +88,11 @@ def read(path: Path) -> Shot:
         DataError: It is no such file.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as image:
+        with decoding(path.name), Image.open(path, formats=["PNG"]) as image:
             image.load()
             seconds = float(getattr(image, "text", {})[_SECONDS])
             return Shot(np.asarray(image.convert("RGB")), seconds)
-    except (OSError, ValueError, KeyError, SyntaxError) as error:
+    except ImageError as error:
         raise DataError(
             "is no image of an earlier run", field=str(path), allowed="delete it"
         ) from error

@@ -22,10 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synfer_core.errors import DataError, ImageError, RequestError
-from synfer_core.faces.images import read_bytes
+from synfer_core.faces.images import ENDINGS, read_bytes
 from synfer_core.facs import EXPRESSIONS, Expression
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 """Files of a folder that count as images; what is in them decides later."""
 
 SPLITS: Mapping[str, str] = MappingProxyType(
@@ -210,7 +209,7 @@ def images_below(folder: Path) -> Iterator[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", field=str(folder)) from error
-    yield from (path for path in entries if path.suffix.lower() in SUFFIXES and path.is_file())
+    yield from (path for path in entries if path.suffix.lower() in ENDINGS and path.is_file())
     for path in entries:
         if path.is_dir():
             yield from images_below(path)

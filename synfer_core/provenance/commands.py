@@ -31,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Read where images come from: recipe, metadata, hashes and watermark.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("images", type=Path, nargs="+", metavar="FILE", help="PNG, JPEG or WebP")
+    parser.add_argument("images", type=Path, nargs="+", metavar="FILE", help="pictures of any kind")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each file")
     parser.set_defaults(run=_provenance)
 

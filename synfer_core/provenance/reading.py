@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from synfer_core.errors import RequestError
-from synfer_core.faces.images import decode_image
+from synfer_core.faces.images import decode_image, opened
 from synfer_core.provenance import metadata, watermark
 from synfer_core.provenance.export import pixels_sha256, tag_of
 from synfer_core.provenance.metadata import Origin
 from synfer_core.provenance.watermark import Finding
 from synfer_core.report import carried_text
 from synfer_core.request import Recipe
-
-_FORMATS = ("PNG", "JPEG", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Provenance:
 
 
 def read(data: bytes, field: str = "image") -> Provenance:
-    """Where the image in the bytes of a PNG, JPEG or WebP file comes from.
+    """Where the image in the bytes of an image file comes from.
 
     Raises:
         ImageError: It cannot be read as an image; see `decode_image`.
@@ -127,8 +123,7 @@ def _recipe(text: str | None) -> tuple[Recipe | None, str | None]:
 
 
 def _origin(data: bytes) -> Origin | None:
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        image.load()
+    with opened(data) as image:
         packet = image.info.get("xmp")
     return metadata.parse_xmp(packet) if isinstance(packet, bytes) else None
 

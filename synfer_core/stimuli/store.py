@@ -20,7 +20,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from PIL import Image
 
-from synfer_core.errors import CancelledError, RequestError
+from synfer_core.errors import CancelledError, ImageError, RequestError
+from synfer_core.faces.images import decoding
 from synfer_core.files import write_whole
 from synfer_core.provenance.png import to_png
 from synfer_core.report import Pixels, Result
@@ -28,7 +29,7 @@ from synfer_core.request import Recipe
 
 Generate = Callable[[Recipe], Result]
 _KEY = "synfer_measured"
-_DAMAGE = (OSError, ValueError, SyntaxError, KeyError, TypeError, RequestError)
+_DAMAGE = (ImageError, ValueError, TypeError, RequestError)
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ def _to_png(made: Made) -> bytes:
 def _read(path: Path) -> Made | None:
     """An image of an earlier run; None where the file is damaged, and it is then made anew."""
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with decoding(path.name), Image.open(path, formats=["PNG"]) as picture:
             picture.load()
             measured: dict[str, Any] = json.loads(getattr(picture, "text", {})[_KEY])
             image = np.array(picture.convert("RGB"))

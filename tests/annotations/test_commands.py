@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,15 @@ import pytest
 from PIL import Image
 
 from synfer_core.cli import main
+
+
+def without_palette() -> bytes:
+    """A PNG that Pillow trips on with an AssertionError."""
+    buffer = io.BytesIO()
+    Image.new("P", (64, 64)).save(buffer, "PNG")
+    png = buffer.getvalue()
+    start = png.index(b"PLTE") - 4
+    return png[:start] + png[start + 12 + int.from_bytes(png[start : start + 4]) :]
 
 
 @pytest.fixture
@@ -18,6 +28,7 @@ def faces(tmp_path: Path) -> Path:
     for name in ("b.png", "a.JPG"):
         Image.new("RGB", (128, 128), (150, 120, 100)).save(folder / name)
     (folder / "c.webp").write_text("I am a text\n")
+    (folder / "d.png").write_bytes(without_palette())
     (folder / "notes.txt").write_text("left out")
     (folder / ".hidden.png").write_text("left out")
     (folder / "within").mkdir()
@@ -36,14 +47,15 @@ def test_a_folder_becomes_a_table(
     given = [str(faces), "--csv", str(out), "--style", "openface"]
     assert main(["annotate", *given, "--models", str(tiny_model_folder)]) == 1
     found = rows(out)
-    assert [Path(row["file"]).name for row in found] == ["a.JPG", "b.png", "c.webp"]
-    assert [row["success"] for row in found] == ["1", "1", "0"]
+    assert [Path(row["file"]).name for row in found] == ["a.JPG", "b.png", "c.webp", "d.png"]
+    assert [row["success"] for row in found] == ["1", "1", "0", "0"]
     assert "not an image of a kind known here" in found[2]["error"]
     captured = capsys.readouterr()
-    assert "2 images read, 1 failed" in captured.out
+    assert "2 images read, 2 failed" in captured.out
+    assert f"error: {faces / 'd.png'}: is damaged" in captured.err
     assert "1 files with other endings left out" in captured.err
     assert f"error: {faces / 'c.webp'}: is not an image" in captured.err
-    assert f"3/3 {faces / 'c.webp'}" in captured.err
+    assert f"4/4 {faces / 'd.png'}" in captured.err
     assert not list(out.parent.glob("*.part"))
 
 

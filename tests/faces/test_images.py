@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from synfer_core.errors import ImageError
-from synfer_core.faces.images import MAX_BYTES, MIN_SIDE, decode_image, read_image
+from synfer_core.faces.images import MAX_BYTES, MIN_SIDE, decode_image, decoding, read_image
 
-FORMATS = ["PNG", "JPEG", "WEBP"]
+FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF"]
 ORIENTATION = 0x0112
 
 
@@ -67,7 +67,7 @@ def test_other_content_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(ImageError, match="kind known here") as caught:
         read_image(path)
     assert caught.value.field == str(path)
-    assert caught.value.allowed == "a PNG, JPEG or WebP image"
+    assert caught.value.allowed == "a PNG, JPEG, WebP, BMP, TIFF or AVIF image"
 
 
 @pytest.mark.parametrize("size", [(50_000, 50_000), (12_000, 9_000), (8_000, 6_000), (10_001, 40)])
@@ -100,7 +100,7 @@ def test_cut_short(kind: str, share: float) -> None:
         decode_image(data[: int(len(data) * share)])
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
 def test_animated(kind: str) -> None:
     other = Image.new("RGB", (64, 48), "green")
     data = encoded(corners(), kind, save_all=True, append_images=[other])
@@ -163,3 +163,66 @@ def test_any_damage_is_read_or_refused(kind: str, places: list[tuple[int, int]])
     except ImageError:
         return
     assert image.ndim == 3
+
+
+def without_chunk(png: bytes, name: bytes) -> bytes:
+    place = png.index(name) - 4
+    length = struct.unpack(">I", png[place : place + 4])[0]
+    return png[:place] + png[place + length + 12 :]
+
+
+def test_a_png_without_its_palette_is_damaged() -> None:
+    """Pillow trips on it with an AssertionError."""
+    data = without_chunk(encoded(corners().convert("P"), "PNG"), b"PLTE")
+    with pytest.raises(ImageError, match=r"x\.png: is damaged"):
+        decode_image(data, "x.png")
+
+
+@pytest.mark.parametrize("fault", [AssertionError, KeyError, ZeroDivisionError, MemoryError])
+def test_whatever_a_decoder_raises_is_damage(fault: type[Exception]) -> None:
+    with pytest.raises(ImageError, match=r"x\.png: is damaged"), decoding("x.png"):
+        raise fault
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_without_its_end_marker_is_whole(lost: int, progressive: bool) -> None:
+    data = encoded(corners(), "JPEG", progressive=progressive)
+    np.testing.assert_array_equal(decode_image(data[:-lost]), decode_image(data))
+    with pytest.raises(ImageError, match="damaged"):
+        decode_image(data[:-20])
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_greys_keep_the_upper_eight_of_the_bits_that_a_camera_fills(bits: int, kind: str) -> None:
+    ramp = np.linspace(0, 2**bits - 1, 64).astype(np.uint16)[None].repeat(40, 0)
+    image = decode_image(encoded(Image.fromarray(ramp), kind))
+    np.testing.assert_array_equal(image[0, :, 1], ramp[0] >> (bits - 8))
+
+
+def test_greys_that_count_from_white_are_turned_round() -> None:
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(40, 0)
+    image = decode_image(encoded(Image.fromarray(ramp), "TIFF", tiffinfo={262: 0}))
+    np.testing.assert_array_equal(image[0, :, 0], (65535 - ramp[0]) >> 8)
+
+
+def test_fractions_and_pages_of_a_tiff_are_refused() -> None:
+    with pytest.raises(ImageError, match=r"x\.tif: holds fractions"):
+        decode_image(encoded(Image.new("F", (40, 40)), "TIFF"), "x.tif")
+    pages = encoded(corners(), "TIFF", save_all=True, append_images=[corners()])
+    with pytest.raises(ImageError, match="several pictures"):
+        decode_image(pages)
+
+
+def test_heic_is_named() -> None:
+    with pytest.raises(ImageError, match="is a HEIC image"):
+        decode_image(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+
+
+def test_libtiff_says_nothing_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(encoded(corners(), "TIFF", compression="tiff_lzw"))
+    data[8:40] = bytes(range(200, 232))
+    with pytest.raises(ImageError):
+        decode_image(bytes(data))
+    assert capfd.readouterr().err == ""

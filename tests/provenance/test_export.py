@@ -27,7 +27,8 @@ def result(recipe: Recipe) -> Result:
 def test_a_recipe_comes_back_from_its_png_as_it_was(recipe: Recipe) -> None:
     png = Export.of(TINY, recipe, Marking()).to_png()
     assert read_recipe(png) == recipe
-    back = carried_recipe(png)
+    back, notes = carried_recipe(png)
+    assert notes == ()
     assert back is not None
     assert back.to_json() == recipe.to_json()
 
