@@ -42,7 +42,7 @@ IMAGE_FORM: dict[str, Any] = {
                         "image": {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
-                            "description": "PNG, JPEG, WebP, BMP, TIFF or AVIF; its content counts.",
+                            "description": "PNG, JPEG, WebP, BMP, TIFF or AVIF, by its content.",
                         },
                         "label": {
                             "type": "string",
