@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from synfer_core.errors import WeightsError
 
-C = TypeVar("C")
+C, V = TypeVar("C"), TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ def config_of(checkpoint: Checkpoint, kind: type[C]) -> C:
         raise WeightsError(f"config does not fit: {error}", field=kind.__name__) from error
 
 
-def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names start with a prefix, without it."""
+def below(tensors: Mapping[str, V], prefix: str) -> dict[str, V]:
+    """The tensors, or what else has names, whose names start with a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 

@@ -48,5 +48,7 @@ def _convert(args: argparse.Namespace) -> int:
     adapter = sd_adapter.read_fineface(args.folder)
     sd_adapter.save(adapter, args.out)
     units = len(adapter.units.config.layers) if adapter.units is not None else 0
-    print(f"{args.out}: {units} layers read action units, {len(adapter.lora) // 2} have a LoRA")
+    print(
+        f"{args.out}: {units} layers read action units, {len(adapter.lora.unet) // 2} have a LoRA"
+    )
     return 0

@@ -122,7 +122,7 @@ class StableDiffusion:
         parts = sd_parts.read(folder, plan, device)
         adapters, digests = sd_adapter.of(added)
         for adapter in adapters:
-            adapter.inject(parts.denoiser.unet)
+            adapter.inject(parts.denoiser.unet, parts.text.encoder)
             if adapter.units is not None:
                 for layers in (adapter.units.keys, adapter.units.values):
                     layers.to(device, parts.denoiser.unet.dtype)

@@ -21,13 +21,15 @@ from torch import Tensor, nn
 from synfer_core.decoding import fitted, to_tensor
 from synfer_core.errors import DataError
 from synfer_core.facs import AU_SLOTS
+from synfer_core.models import lora as loras
 from synfer_core.models import sd_adapter
 from synfer_core.models.added import Added
 from synfer_core.models.attention import AUInput
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.denoiser import Context
+from synfer_core.models.lora import LORA_FILE, Lora
 from synfer_core.models.memory import Plan
-from synfer_core.models.sd_adapter import LORA_FILE, Lora, SDAdapter
+from synfer_core.models.sd_adapter import SDAdapter
 from synfer_core.models.stable_diffusion import StableDiffusion
 from synfer_core.training import captioned, feranno, sd_samples
 from synfer_core.training.captioned import Captioned
@@ -123,7 +125,7 @@ class LoraWeights(nn.Module):
         self.names = tuple(found)
         self.weights = nn.ParameterList(found.values())
 
-    def table(self) -> Lora:
+    def table(self) -> dict[str, Tensor]:
         """The weights by name."""
         return dict(zip(self.names, self.weights, strict=True))
 
@@ -165,7 +167,7 @@ def train_lora(run: Run) -> None:
         WeightsError: The model is missing, damaged or of another kind.
         DependencyError: `peft` is not installed.
     """
-    sd_adapter.check_peft()
+    loras.check_peft()
     from peft import LoraConfig
 
     model = run.model()
@@ -179,12 +181,12 @@ def train_lora(run: Run) -> None:
     loop = run.loop(weights)
 
     def save(averaged: nn.Module) -> None:
-        sd_adapter.save_lora(cast(LoraWeights, averaged).table(), run.out / LORA_FILE)
+        loras.save(cast(LoraWeights, averaged).table(), run.out / LORA_FILE)
 
     recipes = sd_samples.captions(run.data, run.settings.sample_steps)
     shown = partial(sd_samples.draw, model, None, recipes)
     _run(loop, partial(loss, model, units, run.settings), samples, held_out, save, shown)
-    sd_adapter.take_lora(unet, _NAME)
+    loras.take(Lora.of_unet(weights.table()), _NAME, unet)
 
 
 def train_feranno(run: Run) -> None:

@@ -18,8 +18,10 @@ from synfer_core.editing import reference_of
 from synfer_core.errors import RequestError, UnsupportedError, WeightsError
 from synfer_core.facs import to_slots
 from synfer_core.models import ip_adapter, sd_adapter, sd_parts
+from synfer_core.models import lora as loras
 from synfer_core.models.added import Added
 from synfer_core.models.ip_adapter import ENCODER, IPAdapter
+from synfer_core.models.lora import Lora
 from synfer_core.models.memory import Plan
 from synfer_core.models.sd_adapter import SDAdapter
 from synfer_core.models.stable_diffusion import StableDiffusion
@@ -47,7 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ip")
     tiny_sd.write(folder / "model")
     sd_adapter.save(tiny_sd.slot_adapter(), folder / "units.safetensors")
-    sd_adapter.save_lora(tiny_sd.lora(), folder / "lora.safetensors")
+    loras.save(tiny_sd.lora(), folder / "lora.safetensors")
     for kind in KINDS:
         tiny_ip_adapter.write(folder / kind, kind)
     return folder
@@ -121,7 +123,7 @@ def test_it_goes_in_and_out_beside_units_and_lora_in_any_order(
     before = {name: value.clone() for name, value in unet.state_dict().items()}
     modules = {name: type(module) for name, module in unet.named_modules()}
     processors, plain = dict(unet.attn_processors), called(unet)
-    units, lora = tiny_sd.slot_adapter(), SDAdapter(None, tiny_sd.lora(), "lora")
+    units, lora = tiny_sd.slot_adapter(), SDAdapter(None, Lora.of_unet(tiny_sd.lora()), "lora")
     picture = read(unet, place)
     shown, none = picture.read(LOOK)
     assert units.units is not None

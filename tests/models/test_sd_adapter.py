@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from synfer_core.cli import main
@@ -18,12 +17,11 @@ from synfer_core.facs import to_slots
 from synfer_core.models import sd_adapter, tensor_pickle
 from synfer_core.models.added import Added
 from synfer_core.models.fineface import AUS, LEAST_WIDTH
+from synfer_core.models.lora import Lora
 from synfer_core.models.sd_adapter import (
     ENCODER_FILE,
-    LORA_FILE,
     PROCESSORS_FILE,
     SDAdapter,
-    load_lora,
     read_fineface,
 )
 from synfer_core.models.stable_diffusion import StableDiffusion
@@ -44,8 +42,8 @@ def called(unet: Any, **kwargs: Any) -> torch.Tensor:
 def adapters(folder: Path) -> dict[str, SDAdapter]:
     return {
         "units": tiny_sd.slot_adapter(),
-        "lora": SDAdapter(None, tiny_sd.lora()),
-        "both": tiny_sd.slot_adapter(tiny_sd.lora()),
+        "lora": SDAdapter(None, Lora.of_unet(tiny_sd.lora())),
+        "both": tiny_sd.slot_adapter(Lora.of_unet(tiny_sd.lora())),
         "fineface": read_fineface(tiny_sd.write_fineface(folder)),
     }
 
@@ -97,7 +95,7 @@ def test_two_loras_act_together_and_leave_one_by_one() -> None:
     unet = tiny_sd.unet().eval()
     plain = called(unet)
     first, second = (
-        SDAdapter(None, {k: v * scale for k, v in tiny_sd.lora().items()}, name)
+        SDAdapter(None, Lora.of_unet({k: v * scale for k, v in tiny_sd.lora().items()}), name)
         for name, scale in (("first", 1.0), ("second", 0.7))
     )
     first.inject(unet)
@@ -115,8 +113,8 @@ def test_an_adapter_is_the_same_after_saving_and_loading(tmp_path: Path) -> None
         sd_adapter.save(adapter, tmp_path / f"{name}.safetensors")
         again, sha256 = sd_adapter.load(tmp_path / f"{name}.safetensors")
         assert len(sha256) == 64
-        assert again.lora.keys() == adapter.lora.keys()
-        assert all(torch.equal(again.lora[k], v) for k, v in adapter.lora.items())
+        assert again.lora.unet.keys() == adapter.lora.unet.keys()
+        assert all(torch.equal(again.lora.unet[k], v) for k, v in adapter.lora.unet.items())
         assert (again.units is None) == (adapter.units is None)
         if adapter.units is not None and again.units is not None:
             assert again.units.config == adapter.units.config
@@ -229,32 +227,10 @@ def test_nothing_of_fineface_is_skipped(
         read_fineface(folder)
 
 
-def test_a_lora_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    unet, layer = tiny_sd.unet(), "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
-    wrong = {"lora_A.weight": torch.zeros(2, 5), "lora_B.weight": torch.zeros(64, 2)}
-    with pytest.raises(WeightsError, match="takes no"):
-        SDAdapter(None, {f"{layer}.{k}": v for k, v in wrong.items()}).inject(unet)
-    with pytest.raises(WeightsError, match=r"nowhere\.to_q takes no"):
-        SDAdapter(None, {"nowhere.to_q.lora_A.weight": torch.zeros(2, 5)}).inject(unet)
-    for name in ("text_encoder.a.lora_A.weight", "unet.a.weight"):
-        save_file({name: torch.zeros(2)}, tmp_path / LORA_FILE)
-        with pytest.raises(WeightsError, match=LORA_FILE):
-            load_lora(tmp_path / LORA_FILE)
-
-
-def test_older_spellings_of_lora_are_read(tmp_path: Path) -> None:
-    ours = tiny_sd.lora()
-    spelled = {"lora_A.weight": "lora.down.weight", "lora_B.weight": "lora.up.weight"}
-    old = {f"unet.{k[:-13]}{spelled[k[-13:]]}": v for k, v in ours.items()}
-    save_file(old, tmp_path / LORA_FILE)
-    read, _ = load_lora(tmp_path / LORA_FILE)
-    assert read.keys() == ours.keys()
-
-
 def test_a_lora_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DependencyError, match=r"synfer-studio\[sd\]"):
-        SDAdapter(None, tiny_sd.lora()).inject(tiny_sd.unet())
+        SDAdapter(None, Lora.of_unet(tiny_sd.lora())).inject(tiny_sd.unet())
 
 
 def test_convert_wants_a_safetensors_name(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from synfer_core.facs import EXPRESSIONS
-from synfer_core.models import sd_adapter
+from synfer_core.models import lora as loras
 from synfer_core.models.au_adapter import AUAdapter
 from synfer_core.models.fineface import AUS, HIDDEN
-from synfer_core.models.sd_adapter import ENCODER_FILE, LORA_FILE, PROCESSORS_FILE, SDAdapter
+from synfer_core.models.lora import LORA_FILE, Lora
+from synfer_core.models.sd_adapter import ENCODER_FILE, PROCESSORS_FILE, SDAdapter
 
 WIDTH = 80
 """Of text tokens; FineFace's token needs 76."""
@@ -80,13 +81,13 @@ def write(folder: Path, prediction: str = "epsilon") -> Path:
     return folder
 
 
-def slot_adapter(lora: sd_adapter.Lora | None = None) -> SDAdapter:
+def slot_adapter(lora: Lora | None = None) -> SDAdapter:
     """An adapter of our own kind whose every layer does something."""
     torch.manual_seed(1)
     units = AUAdapter.for_unet(unet(), WIDTH).eval()
     for value in units.values:
         torch.nn.init.normal_(value.weight, std=0.2)
-    return SDAdapter(units, lora or {})
+    return SDAdapter(units, lora or Lora())
 
 
 def lora(rank: int = 2) -> dict[str, torch.Tensor]:
@@ -115,5 +116,5 @@ def write_fineface(folder: Path) -> Path:
             processors[f"{name}.{part}.weight"] = torch.randn(width, WIDTH) * 0.2
     torch.save(encoder, folder / ENCODER_FILE)
     torch.save(processors, folder / PROCESSORS_FILE)
-    sd_adapter.save_lora(lora(), folder / LORA_FILE)
+    loras.save(lora(), folder / LORA_FILE)
     return folder

@@ -21,8 +21,9 @@ from synfer_core.errors import DataError, RequestError, WeightsError
 from synfer_core.facs import AU_SLOTS
 from synfer_core.models import sd_adapter, sd_parts
 from synfer_core.models.added import Added
+from synfer_core.models.lora import LORA_FILE, Lora
 from synfer_core.models.memory import Plan
-from synfer_core.models.sd_adapter import LORA_FILE, SDAdapter
+from synfer_core.models.sd_adapter import SDAdapter
 from synfer_core.models.stable_diffusion import StableDiffusion
 from synfer_core.request import Recipe
 from synfer_core.training import captioned, run_record, sd_samples, stable_diffusion
@@ -107,7 +108,10 @@ def test_a_lora_learns_and_is_the_same_once_loaded(
     (weights,) = found
     table = {name: tensor.detach().clone() for name, tensor in weights.table().items()}
     assert all(bool(tensor.any()) for name, tensor in table.items() if "lora_B" in name)
-    ours = made(with_adapters(root, tiny_sd.slot_adapter(), SDAdapter(None, table, "lora")), RECIPE)
+    ours = made(
+        with_adapters(root, tiny_sd.slot_adapter(), SDAdapter(None, Lora.of_unet(table), "lora")),
+        RECIPE,
+    )
     files = {"adapter": tmp_path / "units.safetensors", "lora": tmp_path / LORA_FILE}
     loaded = StableDiffusion.load(Added("sd", str(root / "model"), **files))
     again = made(loaded, RECIPE)
