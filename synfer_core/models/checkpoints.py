@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,6 +115,70 @@ def fill(module: nn.Module, checkpoint: Checkpoint, name: str) -> None:
         module.load_state_dict(dict(checkpoint.tensors), strict=True)
     except RuntimeError as error:
         raise WeightsError(f"does not fit its config: {error}", field=name) from error
+
+
+def pretrained(kind: Any, where: Path, **options: Any) -> Any:
+    """A network of `diffusers` or `transformers` from a folder, for use.
+
+    Args:
+        kind: Its class.
+        where: The folder; only safetensors are read.
+        options: Further arguments of ``from_pretrained``.
+
+    Raises:
+        WeightsError: The files are missing or damaged, lack weights of it, or hold others.
+    """
+    strict = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
+    try:
+        with hushed("transformers", "diffusers"):
+            model, told = kind.from_pretrained(where, **strict, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        why = " ".join(str(error).split())[:300]
+        raise WeightsError(f"cannot be read: {why}", field=_place(where)) from error
+    check_whole(told, _place(where))
+    return model.eval().requires_grad_(False)
+
+
+def check_whole(told: Mapping[str, Any], field: str, *, alone: bool = True) -> None:
+    """Make sure that files have all weights of a network, each of its shape.
+
+    Args:
+        told: What ``from_pretrained`` says of the loading.
+        field: The files' place, for errors.
+        alone: Refuse weights beside them too.
+
+    Raises:
+        WeightsError: Some are missing, or are another network's.
+    """
+    unlike = [one if isinstance(one, str) else one[0] for one in told["mismatched_keys"]]
+    for names, what in (
+        (told["missing_keys"], "lacks"),
+        (unlike, "has other shapes for"),
+        (told["unexpected_keys"] if alone else (), "has weights of another network:"),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise WeightsError(
+                f"{what} {min(names)}{more}", field=field, allowed="all weights of its config.json"
+            )
+
+
+@contextmanager
+def hushed(*names: str) -> Iterator[None]:
+    """While it lasts, loggers say errors only: what they warn of is looked for here."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _place(where: Path) -> str:
+    return f"{where.parent.name}/{where.name}"
 
 
 def config_of(checkpoint: Checkpoint, kind: type[C]) -> C:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from synfer_core.errors import ModelError, RequestError, WeightsError
 from synfer_core.facs import EXPRESSIONS, Expression
+from synfer_core.models import checkpoints
 
 Labels = Mapping[str, Expression | None]
 """A classifier's own class names: the expression that each means, or None for one of no use."""
@@ -150,18 +151,22 @@ def load(where: str, labels: Labels | None = None) -> ImageClassifier:
         labels: What its classes mean; None takes `USUAL_NAMES`.
 
     Raises:
-        WeightsError: There is no such classifier, or its image processor is not understood.
+        WeightsError: There is no such classifier, it lacks weights, or its image processor is not
+            understood.
         RequestError: A class has no meaning.
     """
     from transformers import AutoModelForImageClassification
 
     try:
-        net = AutoModelForImageClassification.from_pretrained(where, use_safetensors=True)
+        net, told = AutoModelForImageClassification.from_pretrained(
+            where, use_safetensors=True, output_loading_info=True
+        )
         prepare = read_preparation(where)
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"no image classifier can be read: {error}", field=where, allowed="a folder or hub id"
         ) from error
+    checkpoints.check_whole(told, where, alone=False)
     names = [str(net.config.id2label[i]) for i in range(net.config.num_labels)]
     found = ImageClassifier(net, prepare, meanings(names, labels))
     return found.eval().requires_grad_(False)

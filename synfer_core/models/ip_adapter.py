@@ -261,17 +261,9 @@ def _encoder(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     """
     from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-    # Its methods have no types that fit.
-    encoders: Any = CLIPVisionModelWithProjection
-    options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
-    try:
-        encoder, told = encoders.from_pretrained(folder, dtype=dtype, **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"cannot be read: {error}", field=folder.name) from error
-    if told["missing_keys"]:
-        raise WeightsError(f"lacks {min(told['missing_keys'])}", field=folder.name)
+    encoder = checkpoints.pretrained(CLIPVisionModelWithProjection, folder, dtype=dtype)
     side = encoder.config.image_size
-    return encoder.eval().requires_grad_(False), CLIPImageProcessorPil(size=side, crop_size=side)
+    return encoder, CLIPImageProcessorPil(size=side, crop_size=side)
 
 
 def _check_widths(file: Path, projection: nn.Module, shape: tuple[int, ...], unet: Any) -> None:

@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 
 from synfer_core.errors import WeightsError
-from synfer_core.models.checkpoints import file_sha256
+from synfer_core.models.checkpoints import check_whole, file_sha256
 
 MAX_NEW_TOKENS = 96
 """More than a prompt of 48 tokens needs, whatever the model's own tokenizer."""
@@ -61,10 +61,7 @@ def pretrained(kind: Any, source: str) -> Any:
     model, info = kind.from_pretrained(
         source, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
     )
-    unlike = [name for name, *_ in info["mismatched_keys"]]
-    if info["missing_keys"] or unlike:
-        some = min([*info["missing_keys"], *unlike])
-        raise WeightsError(f"has no fitting weights for {some}", field=source)
+    check_whole(info, source, alone=False)
     return model.eval()
 
 

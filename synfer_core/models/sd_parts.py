@@ -240,7 +240,8 @@ def read(folder: Path, plan: Plan, device: torch.device) -> Parts:
     """Read a model's parts and put them where they work.
 
     Raises:
-        WeightsError: A part is missing or damaged, or its schedule is not understood.
+        WeightsError: A part is missing or damaged, lacks weights or has others, or its schedule is
+            not understood.
     """
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import AutoTokenizer, CLIPTextModel
@@ -250,11 +251,10 @@ def read(folder: Path, plan: Plan, device: torch.device) -> Parts:
     sizes = sizes_of(folder)
     schedule, prediction = read_schedule(_json(folder, "scheduler/scheduler_config.json"))
     dtype = getattr(torch, plan.format)
-    options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
+    unet = checkpoints.pretrained(UNet2DConditionModel, folder / "unet", torch_dtype=dtype)
+    vae = checkpoints.pretrained(AutoencoderKL, folder / "vae", torch_dtype=dtype)
+    encoder = checkpoints.pretrained(CLIPTextModel, folder / "text_encoder", dtype=dtype)
     try:
-        unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **options)
-        vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype, **options)
-        encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise WeightsError(f"cannot be read: {error}", field=folder.name) from error
@@ -262,7 +262,7 @@ def read(folder: Path, plan: Plan, device: torch.device) -> Parts:
         vae.enable_tiling()
     resting = torch.device("cpu") if plan.offload else device
     for part, place in ((unet, device), (vae, resting), (encoder, resting)):
-        part.eval().requires_grad_(False).to(place)
+        part.to(place)
     return Parts(
         SDText(tokenizer, encoder, device, offload=plan.offload),
         SDCodec(vae, sizes, device, offload=plan.offload),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessorPil
 
 from synfer_core.decoding import to_tensor
@@ -113,6 +115,16 @@ def test_a_wrong_number_of_classes_is_refused_by_name(folder: Path) -> None:
 def test_label_maps_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(RequestError, match="labels"):
         read_labels(text, "labels")
+
+
+def test_a_classifier_without_its_last_layer_is_refused(folder: Path, tmp_path: Path) -> None:
+    """`transformers` would draw it at random, and its answers would be noise."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    weights = load_file(copy / "model.safetensors")
+    rest = {name: tensor for name, tensor in weights.items() if "classifier" not in name}
+    save_file(rest, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=r"copy: lacks classifier\.bias and 1 more"):
+        image_classifier.load(str(copy))
 
 
 def test_a_folder_without_a_classifier_is_refused(tmp_path: Path) -> None:

@@ -294,6 +294,14 @@ def test_folders_and_files_that_cannot_be_used_are_named(place: Path, tmp_path: 
     save_file(rest, place_of, metadata={"format": "pt"})
     with pytest.raises(WeightsError, match=r"image_encoder: lacks visual_projection\.weight"):
         ip_adapter.load(file, unet, CPU)
+    save_file({**weights, "odd": torch.ones(2)}, place_of, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match="image_encoder: has weights of another network: odd"):
+        ip_adapter.load(file, unet, CPU)
+    save_file(weights, place_of, metadata={"format": "pt"})
+    save_file({**tiny_ip_adapter.tensors("plain"), "image_proj.odd": torch.ones(2)}, file)
+    with pytest.raises(WeightsError, match=r"a\.safetensors: has another image_proj: (?s:.*)odd"):
+        ip_adapter.load(file, unet, CPU)
+    save_file(tiny_ip_adapter.tensors("plain"), file)
     (tmp_path / "ip-adapter_b.safetensors").write_bytes(file.read_bytes()[:900])
     with pytest.raises(WeightsError, match=r"several: ip-adapter_a\.safetensors, ip-adapter_b"):
         ip_adapter.load(tmp_path, unet, CPU)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from synfer_core.cli import main
 from synfer_core.errors import DependencyError, RequestError, UnsupportedError, WeightsError
 from synfer_core.facs import to_slots
-from synfer_core.models import sd_adapter, tensor_pickle
+from synfer_core.models import checkpoints, sd_adapter, tensor_pickle
 from synfer_core.models.added import Added
 from synfer_core.models.fineface import AUS, LEAST_WIDTH
 from synfer_core.models.lora import Lora
@@ -225,6 +225,18 @@ def test_nothing_of_fineface_is_skipped(
     torch.save(change(torch.load(folder / file, weights_only=True)), folder / file)
     with pytest.raises(WeightsError, match=message):
         read_fineface(folder)
+
+
+def test_an_adapter_with_other_weights_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "units.safetensors"
+    sd_adapter.save(tiny_sd.slot_adapter(), file)
+    held = checkpoints.load(file, sd_adapter.KIND)
+    less = {k: v for k, v in held.tensors.items() if k != "units.values.0.weight"}
+    more = {**held.tensors, "odd": torch.ones(2)}
+    for tensors, message in ((less, r"values\.0\.weight"), (more, "holds odd")):
+        checkpoints.save(file, sd_adapter.KIND, tensors, held.config)
+        with pytest.raises(WeightsError, match=f"units.safetensors: .*(?s:.*){message}"):
+            sd_adapter.load(file)
 
 
 def test_a_lora_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

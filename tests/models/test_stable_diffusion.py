@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
+from safetensors.torch import load_file, save_file
 
 from synfer_core import decoding
 from synfer_core.decibels import psnr
@@ -241,6 +242,51 @@ def test_damaged_and_missing_files_are_named(folder: Path, tmp_path: Path) -> No
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(WeightsError, match="weight file is damaged"):
         StableDiffusion.load(Added("tiny", str(copy)), folder)
+
+
+@pytest.mark.parametrize("part", ["text_encoder", "unet", "vae"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t, one: {k: v for k, v in t.items() if k != one}, "lacks {one}"),
+        (lambda t, one: {**t, "odd.weight": torch.ones(2)}, "has weights of another network: odd"),
+        (lambda t, one: {**t, one: torch.ones(3)}, "(has other shapes|cannot be read)"),
+    ],
+    ids=["missing", "unexpected", "mismatched"],
+)
+def test_weights_that_are_missing_or_of_another_network_are_named(
+    folder: Path, tmp_path: Path, part: str, change: Any, message: str
+) -> None:
+    """A layer that is drawn at random instead would make other pictures under the same hash."""
+    copy = shutil.copytree(folder / "model", tmp_path / "model")
+    (file,) = (copy / part).glob("*.safetensors")
+    tensors = load_file(file)
+    one = min(name for name in tensors if name.endswith("norm2.weight"))
+    save_file(change(tensors, one), file, metadata={"format": "pt"})
+    told = message.format(one=one.removeprefix("text_model."))
+    with pytest.raises(WeightsError, match=f"model/{part}: {told}"):
+        StableDiffusion.load(Added("tiny", str(copy)), plan=Plan("float32"))
+
+
+def test_older_names_of_weights_are_read(folder: Path, tmp_path: Path) -> None:
+    """The published files have positions in the text encoder and attention of an older spelling."""
+    copy = shutil.copytree(folder / "model", tmp_path / "model")
+    text = copy / "text_encoder" / "model.safetensors"
+    words = {f"text_model.{k.removeprefix('text_model.')}": v for k, v in load_file(text).items()}
+    words["text_model.embeddings.position_ids"] = torch.arange(77)[None]
+    save_file(words, text, metadata={"format": "pt"})
+    (file,) = (copy / "vae").glob("*.safetensors")
+    spelled = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.",
+               ".to_out.0.": ".proj_attn."}  # fmt: skip
+    older = {}
+    for name, tensor in load_file(file).items():
+        new = next((n for n in spelled if n in name), "")
+        older[name.replace(new, spelled.get(new, ""))] = tensor
+    save_file(older, file, metadata={"format": "pt"})
+    models = [StableDiffusion.load(Added("tiny", str(place)), plan=Plan("float32"))
+              for place in (folder / "model", copy)]  # fmt: skip
+    first, second = (made(one, SMILE.model_copy(update={"aus": {}})).image for one in models)
+    assert (first == second).all()
 
 
 def test_the_hub_is_asked_only_by_name_and_offline_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
