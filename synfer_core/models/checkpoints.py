@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from synfer_core.errors import WeightsError
 
-C, V = TypeVar("C"), TypeVar("V")
+C = TypeVar("C")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
