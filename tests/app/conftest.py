@@ -76,7 +76,7 @@ def visit(request: pytest.FixtureRequest, browser: sync_api.Browser, url: str) -
     one.wait("done")
     one.first_face = time.monotonic() - one.opened
     yield one
-    one.context.close()
+    one.close()
     assert one.troubles == []
 
 
@@ -85,7 +85,7 @@ def light(browser: sync_api.Browser, url: str) -> Iterator[Visit]:
     one = Visit(browser, url, WIDE, "light")
     one.wait("done")
     yield one
-    one.context.close()
+    one.close()
     assert one.troubles == []
 
 

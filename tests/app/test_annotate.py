@@ -305,7 +305,7 @@ class TestInABrowser:
         choose(page, FILES[:1])
         sync_api.expect(status).to_have_text("1 of 1 read", timeout=60_000)
         assert on_disk(temporary) == before, "no file was written"
-        visit.context.close()
+        visit.close()
         for _ in range(200):
             if len(batches()) <= kept:
                 break
@@ -335,5 +335,5 @@ class TestInABrowser:
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
         page.get_by_role("button", name="Read the rest").click()
         sync_api.expect(status).to_have_text("3 of 3 read", timeout=60_000)
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []

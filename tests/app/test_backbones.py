@@ -40,7 +40,7 @@ def page(
         visit.page.get_by_text("Fine control").click()
         choose(visit.page, NAME)
         yield visit.page
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []
 
 

@@ -362,7 +362,7 @@ class TestInABrowser:
         report = Axe().run(page).response
         serious = [v["id"] for v in report["violations"] if v["impact"] in ("serious", "critical")]
         assert serious == []
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []
 
     @pytest.mark.usefixtures("unhurried")

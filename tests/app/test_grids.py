@@ -223,7 +223,7 @@ class TestInABrowser:
         stage = page.locator(".grid-stage")
         sync_api.expect(stage).to_have_attribute("data-phase", "done", timeout=30_000)
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []
 
 

@@ -98,7 +98,7 @@ class TestInABrowser:
         sync_api.expect(card).to_be_hidden()
         assert slider.evaluate("e => e === document.activeElement"), "focus stays"
         assert slider.get_attribute("aria-describedby") is None
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []
 
     def test_the_dialog_searches_and_loads_an_example(
@@ -122,7 +122,7 @@ class TestInABrowser:
         sync_api.expect(dialog.locator(".entry.asked dt")).to_have_text("FACS")
         page.keyboard.press("Escape")
         sync_api.expect(dialog).to_be_hidden()
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []
 
     def test_the_tour_is_offered_once_and_walked_by_keyboard(
@@ -147,5 +147,5 @@ class TestInABrowser:
         page.get_by_role("button", name="Help").wait_for()
         page.wait_for_timeout(300)
         sync_api.expect(page.locator(".offer")).to_be_hidden()
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []

@@ -236,7 +236,7 @@ class TestInABrowser:
         head.click()
         sync_api.expect(page.get_by_label("Search the history")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []
 
 

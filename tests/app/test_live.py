@@ -231,7 +231,7 @@ def test_a_narrow_dark_page_takes_the_face_along(
     visit.wait("done")
     assert small.get_attribute("src") == face(visit)
     found = Axe().run(page).response["violations"]
-    visit.context.close()
+    visit.close()
     assert visit.troubles == []
     assert not [v["id"] for v in found if v["impact"] in ("serious", "critical")]
 
@@ -244,5 +244,5 @@ def test_a_server_without_live_has_no_switch(
         visit.wait("done")
         assert visit.page.get_by_role("switch").count() == 0
         assert visit.page.locator(".regions [role=button]").count() == 9
-        visit.context.close()
+        visit.close()
     assert visit.troubles == []

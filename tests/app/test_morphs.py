@@ -240,7 +240,7 @@ class TestInABrowser:
         assert download.value.suggested_filename == "morph.mp4"
         film = base64.b64encode(Path(download.value.path()).read_bytes()).decode()
         assert page.evaluate(PLAYS, film) == [512, 0.2], "a browser plays it"
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []
 
     def test_it_plays_once_by_itself_and_a_chosen_frame_stays(self, light: Visit) -> None:

@@ -57,7 +57,7 @@ def page(cut_off: None) -> Iterator[sync_api.Page]:
         visit = Visit(browser, server.url, SIZE, "light")
         visit.page.set_default_timeout(PATIENCE * crowding())
         yield visit.page
-        visit.context.close()
+        visit.close()
         assert visit.troubles == []
         browser.close()
 

@@ -329,7 +329,7 @@ def test_a_narrow_page_fits_and_works_by_keyboard(browser: sync_api.Browser, url
     page.keyboard.press("ArrowLeft")
     visit.generate()
     assert visit.recipe().aus["AU12"] == 3.9
-    visit.context.close()
+    visit.close()
     assert visit.troubles == []
 
 
@@ -347,7 +347,7 @@ def test_figures_are_readable_on_a_narrow_page(browser: sync_api.Browser, url: s
     dark = contrasts(panel)
     assert light != dark
     assert min(light + dark) >= 4.5, "as WCAG 2 asks of text"
-    visit.context.close()
+    visit.close()
     assert visit.troubles == []
 
 
@@ -383,7 +383,7 @@ def test_a_closed_page_stops_its_run(browser: sync_api.Browser, url: str, server
     visit.page.keyboard.press("Control+Enter")
     visit.wait("running")
     (job,) = set(queue.jobs()) - before
-    visit.context.close()
+    visit.close()
     for _ in range(200):
         if job.state.final:
             break
@@ -456,5 +456,5 @@ def test_axe_finds_nothing_serious(
             if v["impact"] in ("serious", "critical")
             for node in v["nodes"]
         ]
-    visit.context.close()
+    visit.close()
     assert not any(found.values()), "\n".join(f"{k}: {line}" for k in found for line in found[k])
