@@ -18,6 +18,8 @@ from app.paces import Paces, timing
 from app.security.bodies import BodyLimit
 from app.security.gradio_files import GradioMessages, check_paths
 from app.security.gradio_routes import GradioRoutes
+from app.security.headers import AnswerHeaders
+from app.security.origins import Origins, Trusted, trusted_hosts
 from app.settings import Settings
 from app.ui import page, theme
 from synfer_core.errors import BusyError
@@ -29,14 +31,21 @@ _TIMED_AFTER = 6.0
 """Seconds from the start until engines are timed that nobody has used."""
 
 
-def create_app(synthesizer: Synthesizer, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    synthesizer: Synthesizer, settings: Settings | None = None, host: str = "127.0.0.1"
+) -> FastAPI:
     """The studio for one synthesizer: API under ``/api/v1``, the page at ``/``.
 
     Args:
         synthesizer: Makes and reads faces.
         settings: Limits; None takes the defaults.
+        host: Name or address that it is served on.
+
+    Raises:
+        RequestError: The setting of trusted hosts names one that is none.
     """
     settings = settings or Settings()
+    trusted = trusted_hosts(settings.trusted_hosts, host)
     queue = JobQueue(
         waiting=settings.waiting,
         kept=settings.kept,
@@ -59,15 +68,17 @@ def create_app(synthesizer: Synthesizer, settings: Settings | None = None) -> Fa
     app.state.queue = queue
     app.mount(PREFIX, create_api(synthesizer, queue, settings))
     _mount(app, page.Studio(synthesizer, queue, settings), settings)
-    _guard(app, settings)
+    _guard(app, settings, trusted)
     return app
 
 
-def _guard(app: FastAPI, settings: Settings) -> None:
+def _guard(app: FastAPI, settings: Settings, trusted: Trusted) -> None:
     """Put the guards before the application; the one that comes last here is asked first."""
     app.add_middleware(GradioMessages)
     app.add_middleware(GradioRoutes)
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
+    app.add_middleware(Origins, trusted=trusted)
+    app.add_middleware(AnswerHeaders)
 
 
 def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> None:
@@ -120,7 +131,7 @@ def serve(
     """
     settings = Settings.from_env(os.environ)
     synthesizer = Synthesizer.load(settings.models, added)
-    app = create_app(synthesizer, settings)
+    app = create_app(synthesizer, settings, host)
     _time_later(synthesizer, app.state.queue)
     if open_browser:
         threading.Timer(1.0, webbrowser.open, (f"http://{host}:{port}/",)).start()

@@ -36,6 +36,8 @@ class Settings(BaseModel):
         live: Whether pages may follow a slider with drafts.
         watermark: Whether pictures get the imperceptible watermark unless a page switches it off.
         visible_label: Whether they get a label that people can see unless a page switches it off.
+        trusted_hosts: Names beside those of its address that the server answers to, separated by
+            commas; ``*.lab.example`` for all below a name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +59,7 @@ class Settings(BaseModel):
     live: bool = True
     watermark: bool = True
     visible_label: bool = False
+    trusted_hosts: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
