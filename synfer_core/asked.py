@@ -6,13 +6,13 @@ each reader of it, and one row for the expression.
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from synfer_core.facs import canonical_key, slots_of
 from synfer_core.report import AUReading, Label
 from synfer_core.request import Recipe
+from synfer_core.tables import Writer
 
 COLUMNS = (
     *("face", "identity_seed", "seed", "backbone", "what"),
@@ -84,7 +84,7 @@ def _expression(recipe: Recipe, label: Label | None) -> Row:
 def to_csv(rows: Iterable[Row]) -> bytes:
     """Rows as CSV in UTF-8."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = Writer(text, COLUMNS)
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()

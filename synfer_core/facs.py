@@ -194,6 +194,21 @@ of FACS (Ekman, Friesen and Hager 2002) lists it with 25, 26 or 27, and the uppe
 sadness.
 """
 
+SYNONYMS: Mapping[str, Expression] = MappingProxyType(
+    {
+        **{name: name for name in EXPRESSIONS},
+        "happy": "happiness",
+        "sad": "sadness",
+        "surprised": "surprise",
+        "afraid": "fear",
+        "fearful": "fear",
+        "disgusted": "disgust",
+        "angry": "anger",
+        "contemptuous": "contempt",
+    }
+)
+"""Names of classes as folders and manifests have them, lower case."""
+
 _KEY = re.compile(r"AU([LR]?)(\d{1,2})")
 _TERM = re.compile(r"([LR]?)(\d{1,2})([A-E])")
 _RANGE = "0 to 5"

@@ -37,7 +37,7 @@ from synfer_core.data.manifest import MANIFEST
 from synfer_core.data.plan import Plan
 from synfer_core.data.spec import DataSet
 from synfer_core.errors import CancelledError, MissingError, SynferError
-from synfer_core.facs import EXPRESSIONS
+from synfer_core.facs import EXPRESSIONS, MAX_INTENSITY
 from synfer_core.synthesizer import Synthesizer
 
 MAX_BUILDERS = 2
@@ -144,10 +144,10 @@ class Data(LongerWork[Building]):
             with tempfile.NamedTemporaryFile(suffix=".csv") as file:
                 file.write(data)
                 file.flush()
-                table = Table.read(Path(file.name))
+                table = Table.read(Path(file.name), usual=MAX_INTENSITY)
         except SynferError as error:
             return {"error": _named({**error.to_dict(), "field": "aus.file"})}
-        return {"rows": len(table.rows), "labels": sorted(set(table.labels or ()))}
+        return {"rows": len(table.rows), "labels": sorted(filter(None, set(table.labels or ())))}
 
     def _read(self, text: object) -> Value:
         """Raises:

@@ -34,7 +34,7 @@ USUAL_EACH = 25
 _TABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,80}\.csv")
 _OF_SOURCE = {
     "prototypes": ("strength", "jitter"),
-    "csv": ("file",),
+    "csv": ("file", "scale"),
     "uniform": ("units", "active", "intensity"),
 }
 """By source of action units, its fields."""

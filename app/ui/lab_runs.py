@@ -7,7 +7,6 @@ run, ``scaling.csv`` with a row for each source of images, method and size.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any, Self
 from synfer_core.errors import DataError, MissingError, RequestError
 from synfer_core.files import read_text_bytes
 from synfer_core.lab.runs import FIGURES, METHODS, About, read
+from synfer_core.tables import rows_of
 
 SCALING = "scaling.csv"
 MAX_RUNS = 500
@@ -129,9 +129,9 @@ def curves_of(place: Path) -> tuple[Curve, ...]:
     if not (place / SCALING).is_file():
         return ()
     try:
-        text = read_text_bytes(place / SCALING, SCALING).decode("utf-8-sig")
+        data = read_text_bytes(place / SCALING, SCALING)
         found: dict[tuple[str, str, bool], list[Point]] = {}
-        for row in csv.DictReader(io.StringIO(text)):
+        for row in rows_of(data):
             key = row["source"], row["method"], row["real"] == "True"
             found.setdefault(key, []).append(Point.of(row))
     except (RequestError, ValueError, TypeError, KeyError, csv.Error) as error:

@@ -11,11 +11,11 @@ programs lack.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO
 
+from synfer_core import tables
 from synfer_core.annotations.reading import Failed, Outcome, Read
 from synfer_core.errors import SynferError
 from synfer_core.faces.blendshapes import ALONE
@@ -88,7 +88,7 @@ class Writer:
 
     def __init__(self, file: IO[str], style: Style):
         self._style, self._count = style, 0
-        self._csv = csv.DictWriter(file, style.columns, lineterminator="\n")
+        self._csv = tables.Writer(file, style.columns)
         self._csv.writeheader()
 
     def write(self, outcome: Outcome) -> None:

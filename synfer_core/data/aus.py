@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
-import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from synfer_core.data.au_columns import Columns
 from synfer_core.data.spec import AUs
 from synfer_core.errors import RequestError
-from synfer_core.facs import (
-    ACTION_UNITS,
-    EXPRESSIONS,
-    MAX_INTENSITY,
-    PROTOTYPES,
-    Expression,
-    validate_aus,
-)
+from synfer_core.facs import ACTION_UNITS, MAX_INTENSITY, PROTOTYPES, Expression, validate_aus
 from synfer_core.files import read_text_bytes
+from synfer_core.tables import Rows, rows_of
 
 MAX_TABLE_BYTES = 1 << 28
-LABEL = "expression"
-"""Column of a table that names the expression, where it has one."""
-
-_COLUMN = re.compile(r"AU([LR]?)0?(\d{1,2})(?:_r)?")
 
 
 @dataclass(frozen=True)
@@ -38,34 +28,48 @@ class Table:
 
     Attributes:
         rows: AUs of each face, 0-5.
-        labels: Their expressions; None where the table has no column `LABEL`.
+        labels: Their expressions, None where a row names none; None where no row does.
         sha256: Of the file's bytes.
+        notes: Things the user should know, in plain words.
     """
 
     rows: tuple[Mapping[str, float], ...]
-    labels: tuple[Expression, ...] | None
+    labels: tuple[Expression | None, ...] | None
     sha256: str
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a CSV file with a column for each AU (``AU12``, ``AUL4``, OpenFace's ``AU12_r``).
+    def read(cls, path: Path, scale: float | None = None, usual: float | None = None) -> Self:
+        """Read a table with a column for each AU; see `au_columns`.
 
-        Columns of other names are passed over.
+        Columns of other names are passed over, and rows in which no face was found.
+
+        Args:
+            path: Its file.
+            scale: The greatest intensity, 5 or 1, where it is known; None takes what is told there.
+            usual: The same where nothing tells it; None refuses such a table.
 
         Raises:
-            RequestError: It cannot be read, has no AU column, or a value is not allowed.
+            RequestError: It cannot be read, has no AU column, does not tell its scale, or a value
+                is not allowed.
         """
         data = read_text_bytes(path, "aus.file", limit=MAX_TABLE_BYTES)
         try:
-            lines = csv.DictReader(io.StringIO(data.decode("utf-8-sig")), skipinitialspace=True)
-            found = list(_read(lines))
+            lines = rows_of(data)
+            columns = Columns.of(lines.columns)
+            read = list(_read(lines, columns))
         except (csv.Error, UnicodeDecodeError) as error:
-            raise RequestError(f"is no CSV file: {error}", field="aus.file") from error
+            raise RequestError(f"cannot be read as a table: {error}", field="aus.file") from error
+        found = [(number, aus, label) for number, aus, label in read if aus is not None]
         if not found:
             raise RequestError("holds no face", field="aus.file", allowed="one row a face")
-        rows, labels = zip(*found, strict=True)
-        known = None if labels[0] is None else labels
-        return cls(rows, known, hashlib.sha256(data).hexdigest())
+        values = (value for _, aus, _ in found for value in aus.values())
+        greatest = columns.greatest(values, scale, usual)
+        rows = tuple(_scaled(aus, greatest, number) for number, aus, _ in found)
+        labels = tuple(label for *_, label in found)
+        known = labels if any(labels) else None
+        notes = tuple(_notes(columns, len(read) - len(found)))
+        return cls(rows, known, hashlib.sha256(data).hexdigest(), notes)
 
     def of(self, label: Expression | None) -> tuple[int, ...]:
         """Numbers of the rows of one label; of all where there is none."""
@@ -74,40 +78,46 @@ class Table:
         return tuple(i for i, name in enumerate(self.labels) if name == label)
 
 
-def _read(lines: csv.DictReader[str]) -> Iterator[tuple[dict[str, float], Expression | None]]:
-    names = [name.strip() for name in lines.fieldnames or ()]
-    columns = {name: f"AU{m[1]}{m[2]}" for name in names if (m := _COLUMN.fullmatch(name))}
-    if not columns:
-        raise RequestError("has no column of an AU", field="aus.file", allowed="such as AU12")
-    for number, line in enumerate(lines, 2):
-        row = {(name or "").strip(): value for name, value in line.items()}
-        try:
-            aus = validate_aus({key: _number(row[name]) for name, key in columns.items()})
-            label = _label(row[LABEL]) if LABEL in names else None
-        except RequestError as error:
-            raise RequestError(
-                f"line {number}, {error.field}: {error.message}",
-                field="aus.file",
-                allowed=error.allowed,
-            ) from error
-        yield {key: value for key, value in aus.items() if value > 0}, label
+Face = tuple[int, dict[str, float] | None, Expression | None]
+"""Line of the table, the numbers there, and the expression; without numbers there is no face."""
 
 
-def _number(text: str | None) -> object:
-    """A cell as a number, or as it is, for `validate_aus` to refuse."""
+def _read(lines: Rows, columns: Columns) -> Iterator[Face]:
+    for row in lines:
+        with _on_line(lines.line):
+            aus = columns.face(row)
+            yield lines.line, aus, None if aus is None else columns.expression(row)
+
+
+def _scaled(aus: Mapping[str, float], greatest: float, line: int) -> dict[str, float]:
+    """AUs of a face, 0-5, without those that are absent."""
+    with _on_line(line):
+        for key, value in aus.items():
+            if not 0 <= value <= greatest:
+                raise RequestError(
+                    f"intensity {value:g} is out of range",
+                    field=f"aus.{key}",
+                    allowed=f"0 to {greatest:g}",
+                )
+    factor = MAX_INTENSITY / greatest
+    return {k: round(v * factor, 6) for k, v in validate_aus(aus).items() if v > 0}
+
+
+@contextmanager
+def _on_line(line: int) -> Iterator[None]:
     try:
-        return float(text or "")
-    except ValueError:
-        return text
+        yield
+    except RequestError as error:
+        raise RequestError(
+            f"line {line}, {error.field}: {error.message}", field="aus.file", allowed=error.allowed
+        ) from error
 
 
-def _label(text: str | None) -> Expression:
-    name = (text or "").strip().lower()
-    found = next((e for e in EXPRESSIONS if e == name), None)
-    if found is None:
-        allowed = ", ".join(EXPRESSIONS)
-        raise RequestError(f"{name[:40]!r} is not known", field=LABEL, allowed=allowed)
-    return found
+def _notes(columns: Columns, empty: int) -> Iterator[str]:
+    if columns.unknown:
+        yield f"{', '.join(columns.unknown)} of the table: no face here can do it; passed over."
+    if empty:
+        yield f"{empty:,} rows of the table show no face and were left out."
 
 
 def varied_prototype(spec: AUs, label: Expression, rng: np.random.Generator) -> dict[str, float]:

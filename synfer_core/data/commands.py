@@ -132,6 +132,8 @@ def _build(args: argparse.Namespace) -> int:
 
     plan = Plan.of(DataSet.load(args.recipe))
     print(f"{plan.total:,} samples in {plan.shards:,} shards", file=sys.stderr)
+    for note in plan.table.notes if plan.table else ():
+        print(f"note: {note}", file=sys.stderr)
     maker = ModelWorkshop(plan, args.models).open()
     known = made_by(maker, args.models or DEFAULT_FOLDER, threads=1)
     with _resumable(args.out), _engine(args, plan, maker) as engine:

@@ -5,7 +5,6 @@ Equal sets give equal files, byte for byte. Every image is compared with the man
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -24,6 +23,7 @@ from synfer_core.facekit.identity import split_of
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, slots_of
 from synfer_core.stimuli import archive
 from synfer_core.stimuli.archive import Sink
+from synfer_core.tables import Writer
 
 Form = Literal["imagefolder", "parquet", "webdataset"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -168,13 +168,13 @@ def _write(form: Form, split: str, items: Iterator[Item], sink: Sink) -> Iterato
 def _imagefolder(split: str, items: Iterator[Item], sink: Sink) -> Iterator[Item]:
     """A folder for each label, and ``metadata.csv`` as Hugging Face's loader reads it."""
     table = io.StringIO()
-    writer: csv.DictWriter[str] | None = None
+    writer: Writer | None = None
     for item in items:
         file = f"{item.label}/{item.name}.png"
         sink.add(f"{split}/{file}", item.png)
         row = {"file_name": file, **item.facts()}
         if writer is None:
-            writer = csv.DictWriter(table, row, lineterminator="\n")
+            writer = Writer(table, list(row))
             writer.writeheader()
         writer.writerow(row)
         yield item

@@ -73,7 +73,7 @@ class Plan:
             RequestError: The table cannot be read or lacks a class, there are too many
                 combinations of factors, or a recipe is not allowed.
         """
-        plan = cls(spec, Table.read(spec.aus.file) if spec.aus.file else None)
+        plan = cls(spec, Table.read(spec.aus.file, spec.aus.scale) if spec.aus.file else None)
         for label in plan.counts:
             if plan.table is not None and not plan.table.of(label):
                 raise RequestError(f"has no row of {label}", field="aus.file")

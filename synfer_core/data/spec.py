@@ -53,6 +53,7 @@ class AUs(Part):
             strength is drawn.
         jitter: Of ``prototypes``: each AU varies by this share at most.
         file: Of ``csv``: the table, one row a face; a path beside the recipe.
+        scale: Of ``csv``: the greatest intensity there, 5 or 1; None takes what the table tells.
         units: Of ``uniform``: the AUs drawn from; None for all.
         active: Of ``uniform``: how many AUs move, at least and at most.
         intensity: Of ``uniform``: between which intensities, 0-5.
@@ -62,6 +63,7 @@ class AUs(Part):
     strength: tuple[Share, Share] = (0.7, 1.3)
     jitter: float = Field(0.2, ge=0.0, le=1.0)
     file: Path | None = None
+    scale: Literal[1, 5] | None = None
     units: tuple[str, ...] | None = Field(None, min_length=1)
     active: tuple[Annotated[int, Field(ge=1, le=22)], Annotated[int, Field(ge=1, le=22)]] = (1, 4)
     intensity: tuple[Intensity, Intensity] = (1.0, 5.0)
@@ -72,6 +74,8 @@ class AUs(Part):
             raise RequestError(
                 "a table goes with source: csv", field="aus.file", allowed="both or neither"
             )
+        if self.scale is not None and self.source != "csv":
+            raise RequestError("is of a table", field="aus.scale", allowed="with source: csv")
         for name in ("strength", "active", "intensity"):
             low, high = getattr(self, name)
             if low > high:

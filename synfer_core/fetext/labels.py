@@ -7,7 +7,6 @@ probabilities (0 to 1) that each of 41 units is there, which are no intensities 
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from synfer_core.facs import ACTION_UNITS, INTENSITY_LETTERS
 from synfer_core.fetext.gate import Seen
 from synfer_core.fetext.sources import Item, opened_table
 from synfer_core.models.checkpoints import file_sha256
+from synfer_core.tables import Rows, number_in
 
 _MAIN = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25, 26, 27)
 _ONE_SIDED = (1, 2, 4, 6, 10, 12, 14)
@@ -153,7 +153,7 @@ class ByFile:
         keys: dict[str, int] = {}
         rows: list[NDArray[np.float32]] = []
         with opened_table(path) as table:
-            missing = [n for n in ("key", *OPENGRAPHAU) if n not in (table.fieldnames or ())]
+            missing = [n for n in ("key", *OPENGRAPHAU) if n not in table.columns]
             if missing:
                 raise DataError(f"has no column {missing[0]}", field=str(path))
             for row in table:
@@ -175,18 +175,16 @@ class ByFile:
         return AULabels(self.name, occurrence=tuple(map(float, self.values[row])))
 
 
-def _probabilities(
-    row: Mapping[str, str | None], table: csv.DictReader[str], path: Path
-) -> NDArray[np.float32]:
+def _probabilities(row: Mapping[str, str], table: Rows, path: Path) -> NDArray[np.float32]:
     values = []
     for name in OPENGRAPHAU:
         try:
-            value = float(row[name] or "")
+            value = number_in(row[name])
         except ValueError:
-            value = math.nan
-        if not 0 <= value <= 1:
+            value = None
+        if value is None or not 0 <= value <= 1:
             raise DataError(
-                f"line {table.line_num}: {name} is {row[name]!r}",
+                f"line {table.line}: {name} is {row[name]!r}",
                 field=str(path),
                 allowed="probabilities from 0 to 1",
             )

@@ -87,7 +87,7 @@ def _affectnet(root: Path) -> Iterator[Item]:
 
 def _affectnet_list(table: Path, images: Path, split: str) -> Iterator[Item]:
     with opened_table(table) as rows:
-        missing = set(_AFFECTNET_COLUMNS) - set(rows.fieldnames or ())
+        missing = set(_AFFECTNET_COLUMNS) - set(rows.columns)
         if missing:
             raise DataError(f"has no column {min(missing)}", field=str(table))
         for row in rows:

@@ -23,9 +23,8 @@ import pyarrow.parquet as pq
 
 from synfer_core.errors import DataError, ImageError, RequestError
 from synfer_core.faces.images import ENDINGS, read_bytes
-from synfer_core.facs import EXPRESSIONS, Expression
-
-"""Files of a folder that count as images; what is in them decides later."""
+from synfer_core.facs import SYNONYMS, Expression
+from synfer_core.tables import Rows, opened_rows
 
 SPLITS: Mapping[str, str] = MappingProxyType(
     {
@@ -39,21 +38,6 @@ SPLITS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Names of splits as folders and manifests have them, lower case."""
-
-SYNONYMS: Mapping[str, Expression] = MappingProxyType(
-    {
-        **{name: name for name in EXPRESSIONS},
-        "happy": "happiness",
-        "sad": "sadness",
-        "surprised": "surprise",
-        "afraid": "fear",
-        "fearful": "fear",
-        "disgusted": "disgust",
-        "angry": "anger",
-        "contemptuous": "contempt",
-    }
-)
-"""Names of classes as folders and manifests have them, lower case."""
 
 _BATCH = 64
 
@@ -225,15 +209,15 @@ def _folder(root: Path) -> Iterator[Item]:
 
 
 @contextmanager
-def opened_table(path: Path) -> Iterator[csv.DictReader[str]]:
+def opened_table(path: Path) -> Iterator[Rows]:
     """A CSV file as rows by column name.
 
     Raises:
         DataError: It cannot be read, here or while its rows are taken.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield csv.DictReader(file)
+        with opened_rows(path) as rows:
+            yield rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot be read as CSV: {error}", field=str(path)) from error
 
@@ -259,10 +243,10 @@ def _row_fields(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _csv(root: Path) -> Iterator[Item]:
     with opened_table(root) as rows:
-        if "path" not in (rows.fieldnames or ()):
+        if "path" not in rows.columns:
             raise DataError("has no column path", field=str(root), allowed=_CSV_SHAPE)
         for row in rows:
-            name = row["path"] or ""
+            name = row["path"]
             yield Item(name, root.parent / name, **_row_fields(row))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from scipy.stats import t as student
 from synfer_core.evaluation.estimates import Estimate
 from synfer_core.lab.runs import METHODS
 from synfer_core.lab.scaling import Cell, Outcome, Plan
+from synfer_core.tables import Writer
 
 Row = dict[str, Any]
 
@@ -112,7 +112,7 @@ class Curves:
     def to_csv(self) -> bytes:
         """The rows as a table."""
         rows, table = self.rows(), io.StringIO()
-        writer = csv.DictWriter(table, rows[0], lineterminator="\n")
+        writer = Writer(table, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
         return table.getvalue().encode()

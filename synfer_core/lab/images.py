@@ -9,7 +9,6 @@ counted.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +28,7 @@ from synfer_core.faces.align import align, middle
 from synfer_core.faces.images import decode_image, read_bytes
 from synfer_core.faces.landmarks import Face, shared_landmarker
 from synfer_core.facs import EXPRESSIONS
-from synfer_core.fetext.sources import images_below, split_named
+from synfer_core.fetext.sources import images_below, opened_table, split_named
 from synfer_core.lab.labels import NAMES, Labels, meaning
 
 Pixels = NDArray[np.uint8]
@@ -336,5 +335,5 @@ def _table(path: Path) -> dict[str, dict[str, str]]:
     """What ``metadata.csv`` of an exported set knows of each file; nothing where there is none."""
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["file_name"]: row for row in csv.DictReader(file) if "file_name" in row}
+    with opened_table(path) as rows:
+        return {row["file_name"]: row for row in rows if "file_name" in row}

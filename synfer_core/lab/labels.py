@@ -8,9 +8,8 @@ from types import MappingProxyType
 
 from synfer_core.data.export import UNLABELLED as EXPORTED_UNLABELLED
 from synfer_core.errors import DataError
-from synfer_core.facs import EXPRESSIONS, Expression
+from synfer_core.facs import EXPRESSIONS, SYNONYMS, Expression
 from synfer_core.fetext.layouts import AFFECTNET_OTHERS, RAFDB
-from synfer_core.fetext.sources import SYNONYMS
 from synfer_core.files import read_text_bytes
 
 Labels = Mapping[str, Expression | None]

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from synfer_core.errors import DataError, RequestError, SynferError
+from synfer_core.errors import DataError, SynferError
 from synfer_core.facekit import demographics
 from synfer_core.facs import AU_SLOTS, EXPRESSIONS, format_facs
 from synfer_core.files import read_text_bytes
@@ -24,6 +23,7 @@ from synfer_core.stimuli.align import Move
 from synfer_core.stimuli.making import Written
 from synfer_core.stimuli.spec import MAX_IMAGES, check_unique
 from synfer_core.stimuli.treat import Applied
+from synfer_core.tables import Writer, rows_of
 
 FILE = "stimuli.csv"
 MAX_BYTES = 1 << 28
@@ -180,7 +180,7 @@ def _treatment(written: Written) -> Row:
 def to_csv(rows: Iterable[Row], columns: Iterable[str] = tuple(COLUMNS)) -> bytes:
     """Rows as CSV in UTF-8."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer = Writer(text, list(columns))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
@@ -194,7 +194,7 @@ def read(path: Path) -> tuple[Wanted, ...]:
         DataError: It is no table of a set; names the row and the field.
     """
     rows = _rows(read_text_bytes(path, "--from-csv", limit=MAX_BYTES))
-    wanted = tuple(_wanted(number, row) for number, row in enumerate(rows, 1))
+    wanted = tuple(_wanted(number, row) for number, row in rows)
     if not wanted or len(wanted) > MAX_IMAGES:
         raise DataError(
             f"has {len(wanted):,} rows", field="--from-csv", allowed=f"1 to {MAX_IMAGES:,}"
@@ -203,13 +203,18 @@ def read(path: Path) -> tuple[Wanted, ...]:
     return wanted
 
 
-def _rows(data: bytes) -> Sequence[Mapping[str, Any]]:
+def _rows(data: bytes) -> Sequence[tuple[int, Mapping[str, str]]]:
+    """The rows of a table, each with its number from 1.
+
+    Raises:
+        DataError: It is no table of a set.
+    """
     try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig")), strict=True)
-        missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-        rows = [] if missing else list(reader)
+        lines = rows_of(data)
+        missing = [name for name in NEEDED if name not in lines.columns]
+        rows = [] if missing else list(enumerate(lines, 1))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"is no CSV in UTF-8: {error}", field="--from-csv") from error
+        raise DataError(f"cannot be read as a table: {error}", field="--from-csv") from error
     if missing:
         raise DataError(
             f"has no column {missing[0]}", field="--from-csv", allowed=", ".join(NEEDED)
@@ -217,18 +222,11 @@ def _rows(data: bytes) -> Sequence[Mapping[str, Any]]:
     return rows
 
 
-def _wanted(number: int, row: Mapping[str, Any]) -> Wanted:
+def _wanted(number: int, row: Mapping[str, str]) -> Wanted:
     try:
-        file, pixels, model, recipe, treatment = (_cell(row, name) for name in NEEDED)
+        file, pixels, model, recipe, treatment = (row[name] for name in NEEDED)
         names.check_safe(file, "file")
         return Wanted(file, Recipe.parse_json(recipe), Applied.parse_json(treatment), pixels, model)
     except SynferError as error:
         place = f"row {number}, {error.field}"
         raise DataError(error.message, field=place, allowed=error.allowed) from error
-
-
-def _cell(row: Mapping[str, Any], name: str) -> str:
-    value = row[name]
-    if not isinstance(value, str):
-        raise RequestError("is cut short", field=name)
-    return value

@@ -93,7 +93,7 @@ def test_a_csv_manifest(tmp_path: Path) -> None:
 def test_a_csv_manifest_without_paths_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column path"):
         read(CSV, write_csv(tmp_path / "list.csv", {"file": "a.jpg"}))
-    (tmp_path / "list.csv").write_bytes(b"path\n\xff\xfe\n")
+    (tmp_path / "list.csv").write_bytes(b"path\n\x81\n")
     with pytest.raises(DataError, match="CSV"):
         read(CSV, tmp_path / "list.csv")
 

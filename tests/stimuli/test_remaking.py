@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,15 @@ def test_a_table_alone_makes_the_same_pixels(tmp_path: Path, treatment: object) 
     made = list(remake(wanted, TOOLS, MemoryStore(), steps.append))
     assert [one.agrees for one in made] == [True] * 10
     assert len(steps) == 10
+
+
+def test_a_table_that_a_german_spreadsheet_saved_is_the_same(tmp_path: Path) -> None:
+    plain = csv_of()
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=";")
+    for row in csv.reader(io.StringIO(plain.decode())):
+        writer.writerow([re.sub(r"^(\d+)\.(\d+)$", r"\1,\2", cell) for cell in row])
+    assert read(tmp_path, text.getvalue().encode("utf-16")) == read(tmp_path, plain)
 
 
 def test_one_row_is_enough(tmp_path: Path) -> None:
