@@ -97,18 +97,8 @@ def _retoken(rng: random.Random, tokens: list[bytes]) -> None:
 
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_CHUNKS: tuple[bytes, ...] = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"eXIf", b"iTXt", b"zTXt", b"tEXt", b"iCCP")
-_CHUNKS += (
-    b"acTL",
-    b"fcTL",
-    b"fdAT",
-    b"gAMA",
-    b"cHRM",
-    b"sBIT",
-    b"pHYs",
-    b"tIME",
-    b"bKGD",
-    b"sRGB",
+_CHUNKS = tuple(
+    b"IHDR PLTE IDAT IEND tRNS eXIf iTXt zTXt tEXt iCCP acTL fcTL fdAT gAMA cHRM sBIT bKGD".split()
 )
 
 
