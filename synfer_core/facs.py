@@ -247,12 +247,10 @@ def canonical_key(key: str) -> str:
 def _check_intensity(key: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RequestError("intensity must be a number", field=f"aus.{key}", allowed=_RANGE)
-    number = float(value)
-    if not math.isfinite(number) or not 0.0 <= number <= MAX_INTENSITY:
-        raise RequestError(
-            f"intensity {number:g} is out of range", field=f"aus.{key}", allowed=_RANGE
-        )
-    return number
+    if not 0.0 <= value <= MAX_INTENSITY:  # compared as it is: a long integer is no float
+        shown = f"{value:g}" if isinstance(value, float) else str(value)[:20]
+        raise RequestError(f"intensity {shown} is out of range", field=f"aus.{key}", allowed=_RANGE)
+    return float(value)
 
 
 def validate_aus(aus: Mapping[str, object]) -> dict[str, float]:

@@ -101,7 +101,9 @@ def test_parse_facs_refuses(text: str) -> None:
         parse_facs(text)
 
 
-@pytest.mark.parametrize("value", [-0.001, 5.001, math.nan, math.inf, -math.inf, True, "4", None])
+@pytest.mark.parametrize(
+    "value", [-0.001, 5.001, math.nan, math.inf, -math.inf, True, "4", None, 10**400]
+)
 def test_intensity_out_of_range(value: object) -> None:
     with pytest.raises(RequestError) as caught:
         validate_aus({"AU12": value})
