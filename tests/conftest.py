@@ -9,6 +9,18 @@ import pytest
 from tests.reference import tiny
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full", action="store_true", help="loads of the size that docs/security.md names"
+    )
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether loads have the size that docs/security.md names, not the one of every day."""
+    return bool(request.config.getoption("--full"))
+
+
 @pytest.fixture(scope="session")
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of weights as `Synthesizer.load` takes it; 128 px, no readers."""
