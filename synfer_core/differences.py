@@ -12,6 +12,8 @@ from synfer_core.facs import ACTION_UNITS, intensity_letter
 from synfer_core.request import SAMPLE, Recipe
 
 ABSENT = "\u2013"
+OWN = "own"
+"""A strength of guidance that a recipe leaves to its backbone."""
 """Stands where a recipe does not say."""
 
 _NAMES = {
@@ -95,7 +97,7 @@ def compare(one: Recipe, other: Recipe) -> tuple[Setting, ...]:
 def _flat(recipe: Recipe) -> dict[str, Any]:
     """Fields by dotted name; empty words and what is not said are left out."""
     fields = recipe.model_dump(exclude_none=True, exclude={"version", "aus", "facs"})
-    flat: dict[str, Any] = {}
+    flat: dict[str, Any] = {"guidance.text": OWN, "guidance.au": OWN}
     for name, value in fields.items():
         if name in ("guidance", "semantic", "scene"):
             flat |= {f"{name}.{part}": inner for part, inner in value.items()}

@@ -27,6 +27,8 @@ SIZES = (64, 1024)
 """Pixels on a side that a recipe may ask for, least and greatest."""
 USUAL_STRENGTH = 2.0
 """Of semantic guidance where it is switched on; measured by ``synfer eval semantic --tune``."""
+USUAL_GUIDANCE = 1.0
+"""Of words and of AUs where a recipe is silent and its backbone names none of its own: off."""
 USUAL_VARIATION = 0.3
 """Share of the noise to start from where a recipe is silent: less is nearer to the mean."""
 USUAL_IDENTITY_SCALE = 0.5
@@ -70,13 +72,21 @@ _SAMPLE_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
 
+_OWN = "Left out, the backbone's own counts: guidance_text and guidance_au in /vocabulary."
+
+
 class Guidance(Numeric):
-    """Guidance strengths: classifier-free for text and AUs (1 is off), and semantic (0 is off)."""
+    """Guidance strengths: classifier-free for text and AUs (1 is off), and semantic (0 is off).
+
+    Attributes:
+        text, au: 1 to 15; None takes the backbone's own, which a checked recipe and a result name.
+        semantic: 0 to 10.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    text: float = Field(1.0, ge=1.0, le=15.0)
-    au: float = Field(1.0, ge=1.0, le=15.0)
+    text: float | None = Field(None, ge=1.0, le=15.0, description=_OWN)
+    au: float | None = Field(None, ge=1.0, le=15.0, description=_OWN)
     semantic: float = Field(0.0, ge=0.0, le=10.0)
 
 

@@ -7,11 +7,10 @@ report
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,7 +50,10 @@ NO_FACE = "No face was found in the picture, so nothing was read off it."
 
 @dataclass(frozen=True)
 class Synthesizer:
-    """Makes faces from recipes and reads labels off faces.
+    """Makes faces from recipes and reads labels off faces, in any number of threads at once.
+
+    Whatever a call keeps is its own, or the network that keeps it takes one call at a time: each
+    thread gets what it would get alone.
 
     Attributes:
         backbones: By name in recipes; ``builtin``, ``facekit``, and those that a user adds.
@@ -60,7 +62,6 @@ class Synthesizer:
 
     backbones: Mapping[str, Backbone]
     annotator: Annotator
-    _reading: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     @classmethod
     def load(cls, folder: Path | None = None, added: Sequence[Added] = ()) -> Self:
@@ -121,8 +122,7 @@ class Synthesizer:
             return recipe
         if editing.known_aus(recipe) is not None:
             return recipe
-        with self._reading:
-            shown = reader.units(editing.square_of(recipe.reference))
+        shown = reader.units(editing.square_of(recipe.reference))
         return recipe.model_copy(update={"reference_aus": shown})
 
     def stream(self, recipe: Recipe) -> Iterator[Progress | Result]:
@@ -161,8 +161,7 @@ class Synthesizer:
         reader = backbone.feranno if isinstance(backbone, OwnReader) else None
         own = None if reader is None else reader.read(image)
         guide = _guide(backbone, recipe)
-        with self._reading:  # FERAnno hooks into the denoiser, one image at a time
-            readings = self.annotator.read(face, recipe.expression, guide, own)
+        readings = self.annotator.read(face, recipe.expression, guide, own)
         return replace(readings, notes=(*notes, *readings.notes))
 
     def generate(self, recipe: Recipe) -> Result:

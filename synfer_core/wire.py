@@ -19,6 +19,7 @@ from synfer_core.facs import (
     MAX_INTENSITY,
     PROTOTYPES,
 )
+from synfer_core.request import USUAL_GUIDANCE
 
 PREFIX = "/api/v1"
 """Where the API stands on a server."""
@@ -165,6 +166,8 @@ class Backbone(_Shape):
     steps: bool
     semantic: bool
     guides: list[str]
+    guidance_text: float = USUAL_GUIDANCE
+    guidance_au: float = USUAL_GUIDANCE
     editing: bool
     drafts: bool
     identity_image: bool

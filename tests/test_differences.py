@@ -16,7 +16,7 @@ def test_only_what_differs_differs() -> None:
         "AU4 brow lowerer": (ABSENT, "1 (A)"),
         "AU6 cheek raiser": ("2.5 (C)", ABSENT),
         "AU12 lip corner puller": ("4 (D)", "3 (C)"),
-        "AU guidance": ("1", "6"),
+        "AU guidance": ("own", "6"),
     }
     assert differing(one, one) == {}
     same = compare(Recipe.parse(one), Recipe.parse(one))

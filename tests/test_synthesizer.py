@@ -108,6 +108,11 @@ def test_other_weights_are_refused(synthesizer: Synthesizer) -> None:
         synthesizer.generate(Recipe(weights_sha256="0" * 64))
 
 
+def test_guidance_that_a_recipe_leaves_out_is_told(synthesizer: Synthesizer) -> None:
+    guidance = synthesizer.check(SMILE).guidance
+    assert (guidance.text, guidance.au) == (1.0, 1.0)
+
+
 def test_an_unknown_backbone_is_refused(synthesizer: Synthesizer) -> None:
     with pytest.raises(UnsupportedError, match="backbone: 'sdxl' is not available here"):
         synthesizer.generate(Recipe(backbone="sdxl"))

@@ -22,7 +22,7 @@ function read() {
   seeds.forEach((field) => { value[field] = $(`#${field}`).value.trim(); });
   for (const range of strengths) {
     const [field, part] = range.dataset.strength.split(".");
-    if (part) value[field][part] = Number(range.value);
+    if (part) value[field][part] = range.dataset.own ? null : Number(range.value);
     else value[field] = Number(range.value);
   }
   for (const choice of choices)
@@ -45,13 +45,22 @@ function showStrength(range, value) {
   range.closest(".field").querySelector("output").textContent = String(Number(value));
 }
 
+// Strengths of guidance that nobody has set are the engine's own, another engine's included.
+function showOwn() {
+  const usual = window.synfer.engines.studio?.facts?.guidance;
+  for (const range of strengths.filter((each) => usual && each.dataset.own))
+    showStrength(range, usual[range.dataset.strength.split(".")[1]]);
+}
+
 function paint(value) {
   [...words, ...seeds, "scheduler"].forEach((field) => {
     $(`#${field}`).value = value[field];
   });
   for (const range of strengths) {
     const [field, part] = range.dataset.strength.split(".");
-    showStrength(range, part ? value[field][part] : value[field]);
+    const shown = part ? value[field][part] : value[field];
+    range.dataset.own = shown === null || shown === undefined ? "own" : "";
+    showStrength(range, shown ?? range.min);
   }
   for (const choice of choices) {
     const wanted = value.semantic[choice.dataset.choice.split(".")[1]];
@@ -106,6 +115,7 @@ function limit() {
   const facts = window.synfer.engines.studio?.facts;
   if (!facts) return;
   $("p[data-declares]").textContent = facts.declares;
+  showOwn();
   for (const field of element.querySelectorAll("[data-field]")) {
     const why = facts.cannot[field.dataset.field] ?? facts.cannot[field.dataset.field.split(".")[0]];
     const place = field.querySelector(".why");
@@ -162,7 +172,10 @@ const taken = () => [...document.querySelectorAll("[data-takes-files]")].some((e
 
 element.addEventListener("input", (event) => {
   window.synfer.settle(event.target);
-  if (event.target.dataset.strength) showStrength(event.target, event.target.value);
+  if (event.target.dataset.strength) {
+    event.target.dataset.own = "";
+    showStrength(event.target, event.target.value);
+  }
   showGuide();
   keep();
 });

@@ -155,6 +155,7 @@ def engine_facts(engine: Capabilities) -> dict[str, Any]:
         "units_why": _units_why(engine, len(units)),
         "sides_why": f"{engine.title} {engine.reasons.get('sides', 'has no sides here')}.",
         "declares": f"{engine.title}: {declared(engine)}. {engine.note}",
+        "guidance": {"text": engine.guidance_text, "au": engine.guidance_au},
         "own_size": engine.image_size,
         "usual_size": usual_size(engine) or engine.image_size,
         "sizes": list(engine.size_range),

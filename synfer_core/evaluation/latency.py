@@ -21,6 +21,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 from synfer_core.facs import PROTOTYPES
+from synfer_core.models.backbone import strengths
 from synfer_core.reference import guidance, sampling
 from synfer_core.reference.backbone import ReferenceBackbone
 from synfer_core.report import Pixels
@@ -178,14 +179,12 @@ def stage_seconds(synthesizer: Synthesizer, recipe: Recipe) -> dict[str, float]:
 
 def _image(model: ReferenceBackbone, recipe: Recipe, watch: Stopwatch) -> Pixels:
     """An image around a reference that nobody has asked for before."""
-    latents, strengths = model.model.prior.latents, recipe.guidance
+    latents, (text, au) = model.model.prior.latents, strengths(recipe, model.capabilities)
     with watch("reference"):
         canvas = model.canvas(recipe.model_copy(update={"seed": recipe.seed + _OTHER_SCENES}))
     with watch("conditioning"):
         branches = model.branches(recipe, canvas.small)
-    denoise = guidance.classifier_free(
-        model.model.denoiser, branches, text=strengths.text, au=strengths.au
-    )
+    denoise = guidance.classifier_free(model.model.denoiser, branches, text=text, au=au)
     start = sampling.noise(1, latents.shape, recipe.seed, USUAL_VARIATION)
     with watch("denoising"):
         found = sampling.sampled(denoise, start, recipe.steps, recipe.scheduler)

@@ -31,7 +31,6 @@ HALF_NOISE = 0.5
 """Share of the noise that four steps start from."""
 SEED, WORDS, UNITS, GUIDANCE = "other noise", "no words", "no units", "guidance doubled"
 _OTHER_SEED = 1_000_000
-_USUAL = Guidance()
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,8 @@ class Making:
     def changes(self, case: Case) -> dict[str, Pixels]:
         """The picture, then the same without words, without units, with both guidance strengths
         doubled, and around a reference from other noise."""
-        doubled = Guidance(text=2 * _USUAL.text, au=2 * _USUAL.au)
+        usual = self.backbone.capabilities
+        doubled = Guidance(text=2 * usual.guidance_text, au=2 * usual.guidance_au)
         asked: dict[str, dict[str, Any]] = {
             "plain": {},
             WORDS: {"text": "", "expression": None},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
@@ -45,6 +46,10 @@ class Recorder:
         maps = maps.cpu()
         self.sums[source] = self.sums.get(source, torch.zeros_like(maps)) + maps
         self.counts[source] = self.counts.get(source, 0) + 1
+
+    def watching(self, unet: nn.Module) -> AbstractContextManager[object]:
+        """Around the one call of a U-Net that is recorded; nobody else calls it meanwhile."""
+        return nullcontext()
 
     def mean(self, source: str) -> Tensor | None:
         """Mean map of each token, (tokens, size, size), or None if nothing was recorded."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.facs import MAX_INTENSITY
 from synfer_core.report import AttentionMaps, GuidancePoint, Pixels, Progress
-from synfer_core.request import Recipe
+from synfer_core.request import USUAL_GUIDANCE, Recipe
 
 if TYPE_CHECKING:
     from synfer_core.calibration import FERAnnoReader
@@ -38,6 +38,7 @@ class Capabilities:
         semantic: Whether there is a classifier that semantic guidance can follow.
         guides: Those classifiers, as recipes name them.
         editing: Whether it can start from a face instead of noise.
+        guidance_text, guidance_au: Strengths of guidance where a recipe names none.
         drafts: Whether it is `Drafting`: quick enough to follow a hand that moves a slider.
         identity_image: Whether it keeps the person of a picture.
         holding: Whether an edit can hold what its AUs do not move.
@@ -68,6 +69,8 @@ class Capabilities:
     semantic: bool = False
     guides: tuple[str, ...] = ()
     editing: bool = False
+    guidance_text: float = USUAL_GUIDANCE
+    guidance_au: float = USUAL_GUIDANCE
     drafts: bool = False
     identity_image: bool = False
     holding: bool = False
@@ -190,6 +193,22 @@ def check_scene(recipe: Recipe, abilities: Capabilities) -> None:
             field=f"scene.{recipe.scene.given[0]}",
             allowed="nothing; the exact renderer (backbone facekit) takes it",
         )
+
+
+def strengths(recipe: Recipe, abilities: Capabilities) -> tuple[float, float]:
+    """Of guidance by words and by AUs: what the recipe says, else the backbone's own."""
+    text, au = recipe.guidance.text, recipe.guidance.au
+    return (
+        abilities.guidance_text if text is None else text,
+        abilities.guidance_au if au is None else au,
+    )
+
+
+def with_guidance(recipe: Recipe, abilities: Capabilities) -> Recipe:
+    """The recipe with the strengths of guidance that it leaves to the backbone filled in."""
+    text, au = strengths(recipe, abilities)
+    guidance = recipe.guidance.model_copy(update={"text": text, "au": au})
+    return recipe.model_copy(update={"guidance": guidance})
 
 
 def with_weights(recipe: Recipe, weights: str) -> Recipe:

@@ -87,17 +87,21 @@ Features = Mapping[int, Tensor]
 class FeatureTap:
     """Keeps what chosen layers of a U-Net put out in its last call.
 
-    A context manager: hooks come in on entering and go on leaving, and the U-Net is as it was.
+    A context manager: hooks come in on entering and go on leaving, and the U-Net is as it was. They
+    hear every call of it, whoever's, so that it is held for one call alone.
 
     Args:
         unet: The U-Net.
         layers: Names of the modules to tap.
+        outputs: Where to keep it.
     """
 
-    def __init__(self, unet: nn.Module, layers: tuple[str, ...]):
+    def __init__(
+        self, unet: nn.Module, layers: tuple[str, ...], outputs: dict[str, Tensor] | None = None
+    ):
         self._modules = {name: unet.get_submodule(name) for name in layers}
         self._handles: list[RemovableHandle] = []
-        self.outputs: dict[str, Tensor] = {}
+        self.outputs: dict[str, Tensor] = {} if outputs is None else outputs
 
     def __enter__(self) -> Self:
         for name, module in self._modules.items():
@@ -137,16 +141,23 @@ def _grid(x: Tensor, side: int) -> Tensor:
 
 @dataclass
 class MapTap(Recorder):
-    """Keeps every row's attention maps of one call: the probe's words, and all AUs.
+    """Keeps every row's attention maps of one call: the probe's words, and all AUs; and what the
+    last attention of each block put out.
 
     Attributes:
         words: For each expression, the token positions that spell it.
         maps: By places on a side: (B, words or slots, s, s), about 1 on average.
+        outputs: By layer (see `tap_layers`).
     """
 
     size: int = 0
     words: tuple[tuple[int, ...], ...] = ()
     maps: dict[int, list[Tensor]] = field(default_factory=dict)
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+
+    def watching(self, unet: nn.Module) -> FeatureTap:
+        """Around the one call of a U-Net that is recorded; nobody else calls it meanwhile."""
+        return FeatureTap(unet, tap_layers(unet), self.outputs)
 
     def add(self, source: str, q: Tensor, k: Tensor, bias: Tensor | None) -> None:
         """Record q (B, heads, places, d) against k (B, heads, tokens, d)."""
@@ -209,14 +220,12 @@ class Probe:
         self, context: Context, latents: Tensor, steps: int
     ) -> Iterator[tuple[int, list[Tensor]]]:
         """For each inversion step from 0, the layers' outputs and the attention maps."""
-        unet: Any = self.denoiser.unet
         maps = MapTap(words=self.words)
         denoise = guidance.plain(self.denoiser, context, maps)
-        with FeatureTap(unet, tap_layers(unet)) as tap:
-            for index, _ in enumerate(invert(denoise, latents, steps, schedule=self.schedule)):
-                recorded = [m for side in maps.maps.values() for m in side]
-                yield index, [*tap.outputs.values(), *recorded]
-                maps.maps.clear()
+        for index, _ in enumerate(invert(denoise, latents, steps, schedule=self.schedule)):
+            recorded = [m for side in maps.maps.values() for m in side]
+            yield index, [*maps.outputs.values(), *recorded]
+            maps.maps.clear()
 
 
 def spelled(text: TextStates) -> tuple[tuple[int, ...], ...]:

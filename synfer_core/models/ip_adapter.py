@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ class IPAdapter:
     pooled: bool
     device: torch.device
     sha256: str
+    _one: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def inject(self, unet: Any) -> None:
         """Let the cross-attention layers of a U-Net read a picture's tokens.
@@ -113,6 +115,7 @@ class IPAdapter:
         values = self.looks_at(picture, return_tensors="pt").pixel_values
         offload = self.encoder.device != self.device
         with (
+            self._one,
             sd_parts.at_work(self.encoder, self.device, offload=offload),
             sd_parts.at_work(self.projection, self.device, offload=offload),
         ):

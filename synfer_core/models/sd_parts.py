@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -62,13 +63,17 @@ def at_work(module: Any, device: torch.device, *, offload: bool) -> Iterator[Non
 
 
 class SDText:
-    """The frozen CLIP text encoder; every token counts, padding included, as in its training."""
+    """The frozen CLIP text encoder; every token counts, padding included, as in its training.
+
+    One call at a time: tokenizers keep how they cut and pad, modules go to their device and back.
+    """
 
     def __init__(self, tokenizer: Any, encoder: Any, device: torch.device, *, offload: bool):
         self.tokenizer = tokenizer
         self.encoder = encoder
         self.device = device
         self.offload = offload
+        self._one = threading.Lock()
 
     @torch.no_grad()
     def __call__(
@@ -84,6 +89,10 @@ class SDText:
         Raises:
             RequestError: A text has too many tokens and `cut` is off.
         """
+        with self._one:
+            return self._states(texts, cut, fields)
+
+    def _states(self, texts: list[str], cut: bool, fields: Sequence[str]) -> TextStates:
         longest = self.tokenizer.model_max_length
         batch = self.tokenizer(texts, padding="max_length", max_length=longest, truncation=cut)
         check_lengths(batch["input_ids"], longest, fields)
@@ -95,17 +104,21 @@ class SDText:
 
 
 class SDCodec:
-    """The autoencoder as a codec: images to latents of about unit variance, and back."""
+    """The autoencoder as a codec: images to latents of about unit variance, and back.
+
+    One call at a time, as it goes to its device and back.
+    """
 
     def __init__(self, vae: Any, sizes: Sizes, device: torch.device, *, offload: bool):
         self.vae = vae
         self.config = sizes
         self.device = device
         self.offload = offload
+        self._one = threading.Lock()
 
     def encode(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in -1 to 1 as latents (B, C, s, s), the mean of their distribution."""
-        with at_work(self.vae, self.device, offload=self.offload):
+        with self._one, at_work(self.vae, self.device, offload=self.offload):
             pixels = images.to(self.device, self.vae.dtype)
             mean = self.vae.encode(pixels, return_dict=False)[0].mode()
         latents: Tensor = mean.to(images) * self.vae.config.scaling_factor
@@ -114,20 +127,24 @@ class SDCodec:
     def decode(self, latents: Tensor) -> Tensor:
         """Latents as images (B, 3, S, S); gradients flow back unless it is offloaded."""
         scaled = latents / self.vae.config.scaling_factor
-        with at_work(self.vae, self.device, offload=self.offload):
+        with self._one, at_work(self.vae, self.device, offload=self.offload):
             pixels = self.vae.decode(scaled.to(self.device, self.vae.dtype), return_dict=False)[0]
         images: Tensor = pixels.to(latents)
         return images
 
 
 class SDDenoiser:
-    """The U-Net, which predicts noise or v, as a denoiser that predicts v."""
+    """The U-Net, which predicts noise or v, as a denoiser that predicts v.
+
+    One call at a time: what a recorder hears of its layers is of that call alone.
+    """
 
     def __init__(self, unet: Any, schedule: NoiseSchedule, prediction: Prediction, plan: Plan):
         self.unet = unet
         self.schedule = schedule
         self.prediction = prediction
         self.alphas = ddim(schedule).alphas_cumprod
+        self._one = threading.Lock()
         unet.set_attn_processor(processors(unet, sliced=plan.slice_attention))
 
     def __call__(
@@ -140,13 +157,14 @@ class SDDenoiser:
             "au": None if au is None else au.to(*place),
             "image": None if image is None else image.to(*place),
         }
-        output: Tensor = unet(
-            latents.to(*place),
-            timesteps.to(unet.device),
-            context.tokens.to(*place),
-            cross_attention_kwargs={**adapters, "recorder": recorder},
-            return_dict=False,
-        )[0].to(latents)
+        with self._one, nullcontext() if recorder is None else recorder.watching(unet):
+            output: Tensor = unet(
+                latents.to(*place),
+                timesteps.to(unet.device),
+                context.tokens.to(*place),
+                cross_attention_kwargs={**adapters, "recorder": recorder},
+                return_dict=False,
+            )[0].to(latents)
         if self.prediction == "v_prediction":
             return output
         return velocity(latents, output, self.alphas.to(latents)[timesteps.to(latents.device)])

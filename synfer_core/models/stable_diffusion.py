@@ -38,6 +38,8 @@ from synfer_core.models.backbone import (
     check_scene,
     check_size,
     check_variation,
+    strengths,
+    with_guidance,
     with_weights,
 )
 from synfer_core.models.denoiser import Context
@@ -59,6 +61,8 @@ NO_FACE = "has no IP-Adapter; name one with --backbone NAME=WHERE,face=DIR"
 FROM_PICTURE = "keeps the person of a picture, not of a seed or a code"
 NO_HOLDING = "knows no directions of AUs in its latents, so an edit holds nothing"
 NO_SIDES = "moves both sides of the face alike"
+USUAL_GUIDANCE = 7.5
+"""Of words and AUs alike, as in the pipeline of `diffusers`; at 1 the words are hardly heard."""
 ONE_TOKEN = "reads all AUs as one token, so there is no map for each"
 
 
@@ -186,6 +190,8 @@ class StableDiffusion:
             semantic=bool(self.readers),
             guides=tuple(self.readers),
             editing=True,
+            guidance_text=USUAL_GUIDANCE,
+            guidance_au=USUAL_GUIDANCE,
             identity_image=face,
             sides=units is not None and units.sided,
             aligned=False,
@@ -194,7 +200,7 @@ class StableDiffusion:
         )
 
     def check(self, recipe: Recipe) -> Recipe:
-        """The recipe with the weights' hash filled in.
+        """The recipe with the weights' hash and the strengths of guidance filled in.
 
         Raises:
             RequestError: The recipe names other weights, or a sample that is not there.
@@ -217,7 +223,7 @@ class StableDiffusion:
         weights = guides.weights_of(self.sha256, self.readers, recipe)
         if self.face is not None:
             weights = self.face.weights_of(weights, recipe)
-        return with_weights(recipe, weights)
+        return with_guidance(with_weights(recipe, weights), self.capabilities)
 
     def _check_aus(self, recipe: Recipe) -> None:
         abilities = self.capabilities
@@ -332,15 +338,9 @@ class StableDiffusion:
         recorder: Recorder,
         told: Callable[[GuidancePoint], None],
     ) -> Denoise:
-        strengths, denoiser = recipe.guidance, self.denoiser
-        guide = partial(
-            guidance.classifier_free,
-            denoiser,
-            text=strengths.text,
-            au=strengths.au,
-            recorder=recorder,
-        )
-        if not strengths.semantic:
+        (text, au), denoiser = strengths(recipe, self.capabilities), self.denoiser
+        guide = partial(guidance.classifier_free, denoiser, text=text, au=au, recorder=recorder)
+        if not recipe.guidance.semantic:
             return guide(conditions)
         settings, reader = semantic.Settings.of(recipe), self.reader(recipe)
         return semantic.semantic_guidance(

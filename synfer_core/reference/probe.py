@@ -25,7 +25,7 @@ from synfer_core.facs import AU_SLOTS
 from synfer_core.guidance import Denoise
 from synfer_core.inversion import invert
 from synfer_core.models.denoiser import TRAIN_STEPS
-from synfer_core.models.feranno import PROBE, Features, FeatureTap, spelled
+from synfer_core.models.feranno import PROBE, Features, spelled
 from synfer_core.models.text import TextEncoder, TextStates
 from synfer_core.reference.bases import from_rows
 from synfer_core.reference.denoiser import SCHEDULE, ReferenceContext, Words
@@ -94,7 +94,7 @@ class ReferenceProbe:
         self, context: ReferenceContext, count: int, steps: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """For each step the change and the blocks' outputs, and the maps (B, 2, places, n)."""
-        denoiser, changes, read = self.model.denoiser, list[Tensor](), WordMaps()
+        denoiser, changes, read = self.model.denoiser, list[Tensor](), WordMaps(kept=BLOCKS)
 
         def denoise(latents: Tensor, timesteps: Tensor) -> Tensor:
             velocity: Tensor = denoiser(latents, timesteps, context, read)
@@ -103,13 +103,11 @@ class ReferenceProbe:
             return velocity
 
         itself = context.seen.new_zeros(count, *self.model.prior.latents.shape)
-        blocks = [f"blocks.{block}" for block in range(denoiser.config.blocks)][-BLOCKS:]
-        with FeatureTap(denoiser, tuple(blocks)) as tap:
-            for _ in _carried(denoise, itself, steps):
-                outputs = [from_rows(tap.outputs[name]) for name in blocks]
-                maps = [self._expressions(looked) for looked in read.maps]
-                read.maps.clear()
-                yield torch.cat([changes.pop(), *outputs], -1), torch.cat(maps, -1)
+        for _ in _carried(denoise, itself, steps):
+            outputs = [from_rows(rows) for rows in read.outputs]
+            maps = [self._expressions(looked) for looked in read.maps]
+            read.maps.clear()
+            yield torch.cat([changes.pop(), *outputs], -1), torch.cat(maps, -1)
 
     def _expressions(self, looked: Tensor) -> Tensor:
         """Attention (B, 2, places, 8) to the expressions' words, about 1 on average."""

@@ -95,6 +95,20 @@ def test_a_picture_of_the_person_is_taken_and_left_out_again(page: sync_api.Page
     choose(page, NAME)
 
 
+def test_sliders_of_guidance_show_the_engines_own_until_they_are_moved(
+    page: sync_api.Page,
+) -> None:
+    field = page.locator("[data-field='guidance.text']")
+    assert field.locator("output").inner_text() == "7.5"
+    assert page.evaluate("window.synfer.controls.guidance.text") is None
+    choose(page, "builtin")
+    assert field.locator("output").inner_text() == "1"
+    field.locator("input").fill("3")
+    choose(page, NAME)
+    assert field.locator("output").inner_text() == "3"
+    assert page.evaluate("window.synfer.controls.guidance.text") == 3
+
+
 def test_all_comes_back_with_a_backbone_that_can(page: sync_api.Page) -> None:
     choose(page, "builtin")
     titles = page.locator("[data-place=studio] .engine .what").all_inner_texts()

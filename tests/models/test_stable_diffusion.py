@@ -25,7 +25,7 @@ from synfer_core.models.backbone import Generation
 from synfer_core.models.memory import Plan
 from synfer_core.models.stable_diffusion import StableDiffusion
 from synfer_core.report import Progress
-from synfer_core.request import Recipe
+from synfer_core.request import Guidance, Recipe
 from tests.models import tiny_sd
 
 SMILE = Recipe(backbone="tiny", text="a smiling woman", aus={"AU12": 4.0}, steps=3)
@@ -80,6 +80,18 @@ def test_it_makes_what_the_pipeline_of_diffusers_makes(folder: Path, bare: Stabl
     ours = made(bare, recipe).image
     expected = (theirs[0].permute(1, 2, 0).numpy() * 255).round()
     assert np.abs(ours - expected).max() <= 1
+
+
+def test_guidance_that_a_recipe_leaves_out_is_the_models_own(bare: StableDiffusion) -> None:
+    silent = Recipe(backbone="tiny", text="a smiling woman", steps=2)
+    said = silent.model_copy(update={"guidance": Guidance(text=7.5, au=7.5)})
+    old = Recipe.parse_json('{"backbone": "tiny", "text": "a smiling woman", "steps": 2, '
+                            '"guidance": {"text": 1.0, "au": 1.0}}')  # fmt: skip
+    assert bare.check(silent) == bare.check(said)
+    assert bare.check(old).guidance.text == 1.0
+    usual, same, weak = (made(bare, recipe).image for recipe in (silent, said, old))
+    assert (usual == same).all()
+    assert (usual != weak).any()
 
 
 def test_v_prediction_and_noise_prediction_agree_on_v() -> None:
