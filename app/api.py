@@ -1,7 +1,8 @@
 """The HTTP API, version 1: faces as jobs, followed by events; readings; the vocabulary.
 
 A job is a recipe in the one queue of its device, which the page uses too. Whoever knows a job's
-unguessable name may follow, cancel and collect it; the names of a page's jobs are told to nobody.
+unguessable name may follow, cancel and collect it; where the server has users, only the one whose
+it is. The names of a page's jobs are told to nobody.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from app import failures
 from app.api_docs import CREATED, IMAGE_FORM, RECIPE_BODY, describe, page
 from app.failures import responses
 from app.jobs import Event, Job, JobQueue, Snapshot, State
+from app.security.users import client_of, user_of
 from app.settings import Settings
 from app.ui.pictures import heat_png, jpeg_url, png
 from app.ui.references import edit_of, joined
@@ -62,7 +64,7 @@ def create_api(synthesizer: Synthesizer, queue: JobQueue, settings: Settings) ->
     service = Service(synthesizer, queue, settings)
     for router in (_words(service), _jobs(service), _readers(service)):
         api.include_router(router)
-    describe(api)
+    describe(api, users=settings.auth is not None)
     api.add_route("/docs", page(api), methods=["GET"], include_in_schema=False)
     return api
 
@@ -176,54 +178,56 @@ class Service:
         """Put a recipe in the queue. The answer's `Location` is the job's path."""
         recipe = await self.check(request)
         job = self._submit(request, lambda: self.synthesizer.stream(recipe))
-        response.headers["Location"] = f"{wire.PREFIX}/jobs/{job.id}"
+        response.headers["Location"] = f"{request.scope['root_path']}/jobs/{job.id}"
         return self._shown(job)
 
-    def state(self, job_id: JobName) -> wire.Job:
+    def state(self, request: Request, job_id: JobName) -> wire.Job:
         """The job as it stands."""
-        return self._shown(self._job(job_id))
+        return self._shown(self._job(request, job_id))
 
-    def cancel(self, job_id: JobName) -> wire.Job:
+    def cancel(self, request: Request, job_id: JobName) -> wire.Job:
         """Stop the job within the denoising step it is in; a job that has finished stays."""
-        job = self._job(job_id)
+        job = self._job(request, job_id)
         self.queue.cancel(job)
         return self._shown(job)
 
-    def delete(self, job_id: JobName) -> None:
+    def delete(self, request: Request, job_id: JobName) -> None:
         """Stop the job and delete what it made."""
-        self.queue.drop(self._job(job_id))
+        self.queue.drop(self._job(request, job_id))
 
-    async def events(self, job_id: JobName, last_event_id: LastEvent = None) -> EventStream:
+    async def events(
+        self, request: Request, job_id: JobName, last_event_id: LastEvent = None
+    ) -> EventStream:
         """Follow the job: server-sent events named by its state, until the final one.
 
         The data of each is an `Event`. Several clients may follow one job. Previews come with
         the newest event alone.
         """
-        job, after = self._job(job_id), _number(last_event_id)
+        job, after = self._job(request, job_id), _number(last_event_id)
         if self.following >= self.settings.followers:
             raise BusyError("too many event streams are open", retry_after=5)
         return EventStream(self._stream(job, after), headers=_UNBUFFERED)
 
-    def image(self, job_id: JobName, watermark: Watermark = None) -> PNG:
+    def image(self, request: Request, job_id: JobName, watermark: Watermark = None) -> PNG:
         """The picture as PNG. A face that was made carries recipe and origin in its metadata."""
-        made = self._result(job_id)
+        made = self._result(request, job_id)
         if not isinstance(made, Result):
             return PNG(png(made.image))
         usual = self.settings.marking
         marking = usual if watermark is None else replace(usual, watermark=watermark)
         return PNG(made.to_png(marking))
 
-    def report(self, job_id: JobName) -> dict[str, Any]:
+    def report(self, request: Request, job_id: JobName) -> dict[str, Any]:
         """The recipe, the label, the verdict, the AU readings and the seconds, as JSON."""
-        return self._result(job_id).to_dict()
+        return self._result(request, job_id).to_dict()
 
-    def maps(self, job_id: JobName) -> list[str]:
+    def maps(self, request: Request, job_id: JobName) -> list[str]:
         """Names of the attention maps: AU keys, and words as `word:POSITION:WORD`."""
-        return list(self._result(job_id).attention.maps)
+        return list(self._result(request, job_id).attention.maps)
 
-    def attention(self, job_id: JobName, name: MapName) -> PNG:
+    def attention(self, request: Request, job_id: JobName, name: MapName) -> PNG:
         """Where an action unit or a word acted, as a see-through PNG to lay over the face."""
-        maps = self._result(job_id).attention.maps
+        maps = self._result(request, job_id).attention.maps
         if name not in maps:
             raise MissingError("there is no such map", field="name", allowed=", ".join(maps))
         return PNG(heat_png(maps[name]))
@@ -254,17 +258,18 @@ class Service:
             BusyError: The queue is full.
             QuotaError: The client has as many unfinished jobs as it may.
         """
-        address = request.client.host if request.client else "unknown"
-        return self.queue.submit(work, owner=_OWNER + address, share=self.settings.per_client)
+        client = client_of(request.scope)
+        return self.queue.submit(work, owner=_OWNER + client, client=client)
 
-    def _job(self, job_id: str) -> Job:
-        """A client's job.
+    def _job(self, request: Request, job_id: str) -> Job:
+        """A client's job; where the server has users, the user's own.
 
         Raises:
             MissingError: There is none of that name.
         """
-        job = self.queue.get(job_id)
-        if job is None or not job.owner.startswith(_OWNER):
+        job, user = self.queue.get(job_id), user_of(request.scope)
+        mine = job is not None and (user is None or job.client == user)
+        if job is None or not mine or not job.owner.startswith(_OWNER):
             why = f"what has finished is kept for {self.settings.kept_minutes} minutes"
             if self.queue.lost(job_id):
                 why = (
@@ -274,14 +279,14 @@ class Service:
             raise MissingError(f"there is no such job: {why}", field="job_id")
         return job
 
-    def _result(self, job_id: str) -> Result | Annotation:
+    def _result(self, request: Request, job_id: str) -> Result | Annotation:
         """What a job made.
 
         Raises:
             MissingError: There is no such job, or it has made no face.
             StateError: It has not finished, has failed or was cancelled.
         """
-        snapshot = self.queue.snapshot(self._job(job_id))
+        snapshot = self.queue.snapshot(self._job(request, job_id))
         if snapshot.state is not State.DONE:
             raise StateError(f"the job is {snapshot.state}", field="state", allowed="done")
         if not isinstance(snapshot.result, Result | Annotation):

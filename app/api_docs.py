@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse
 
+from app.failures import responses
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.request import Recipe
-from synfer_core.wire import PREFIX
 
 _SCHEMA = "#/components/schemas/{model}"
 _EXAMPLE = {"facs": "6C+12D+25B", "expression": "happiness", "identity_seed": 7, "steps": 20}
@@ -62,8 +62,13 @@ CREATED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def describe(api: FastAPI) -> None:
-    """Add what FastAPI cannot see, a recipe's fields and ranges, to the OpenAPI description."""
+def describe(api: FastAPI, *, users: bool) -> None:
+    """Add what FastAPI cannot see to the OpenAPI description.
+
+    Args:
+        api: Described with a recipe's fields and their ranges.
+        users: Whether the server has users: then every path but ``/health`` asks who one is.
+    """
     plain = api.openapi
 
     def openapi() -> dict[str, Any]:
@@ -71,16 +76,35 @@ def describe(api: FastAPI) -> None:
         recipe = Recipe.model_json_schema(ref_template=_SCHEMA)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas |= {**recipe.pop("$defs", {}), "Recipe": recipe}
+        if users:
+            _describe_users(document)
         return document
 
     api.openapi = openapi  # type: ignore[method-assign]
 
 
+def _describe_users(document: dict[str, Any]) -> None:
+    schemes = {name: {"type": "http", "scheme": name} for name in ("bearer", "basic")}
+    document["components"]["securitySchemes"] = schemes
+    asked = {
+        str(code): {
+            "description": about["description"],
+            "content": {"application/json": {"schema": {"$ref": _SCHEMA.format(model="Failure")}}},
+        }
+        for code, about in responses(401, 429).items()
+    }
+    for path, methods in document["paths"].items():
+        for about in methods.values():
+            if path != "/health":
+                about["security"] = [{name: []} for name in schemes]
+                about["responses"] = {**asked, **about["responses"]}
+
+
 def page(api: FastAPI) -> Callable[[Request], Awaitable[HTMLResponse]]:
     """The description as a plain page."""
 
-    async def docs(_: Request) -> HTMLResponse:
-        return HTMLResponse(_html(api.openapi()))
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(_html(api.openapi(), request.scope["root_path"]))
 
     return docs
 
@@ -91,9 +115,9 @@ table{border-collapse:collapse;width:100%}td{padding:.15rem .8rem .15rem 0;verti
 td:first-child{white-space:nowrap;width:6rem}"""
 
 
-def _html(document: dict[str, Any]) -> str:
+def _html(document: dict[str, Any], root: str) -> str:
     routes = "".join(
-        _route(method, PREFIX + path, about)
+        _route(method, root + path, about)
         for path, methods in document["paths"].items()
         for method, about in methods.items()
     )
@@ -102,7 +126,7 @@ def _html(document: dict[str, Any]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>SynFER Studio: HTTP API</title>'
         f"<style>{_STYLE}</style></head><body><h1>SynFER Studio: HTTP API</h1>"
-        f'<p>The same for programs: <a href="{PREFIX}/openapi.json">openapi.json</a>.</p>'
+        f'<p>The same for programs: <a href="{escape(root)}/openapi.json">openapi.json</a>.</p>'
         f"{routes}<h2>Fields of a recipe</h2>{fields}</body></html>"
     )
 

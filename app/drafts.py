@@ -11,6 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from app.jobs import Job, JobQueue, Snapshot, State
+from app.pages import client_of_page
 from synfer_core.drafts import Draft
 from synfer_core.report import Progress
 from synfer_core.request import Recipe
@@ -94,7 +95,7 @@ class Drafts:
             return job
         self.stop(page)
         slot = Slot(value)
-        job = self._queue.submit(lambda: self._work(slot), owner=page)
+        job = self._queue.submit(lambda: self._work(slot), owner=page, client=client_of_page(page))
         self._pages[page] = slot, job
         return job
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from app.jobs import JobQueue, Snapshot, State, Work
+from app.pages import client_of_page
 from app.turns import in_turn
 from synfer_core.errors import CancelledError, SynferError
 from synfer_core.report import Result
@@ -36,6 +37,7 @@ class Errand(Generic[T]):
     def __init__(self, name: str, synthesizer: Synthesizer, queue: JobQueue, work: Callable[[], T]):
         self.synthesizer, self.queue = synthesizer, queue
         self.owner = f"{name} {secrets.token_urlsafe(8)}"
+        self.client: str | None = None
         self.outcome: T | SynferError | None = None
         self.cancelled = False
         self._name, self._made = name, 0
@@ -115,7 +117,7 @@ class Errand(Generic[T]):
             self.queue.paces.learn_whole(self._first, self._name, seconds / self._made)
 
     async def _queued(self, work: Work) -> Any:
-        turn = in_turn(self.queue, work, self.owner)
+        turn = in_turn(self.queue, work, self.owner, self.client)
         last: Snapshot | None = None
         async with contextlib.aclosing(turn):
             async for snapshot in turn:
@@ -154,8 +156,9 @@ class Errands(Generic[E]):
         if len(self._running) >= self.most:
             others = f"{len(self._running)} other {self._what}"
             raise SynferError(f"The studio is making {others}. Try again in some minutes.")
-        self._running[page] = make()
-        return self._running[page]
+        errand = self._running[page] = make()
+        errand.client = client_of_page(page)
+        return errand
 
     def runs(self, page: str, errand: E) -> bool:
         """Whether this is the errand that the page still wants."""

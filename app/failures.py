@@ -11,6 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from synfer_core.errors import (
+    AccessError,
+    AttemptsError,
     BusyError,
     FaultError,
     FormatError,
@@ -26,24 +28,27 @@ from synfer_core.wire import Failure, Problem
 
 _STATUS: tuple[tuple[type[SynferError], int], ...] = (
     (FormatError, 400),
+    (AccessError, 401),
     (MissingError, 404),
     (StateError, 409),
     (TooLargeError, 413),
     (RequestError, 422),
     (ImageError, 422),
     (QuotaError, 429),
+    (AttemptsError, 429),
     (BusyError, 503),
 )
 """The first that fits counts; any other error is the server's own."""
 
 _MEANING = {
     400: "The request is malformed, such as broken JSON.",
+    401: "The server has users, and the request names none of them.",
     404: "There is nothing of that name, or it has been deleted.",
     405: "The path does not take this method.",
     409: "The job is not in a state that allows this.",
     413: "The body is too large.",
     422: "A value is not allowed; the error names the field and what is.",
-    429: "This address has as many unfinished jobs as it may.",
+    429: "This user or address has as many unfinished jobs as it may.",
     503: "The queue is full; `Retry-After` says when to try again.",
 }
 

@@ -92,9 +92,16 @@ class Event:
 class Job:
     """One piece of work and its followers. Made by `JobQueue.submit`."""
 
-    def __init__(self, name: str, work: Work, owner: str, changed: threading.Condition):
+    def __init__(
+        self,
+        name: str,
+        work: Work,
+        owner: str,
+        changed: threading.Condition,
+        client: str | None = None,
+    ):
         self.id = name
-        self.owner = owner
+        self.owner, self.client = owner, client
         self.work: Work | None = work
         self.state = State.QUEUED
         self.ahead = 0
@@ -165,6 +172,7 @@ class JobQueue:
         waiting: Jobs that may wait beside the one that runs.
         kept: Finished jobs that stay collectable; the oldest goes first.
         kept_seconds: Seconds after which a finished job is deleted.
+        per_client: Unfinished jobs that one client may have; None sets no limit.
         paces: What images take on the device; it learns from every job that makes one.
     """
 
@@ -174,10 +182,12 @@ class JobQueue:
         waiting: int = 8,
         kept: int = 128,
         kept_seconds: float = 900.0,
+        per_client: int | None = None,
         paces: Paces | None = None,
     ):
         self.paces = paces or Paces()
         self._limit, self._kept, self._lifetime = waiting, kept, kept_seconds
+        self.per_client = per_client
         # Names tell which start of the server they are from, so that a lost job is known as one.
         self._start = f"{secrets.token_hex(4)}."
         self._changed = threading.Condition(threading.RLock())
@@ -189,26 +199,27 @@ class JobQueue:
         self._thread = threading.Thread(target=self._serve, name="synfer-device", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work, *, owner: str, share: int | None = None) -> Job:
+    def submit(self, work: Work, *, owner: str, client: str | None = None) -> Job:
         """Put work in the queue.
 
         Args:
             work: Starts the work.
-            owner: Whose it is.
-            share: Unfinished jobs that the owner may have; None sets no limit.
+            owner: What it is for: a page, a client of the API, a longer piece of work.
+            client: The user or address for whom it counts; None for the server itself.
 
         Raises:
             BusyError: As many jobs wait as may.
-            QuotaError: The owner has as many unfinished jobs as it may.
+            QuotaError: The client has as many unfinished jobs as it may.
         """
         with self._changed:
             self._tidy()
             ahead = len(self._queue) + bool(self._running)
             if self._closed or ahead > self._limit:
                 raise self._busy()
-            if share is not None and self._unfinished(owner) >= share:
-                raise self._over(share)
-            job = Job(self._start + secrets.token_urlsafe(16), work, owner, self._changed)
+            if client and self.per_client and self._unfinished(client) >= self.per_client:
+                raise self._over(self.per_client)
+            name = self._start + secrets.token_urlsafe(16)
+            job = Job(name, work, owner, self._changed, client)
             self._jobs[job.id] = job
             self._queue.append(job)
             job.publish(State.QUEUED, ahead=ahead)
@@ -337,14 +348,16 @@ class JobQueue:
 
     def _over(self, share: int) -> QuotaError:
         return QuotaError(
-            "so many jobs of this address are unfinished already",
+            "so many jobs of yours are unfinished already",
             field="jobs",
             allowed=f"at most {share}",
             retry_after=self._retry_after,
         )
 
-    def _unfinished(self, owner: str) -> int:
-        return sum(not job.state.final for job in self._of(owner))
+    def _unfinished(self, client: str) -> int:
+        """What a client has under way; a job that is told to stop makes place for the next."""
+        mine = (job for job in self._jobs.values() if job.client == client)
+        return sum(not (job.state.final or job.cancel_asked) for job in mine)
 
     def _line_up(self) -> None:
         """Tell those that wait how many run before them, where that has changed."""

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import socket
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI
 
+from app import listening
 from app.api import create_api
 from app.jobs import JobQueue
 from app.paces import Paces, timing
+from app.security.auth import Auth
 from app.security.bodies import BodyLimit
 from app.security.gradio_files import GradioMessages, check_paths
 from app.security.gradio_routes import GradioRoutes
 from app.security.headers import AnswerHeaders
 from app.security.origins import Origins, Trusted, trusted_hosts
+from app.security.proxies import Forwarded, UnderPrefix, networks_of
+from app.security.users import Gate, accounts_of
 from app.settings import Settings
 from app.ui import page, theme
 from synfer_core.errors import BusyError
 from synfer_core.models.added import Added
 from synfer_core.synthesizer import Synthesizer
 from synfer_core.wire import PREFIX
+
+_JOBS_SECONDS = 1.0
+"""Seconds that the job under way has to stop when the server ends."""
 
 _TIMED_AFTER = 6.0
 """Seconds from the start until engines are timed that nobody has used."""
@@ -42,7 +49,8 @@ def create_app(
         host: Name or address that it is served on.
 
     Raises:
-        RequestError: The setting of trusted hosts names one that is none.
+        RequestError: The setting of trusted hosts names one that is none, or the file of users or
+            of the token cannot be read.
     """
     settings = settings or Settings()
     trusted = trusted_hosts(settings.trusted_hosts, host)
@@ -50,13 +58,14 @@ def create_app(
         waiting=settings.waiting,
         kept=settings.kept,
         kept_seconds=settings.kept_minutes * 60.0,
+        per_client=settings.per_client,
         paces=Paces(synthesizer.capabilities),
     )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        queue.close()
+        queue.close(timeout=_JOBS_SECONDS)
 
     app = FastAPI(
         title="SynFER Studio",
@@ -74,11 +83,17 @@ def create_app(
 
 def _guard(app: FastAPI, settings: Settings, trusted: Trusted) -> None:
     """Put the guards before the application; the one that comes last here is asked first."""
+    root, proxies = settings.root_path, networks_of(settings.proxies)
+    app.add_middleware(UnderPrefix, root_path=root)
     app.add_middleware(GradioMessages)
     app.add_middleware(GradioRoutes)
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
+    if settings.auth:
+        gate, named = Gate(accounts_of(settings.auth)), not settings.auth.startswith("token:")
+        app.add_middleware(Auth, gate=gate, root_path=root, named=named)
     app.add_middleware(Origins, trusted=trusted)
     app.add_middleware(AnswerHeaders)
+    app.add_middleware(Forwarded, proxies=proxies, root_path=root)
 
 
 def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> None:
@@ -88,6 +103,7 @@ def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> None:
         app,
         built,
         path="/",
+        root_path=settings.root_path or None,
         footer_links=[],
         run_history=False,
         show_error=False,
@@ -113,27 +129,31 @@ def _time_later(synthesizer: Synthesizer, queue: JobQueue) -> None:
 
 
 def serve(
-    host: str = "127.0.0.1",
-    port: int = 7860,
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    host: str,
+    url: str,
     open_browser: bool = False,
     added: Sequence[Added] = (),
 ) -> None:
     """Load the models and serve the studio until it is interrupted.
 
     Args:
-        host, port: Where to listen.
+        settings: Limits, and who may use it.
+        sockets: Where it listens.
+        host: Name or address that these are of.
+        url: Its address.
         open_browser: Open one when it is ready.
         added: Backbones beside the built-in one.
 
     Raises:
         WeightsError: The models are missing or damaged.
-        RequestError: A setting in the environment is unknown or out of range.
+        RequestError: The setting of trusted hosts names one that is none, or the file of users or
+            of the token cannot be read.
     """
-    settings = Settings.from_env(os.environ)
+    trusted_hosts(settings.trusted_hosts, host)  # what is wrong is told before anything is loaded
     synthesizer = Synthesizer.load(settings.models, added)
     app = create_app(synthesizer, settings, host)
     _time_later(synthesizer, app.state.queue)
-    if open_browser:
-        threading.Timer(1.0, webbrowser.open, (f"http://{host}:{port}/",)).start()
-    # Open pages hold a connection that would keep the server from ending.
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=2)
+    ready = partial(webbrowser.open, url) if open_browser else None
+    listening.run(app, sockets, ready, partial(app.state.queue.close, timeout=_JOBS_SECONDS))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from app.security.proxies import networks_of
 from synfer_core.errors import RequestError
 from synfer_core.provenance.marking import Marking
 
@@ -20,7 +21,8 @@ class Settings(BaseModel):
     Attributes:
         models: Folder with the weights; None takes those that ship.
         waiting: Jobs that may wait for the device before the studio answers "busy".
-        per_client: Unfinished jobs that one address may have through the API.
+        per_client: Unfinished jobs that one user may have, of pages and API together; without
+            users, one address.
         kept: Finished jobs whose results are kept for collection; the oldest goes first.
         kept_minutes: Minutes after which they are deleted.
         followers: Event streams of the API that may be open at once.
@@ -38,6 +40,10 @@ class Settings(BaseModel):
         visible_label: Whether they get a label that people can see unless a page switches it off.
         trusted_hosts: Names beside those of its address that the server answers to, separated by
             commas; ``*.lab.example`` for all below a name.
+        auth: Who may use the server: ``users:FILE`` or ``token:FILE``; None lets everybody.
+        insecure: Whether it may listen on addresses of other machines without that.
+        proxies: Addresses and networks, separated by commas, whose forwarded headers count.
+        root_path: Prefix under which a proxy serves the studio, such as ``/synfer``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +66,22 @@ class Settings(BaseModel):
     watermark: bool = True
     visible_label: bool = False
     trusted_hosts: str = ""
+    auth: str | None = None
+    insecure: bool = False
+    proxies: str = ""
+    root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*/?$", max_length=200)] = ""
+
+    @field_validator("root_path")
+    @classmethod
+    def _bare(cls, value: str) -> str:
+        """Without a slash at its end, as ASGI has it."""
+        return value.rstrip("/")
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        networks_of(value)
+        return value
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

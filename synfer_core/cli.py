@@ -23,6 +23,10 @@ from synfer_core.errors import CancelledError, SynferError
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "serve": ("synfer_core.commands", "open the studio as a web page"),
+        "user": (
+            "synfer_core.accounts_command",
+            "say who may use a server that is opened to others",
+        ),
         "generate": ("synfer_core.commands", "make an image from a recipe, or many from a file"),
         "edit": ("synfer_core.edit_command", "give a face another expression, the rest kept"),
         "enrich": (

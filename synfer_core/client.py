@@ -10,8 +10,10 @@ here.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,12 +24,14 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from synfer_core.environment import proxy_of
 from synfer_core.errors import (
     BusyError,
     CancelledError,
     FaultError,
     ImageError,
     MissingError,
+    RequestError,
     SynferError,
     UnreachableError,
 )
@@ -38,11 +42,15 @@ from synfer_core.wire import PREFIX, Event, Failure, Job, Reading, Reference, Vo
 
 log = logging.getLogger(__name__)
 
+TOKEN_VARIABLE = "SYNFER_TOKEN"
+"""Environment variable with the token, or ``NAME:PASSWORD``; on no command line or process list."""
+
 PATIENCE = 60.0
 """Seconds for which a server that is busy or silent is asked again."""
 
 _READING = httpx.Timeout(30.0, read=600.0)
 _SILENCE_SECONDS = 60.0
+_ADDRESS = "such as http://127.0.0.1:7860"
 _PAUSE_SECONDS = 0.5
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -83,10 +91,25 @@ class Client:
         url: The server's address, such as ``http://127.0.0.1:7860``.
         timeout: Seconds to wait for an answer; readings may take longer, for they wait in the
             server's queue.
+        token: The server's token, or ``NAME:PASSWORD`` of a user; None takes the variable
+            `TOKEN_VARIABLE`, if it is set.
+
+    The environment's proxies count for other machines alone, and ``SSL_CERT_FILE`` names the
+    certificates that are trusted in place of the usual ones.
+
+    Raises:
+        RequestError: The address is none, or the environment's proxy or certificates are no good.
     """
 
-    def __init__(self, url: str = "http://127.0.0.1:7860", *, timeout: float = 30.0):
-        self._http = httpx.Client(base_url=url.rstrip("/") + PREFIX, timeout=timeout)
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:7860",
+        *,
+        timeout: float = 30.0,
+        token: str | None = None,
+    ):
+        token = os.environ.get(TOKEN_VARIABLE) if token is None else token
+        self._http = _connected(url.rstrip("/") + PREFIX, timeout, _credentials(token))
 
     def __enter__(self) -> Self:
         return self
@@ -289,7 +312,7 @@ class Client:
         """
         try:
             response = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _unreachable(error) from error
         _check(response)
         return response
@@ -308,8 +331,65 @@ class Client:
                 for line in response.iter_lines():
                     if line.startswith("data: "):
                         yield Event.model_validate_json(line.removeprefix("data: "))
-        except httpx.TransportError as error:
+        except (httpx.HTTPError, httpx.StreamError) as error:
             raise _unreachable(error) from error
+
+
+def _credentials(token: str | None) -> dict[str, str]:
+    """The header that a token, or a name and a password, go in.
+
+    Raises:
+        RequestError: It holds what no header can.
+    """
+    if not token:
+        return {}
+    if ":" in token:
+        return {"Authorization": f"Basic {base64.b64encode(token.encode()).decode()}"}
+    if not token.isascii() or not token.isprintable():
+        raise RequestError("is no token", field="token", allowed="a token, or NAME:PASSWORD")
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _connected(url: str, timeout: float, headers: Mapping[str, str]) -> httpx.Client:
+    """The connections to one server, by the environment's proxy where it has one for it.
+
+    The library itself would ask a proxy for this machine too, and fail at variables that are not
+    about this server.
+
+    Raises:
+        RequestError: The address is none, or proxy or certificates cannot be used.
+    """
+    proxy, scheme = proxy_of(_checked(url)), url.partition(":")[0].lower()
+    secure = scheme == "https" or (proxy or "").startswith("https")
+    try:
+        return httpx.Client(
+            base_url=url,
+            timeout=timeout,
+            headers=headers,
+            trust_env=False,
+            proxy=proxy,
+            verify=httpx.create_ssl_context() if secure else True,
+        )
+    # SOCKS needs a package of its own, and SSL_CERT_FILE may name what is no file of certificates.
+    except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+        message = f"the environment's proxy or certificates cannot be used: {error}"
+        allowed = "an HTTP proxy, or the server's name in NO_PROXY; SSL_CERT_FILE a PEM file"
+        raise RequestError(message, field="url", allowed=allowed) from error
+
+
+def _checked(url: str) -> str:
+    """The address.
+
+    Raises:
+        RequestError: It is none.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise RequestError(f"is no address: {error}", field="url", allowed=_ADDRESS) from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise RequestError("is no address", field="url", allowed=_ADDRESS)
+    return url
 
 
 def _when_free(ask: Callable[[], Answer], patience: float) -> Answer:
@@ -383,5 +463,5 @@ def _error_of(response: httpx.Response) -> SynferError:
         return FaultError(f"the server answered {response.status_code}", field="url")
 
 
-def _unreachable(error: httpx.TransportError) -> UnreachableError:
+def _unreachable(error: Exception) -> UnreachableError:
     return UnreachableError(f"no answer from the server: {error or type(error).__name__}")

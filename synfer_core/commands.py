@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synfer_core import batch
+from synfer_core.accounts import check_auth
 from synfer_core.command_parts import (
     ADDED_HELP,
     action_units,
@@ -24,8 +27,10 @@ from synfer_core.command_parts import (
     source_of,
     wanted_marking,
 )
+from synfer_core.environment import without_proxies
 from synfer_core.errors import RequestError, SynferError, about
 from synfer_core.files import read_text_bytes, write_whole
+from synfer_core.listening import addresses_of, listen, local_alone, url_of
 from synfer_core.models.added import Added, check_known, parse_all
 from synfer_core.request import USUAL_IDENTITY_SCALE, Recipe
 
@@ -60,7 +65,11 @@ GENERATE_EXAMPLES = """examples:
 SERVE_EXAMPLES = """examples:
   synfer serve --open
   synfer serve --backbone sd15=models/stable-diffusion-v1-5,adapter=units.safetensors
-  synfer serve --host 0.0.0.0 --port 8000"""
+  synfer user add ada --file users.txt && synfer serve --auth users:users.txt --host 0.0.0.0
+  synfer serve --auth token:token.txt --root-path /faces --proxies 127.0.0.1
+
+exit codes: 0 ended by Ctrl-C, 2 a typed error, such as a port that is taken, or an address that
+others reach without --auth; SIGTERM ends it within 5 seconds, as a signal (143 in a shell)"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -76,6 +85,16 @@ def _add_serve(subparsers: Subparsers) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (%(default)s)")
     parser.add_argument("--open", action="store_true", help="open a browser when it is ready")
+    parser.add_argument(
+        "--auth", metavar="KIND:FILE", help="who may use it: users:FILE or token:FILE (synfer user)"
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="let everybody in who reaches --host"
+    )
+    parser.add_argument(
+        "--proxies", metavar="LIST", help="addresses whose X-Forwarded headers count, with commas"
+    )
+    parser.add_argument("--root-path", metavar="/PATH", help="prefix under which a proxy serves it")
     parser.add_argument(
         "--backbone", action="append", default=[], metavar="NAME=WHERE", help=ADDED_HELP
     )
@@ -148,14 +167,49 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    if not 0 < args.port < 65536:
-        raise RequestError("is not a port", field="--port", allowed="1 to 65535")
     added = parse_all(args.backbone)
-    address = f"http://{args.host}:{args.port}/"
-    print(f"SynFER Studio: {address} in a few seconds; Ctrl-C ends it", flush=True)
     # By name: the studio builds on this package, never the other way round.
-    importlib.import_module("app.main").serve(args.host, args.port, args.open, added)
+    settings = importlib.import_module("app.settings").Settings.from_env(_serve_environment(args))
+    if settings.auth:
+        check_auth(settings.auth)
+    addresses = addresses_of(args.host, args.port)
+    _check_open(args.host, settings, alone=local_alone(addresses))
+    sockets = listen(addresses, args.port)
+    url = url_of(args.host, args.port, settings.root_path)
+    print(f"SynFER Studio: {url} in a few seconds; Ctrl-C ends it", flush=True)
+    with without_proxies():  # libraries read them as they are imported, and may fail at them
+        main = importlib.import_module("app.main")
+    with contextlib.ExitStack() as stack:
+        for one in sockets:
+            stack.enter_context(one)
+        main.serve(settings, sockets, args.host, url, args.open, added)
     return 0
+
+
+def _serve_environment(args: argparse.Namespace) -> dict[str, str]:
+    """The environment, with what the options say in its place."""
+    names = ("auth", "proxies", "root_path")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.insecure:
+        given["insecure"] = "true"
+    return {**os.environ, **{f"SYNFER_STUDIO_{n.upper()}": value for n, value in given.items()}}
+
+
+def _check_open(host: str, settings: Any, *, alone: bool) -> None:
+    """Warn where others reach a studio that asks nobody who they are.
+
+    Raises:
+        RequestError: And nobody has said that this is meant.
+    """
+    if alone or settings.auth:
+        return
+    if not settings.insecure:
+        raise RequestError(
+            f"whoever reaches {host} could use this studio, unasked and unencrypted",
+            field="--host",
+            allowed="with --auth users:FILE or token:FILE, or with --insecure",
+        )
+    print(f"warning: whoever reaches {host} can use this studio, unasked", file=sys.stderr)
 
 
 def _generate(args: argparse.Namespace) -> int:

@@ -142,6 +142,14 @@ class QuotaError(BusyError):
     """One client has as many unfinished jobs as it may."""
 
 
+class AccessError(SynferError):
+    """The server does not know who asks, or not by these credentials."""
+
+
+class AttemptsError(BusyError):
+    """Too many wrong credentials came from one address; it has to wait."""
+
+
 class MissingError(SynferError):
     """There is nothing of that name, or it has been deleted."""
 

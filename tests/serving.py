@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import uvicorn
 from fastapi import FastAPI
 
+from app import listening
 from app.jobs import JobQueue
 from app.main import create_app
 from app.settings import Settings
@@ -45,10 +45,7 @@ def served(
         apps.append(create_app(synthesizer, settings))
         return apps[0]
 
-    config = uvicorn.Config(
-        build, factory=True, port=port, log_level="warning", timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(config)
+    server = listening.Server(listening.config(build, factory=True, port=port))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

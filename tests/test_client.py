@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -232,9 +233,20 @@ def test_a_server_that_is_not_there_is_named() -> None:
         assert time.monotonic() - start < 10
 
 
+@pytest.fixture(scope="module")
+def other() -> Iterator[str]:
+    """The address of a server of web pages, which knows no API."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
 @pytest.mark.parametrize("call", ["vocabulary", "generate"])
-def test_another_kind_of_server_is_a_fault(server: Server, call: str) -> None:
+def test_another_kind_of_server_is_a_fault(other: str, call: str) -> None:
     arguments: dict[str, tuple[Any, ...]] = {"vocabulary": (), "generate": (SMILE,)}
-    with Client(f"{server.url}/elsewhere") as client, pytest.raises(FaultError) as caught:
+    with Client(other) as client, pytest.raises(FaultError) as caught:
         getattr(client, call)(*arguments[call])
     assert isinstance(caught.value, SynferError)

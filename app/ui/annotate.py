@@ -18,6 +18,7 @@ from typing import Any
 import gradio as gr
 
 from app.jobs import Job, JobQueue, Snapshot, State
+from app.pages import client_of_page
 from app.settings import Settings
 from app.tokens import opened_by
 from app.ui import results
@@ -224,7 +225,8 @@ class Annotate:
             BusyError: The queue is full.
         """
         self.queue.forget(_owner(page))
-        return self.queue.submit(lambda: self._work(batch, said), owner=_owner(page))
+        client = client_of_page(page)
+        return self.queue.submit(lambda: self._work(batch, said), owner=_owner(page), client=client)
 
     def _work(self, batch: Batch, said: Expression | None) -> Iterator[Progress]:
         """Read until nothing waits. Runs in the queue's thread; closing it stops it."""

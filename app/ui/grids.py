@@ -12,11 +12,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from app.jobs import JobQueue, Snapshot, State
+from app.pages import client_of_page
 from app.schemas import forms_of, page_recipe, unsupported_fields, wanted_marking
 from app.settings import Settings
 from app.tokens import opened_by
@@ -196,7 +198,7 @@ class Grids:
         self._making.add(run.token)
         try:
             for cell in run.grid.cells:
-                async for value in self._cell(run, cell):
+                async for value in self._cell(page, run, cell):
                     yield value, gr.skip()
                 if run.cancelled:
                     break
@@ -205,9 +207,10 @@ class Grids:
         finally:
             self._making.discard(run.token)
 
-    async def _cell(self, run: Run, cell: Cell) -> AsyncIterator[Value]:
+    async def _cell(self, page: str, run: Run, cell: Cell) -> AsyncIterator[Value]:
         """One cell, in its turn."""
-        turn = in_turn(self.queue, lambda: self.synthesizer.stream(cell.recipe), _owner(run))
+        work, client = partial(self.synthesizer.stream, cell.recipe), client_of_page(page)
+        turn = in_turn(self.queue, work, _owner(run), client)
         async with aclosing(turn):
             async for snapshot in turn:
                 if run.cancelled:

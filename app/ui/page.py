@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -13,6 +14,7 @@ from app.compare import Made, make
 from app.drafts import Drafts, Wanted
 from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
+from app.pages import client_of_page
 from app.schemas import (
     forms_of,
     page_recipe,
@@ -65,7 +67,18 @@ _HEADER = """
 <button type="button" class="icon" data-act="theme" aria-pressed="false"
   title="Light or dark" aria-label="Dark colours"><svg viewBox="0 0 24 24" aria-hidden="true">
   <circle cx="12" cy="12" r="8.5"/><path class="half" d="M12 3.5a8.5 8.5 0 0 1 0 17z"/></svg>
-</button></header><p class="error notice" role="alert" hidden></p>"""
+</button>__SIGN_OUT__</header><p class="error notice" role="alert" hidden></p>"""
+
+_SIGN_OUT = """
+<form class="sign-out" method="post" action="__ACTION__"><button class="icon" title="Sign out"
+  aria-label="Sign out"><svg viewBox="0 0 24 24" aria-hidden="true">
+  <path d="M10 4H5v16h5M9 12h11m-4-4 4 4-4 4"/></svg></button></form>"""
+
+
+def masthead(settings: Settings) -> str:
+    """The page's head; where the server has users, with the button that signs out."""
+    form = _SIGN_OUT.replace("__ACTION__", escape(f"{settings.root_path}/logout"))
+    return _HEADER.replace("__SIGN_OUT__", form if settings.auth else "")
 
 
 class Studio:
@@ -142,7 +155,9 @@ class Studio:
         old = self._newest.get(f"{page} {kind}")
         if old:
             self.queue.cancel(old)
-        job = self._newest[f"{page} {kind}"] = self.queue.submit(work, owner=page)
+        job = self._newest[f"{page} {kind}"] = self.queue.submit(
+            work, owner=page, client=client_of_page(page)
+        )
         return job
 
     async def _show(
@@ -305,7 +320,8 @@ def build(studio: Studio) -> gr.Blocks:
         fill_width=True,
         delete_cache=(600, 600),
     ) as page:
-        gr.HTML(html_template=_HEADER, elem_id="masthead", apply_default_css=False)
+        head = masthead(studio.settings)
+        gr.HTML(html_template=head, elem_id="masthead", apply_default_css=False)
         notice = _part("notice", "<span></span>", None)
         backbones = studio.synthesizer.capabilities
         _part("help", help.help_html(), None, server_functions=help.server_functions(backbones))

@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from app.pages import page_of
+from app.security.users import client_of
 from synfer_core.errors import CancelledError, SynferError
 
 Value = dict[str, Any]
@@ -45,8 +47,6 @@ def ended_badly(outcome: object, what: str) -> tuple[Value, Value | None]:
 
 
 def page_name(request: gr.Request) -> str:
-    """The name of one open page; only that page and the server know it.
-
-    The browser chooses the hash, so the prefix keeps it from naming a client of the API.
-    """
-    return f"page {request.session_hash}"
+    """The name of one open page; only that page and the server know it."""
+    client = client_of(request.request.scope) if request.request else "unknown"
+    return page_of(client, request.session_hash)

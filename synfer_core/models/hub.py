@@ -29,16 +29,17 @@ def folder_of(where: str) -> Path:
 
 
 def _fetched(name: str) -> Path:
-    import httpx
+    import httpx2
     from huggingface_hub import snapshot_download
 
     try:
         found = snapshot_download(name, allow_patterns=_WANTED, ignore_patterns=_UNWANTED)
-    except (OSError, ValueError, httpx.HTTPError) as error:
+    # An ImportError is what SOCKS proxies raise without a package of their own.
+    except (OSError, ValueError, ImportError, httpx2.HTTPError, httpx2.InvalidURL) as error:
         first = str(error).strip().split("\n", 1)[0]
         raise UnreachableError(
             f"cannot be fetched: {first}",
             field=f"{HUB}{name}",
-            allowed="a folder with the model, or a connection to the hub",
+            allowed="a folder with the model, or a connection to the hub, proxies included",
         ) from error
     return Path(found)

@@ -208,13 +208,17 @@ def test_events_can_be_taken_up_again(queue: JobQueue) -> None:
     assert all(progress.preview is None for progress in kept), "old previews would add up"
 
 
-def test_one_owner_has_its_share_and_no_more(queue: JobQueue) -> None:
+def test_one_client_has_its_share_and_no_more(queue: JobQueue) -> None:
     steps = Steps(1)
-    queue.submit(steps, owner="one", share=1)
+    queue.per_client = 1
+    running = queue.submit(steps, owner="page", client="one")
     with pytest.raises(QuotaError) as caught:
-        queue.submit(quick("more"), owner="one", share=1)
+        queue.submit(quick("more"), owner="api", client="one")
     assert caught.value.retry_after >= 1
-    queue.cancel(queue.submit(quick("other"), owner="two", share=1))
+    queue.cancel(queue.submit(quick("other"), owner="api", client="two"))
+    queue.submit(quick("own"), owner="the server's")
+    queue.cancel(running)
+    queue.submit(quick("next"), owner="page", client="one")
     steps.let(1)
     wait_for(lambda: all(job.state.final for job in queue.jobs()))
     assert until_final(queue, quick("again"), owner="one")[-1].state is State.DONE
