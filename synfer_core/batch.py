@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synfer_core.errors import CancelledError, RequestError, SynferError
-from synfer_core.files import read_text_bytes
+from synfer_core.files import growing, read_text_bytes
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import Recipe
 
@@ -36,16 +36,31 @@ class Summary:
 
 
 def read_lines(path: Path) -> tuple[tuple[int, bytes], ...]:
-    """The lines of a recipe file that are not blank, each with its number from 0.
+    """The lines of a recipe file that are not blank, or the recipes of a JSON array, numbered.
+
+    Numbers count from 0, blank lines included.
 
     Raises:
         RequestError: The file cannot be read, is larger than 256 MiB, or holds no recipe.
     """
-    lines = read_text_bytes(path, "--batch", limit=MAX_BATCH_BYTES).split(b"\n")
+    data = read_text_bytes(path, "--batch", limit=MAX_BATCH_BYTES)
+    lines = _listed(data) if data.lstrip()[:1] == b"[" else data.split(b"\n")
     numbered = tuple((index, line) for index, line in enumerate(lines) if line.strip())
     if not numbered:
         raise RequestError("holds no recipe", field="--batch", allowed="one JSON object a line")
     return numbered
+
+
+def _listed(data: bytes) -> list[bytes]:
+    """The recipes of a JSON array, a line each.
+
+    Raises:
+        RequestError: It is no JSON.
+    """
+    try:
+        return [json.dumps(recipe).encode() for recipe in json.loads(data)]
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"is no JSON array: {error}", field="--batch") from error
 
 
 def run(
@@ -66,12 +81,12 @@ def run(
 
     Raises:
         CancelledError: From `generate`; ends the run.
-        RequestError: The folder cannot be written.
+        RequestError: The folder cannot be written to, or no longer.
     """
     _make_folder(folder)
     part = folder / f"{MANIFEST}.part"
     failed = 0
-    with part.open("w", encoding="utf-8") as manifest:
+    with growing(part, "lines"), part.open("w", encoding="utf-8") as manifest:
         for entry in _entries(lines, folder, generate, marking):
             print(json.dumps(entry, allow_nan=False), file=manifest, flush=True)
             failed += not entry["ok"]
@@ -101,11 +116,11 @@ def _entries(
         path = folder / f"{index:06d}.png"
         try:
             result = generate(Recipe.parse_json(line))
-            result.save_png(path, marking)
         except CancelledError:
             raise
         except SynferError as error:
             path.unlink(missing_ok=True)  # of an earlier run; the manifest says there is none
             yield {"index": index, "ok": False, "error": error.to_dict()}
         else:
+            result.save_png(path, marking)  # what a disk refuses of one line it refuses of all
             yield {"index": index, "file": path.name, "ok": True, **result.to_dict()}

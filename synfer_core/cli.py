@@ -4,21 +4,27 @@ Importing this module loads neither torch nor any command: the first argument na
 that is imported. Each such module has ``add_parser(subparsers)``, which adds its command with
 ``set_defaults(run=function)``; ``function(args)`` returns the exit code.
 
-Exit codes: 0 done, 1 a part of a batch failed, 2 a bad request or another typed error, 130
-interrupted.
+Exit codes: 0 done, 1 a part of a batch failed, 2 a bad request or another typed error, such as a
+full disk, 130 interrupted by Ctrl-C, 143 ended by SIGTERM (of
+``docker stop``, or at a batch system's limit of time).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 from synfer_core.errors import CancelledError, SynferError
+from synfer_core.terminal import screened
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -103,21 +109,61 @@ def _version() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    with screened(), _ended_by_sigterm(arguments) as ended:
+        return _guarded(arguments, ended)
+
+
+def _guarded(arguments: list[str], ended: list[int]) -> int:
+    """Run one command; what ends it early is one line."""
     try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        return _say("interrupted", 130)
-    except CancelledError as error:
-        return _say(f"interrupted: {error}", 130)
+        code = _run(arguments)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, CancelledError) as error:
+        why = f": {error}" if str(error) else ""
+        return _say(f"{'ended' if ended else 'interrupted'}{why}", ended[0] if ended else 130)
     except SynferError as error:
         return _say(f"error: {error}", 2)
     except BrokenPipeError:
-        # The reader, such as `head`, has left. Python would complain again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader, such as `head`, has left.
+        _leave_unwritten()
         return 0
+    except OSError as error:
+        _leave_unwritten()
+        return _say(f"error: {error.filename or 'output'}: {error.strerror or error}", 2)
+    return code
+
+
+def _leave_unwritten() -> None:
+    """Python would complain again when it flushes what nobody takes."""
+    with contextlib.suppress(OSError, ValueError):  # there may be no file below
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm(arguments: list[str]) -> Iterator[list[int]]:
+    """Make SIGTERM stop a command as Ctrl-C does, so that it keeps what is finished.
+
+    The server has its own way to end. Yields the exit code, once there was one.
+    """
+    ended: list[int] = []
+
+    def end(number: int, frame: object) -> NoReturn:
+        ended.append(128 + number)
+        raise KeyboardInterrupt
+
+    if arguments[:1] == ["serve"] or threading.current_thread() is not threading.main_thread():
+        yield ended
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield ended
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(arguments: list[str]) -> int:
+    # Pillow warns of metadata that it cannot read, in lines that name no file.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     command = arguments[0] if arguments and arguments[0] in COMMANDS else None
     args = build_parser(command).parse_args(arguments)
     code: int = args.run(args)

@@ -18,6 +18,7 @@ from synfer_core.files import check_writable
 from synfer_core.models.added import Added
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import SAMPLE, Recipe
+from synfer_core.terminal import control
 
 if TYPE_CHECKING:
     from synfer_core.report import Annotation, Pixels, Result
@@ -145,10 +146,10 @@ def follow(synthesizer: Synthesizer, recipe: Recipe) -> Result:
         return synthesizer.generate(recipe)
     for item in synthesizer.stream(recipe):
         if isinstance(item, Progress):
-            print(f"\r{item.stage} {item.step}/{item.total}\x1b[K", end="", file=sys.stderr)
+            control(f"\r{item.stage} {item.step}/{item.total}\x1b[K")
         else:
             result = item
-    print("\r\x1b[K", end="", file=sys.stderr)
+    control("\r\x1b[K")
     return result
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
@@ -210,7 +210,9 @@ SYNONYMS: Mapping[str, Expression] = MappingProxyType(
 """Names of classes as folders and manifests have them, lower case."""
 
 _KEY = re.compile(r"AU([LR]?)(\d{1,2})")
-_TERM = re.compile(r"([LR]?)(\d{1,2})([A-E])")
+_TERM = re.compile(r"([LRB]?)(?:AU)?([LRB]?)(\d{1,2})([A-E]?)")
+_UNGRADED = "C"
+"""Letter of a unit that is written without one: FACS then says only that it is there."""
 _RANGE = "0 to 5"
 
 
@@ -287,21 +289,32 @@ def _same_unit(key: str) -> tuple[str, ...]:
 def parse_facs(text: str) -> dict[str, float]:
     """Read a FACS string such as ``1C+2C+5B+26D`` or ``L12C`` into AU keys and intensities 0-5.
 
+    As people write it: ``AU6+AU12``, ``6C, 12D``, ``B12C`` for both sides. A unit without a letter
+    is taken at C.
+
     Raises:
         RequestError: A term is malformed or not allowed; the empty string is a neutral face.
     """
     aus: dict[str, float] = {}
-    for term in text.replace(" ", "").split("+") if text.strip() else []:
-        match = _TERM.fullmatch(term.upper())
-        if not match:
+    for term in _terms(text):
+        match = _TERM.fullmatch(term)
+        if not match or (match[1] and match[2]):
             raise RequestError(
                 f"cannot read {term[:20]!r}", field="facs", allowed="terms like 12C, L12C or R14B"
             )
-        key = f"AU{match[1]}{match[2]}"
+        key = f"AU{(match[1] or match[2]).replace('B', '')}{int(match[3])}"
         if key in aus:
             raise RequestError(f"{term} comes twice", field="facs", allowed="each unit once")
-        aus[key] = INTENSITY_LETTERS[match[3]]
+        aus[key] = INTENSITY_LETTERS[match[4] or _UNGRADED]
     return validate_aus(aus)
+
+
+def _terms(text: str) -> Iterator[str]:
+    """The terms between plus signs, commas and semicolons, or where those are left out, spaces."""
+    for part in re.split(r"[+,;]", text.upper()) if text.strip() else ():
+        whole = "".join(part.split())
+        several = re.search(r"\d\s+\d", part) or not _TERM.fullmatch(whole)
+        yield from part.split() if several and whole else [whole]
 
 
 def intensity_letter(intensity: float) -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from synfer_core.errors import RequestError, WeightsError
+from synfer_core.errors import CancelledError, RequestError, WeightsError
 
 T = TypeVar("T")
 
@@ -29,8 +31,34 @@ def write_whole(path: Path, data: bytes) -> None:
         aside.write_bytes(data)
         aside.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise RequestError(f"cannot be written: {error.strerror}", field=str(path)) from error
+    finally:
+        aside.unlink(missing_ok=True)  # it is there only where something, or somebody, stopped this
+
+
+@contextmanager
+def growing(path: Path, what: str) -> Iterator[None]:
+    """Say where the part is that was written when a file that grows row by row stops growing.
+
+    Args:
+        path: The part.
+        what: What it holds, such as ``rows``.
+
+    Raises:
+        RequestError: The disk is full, or takes no more for another reason.
+        CancelledError: The user ends the run.
+    """
+    kept = f"the {what} so far are kept in {path}"
+    try:
+        yield
+    except BrokenPipeError:  # the terminal's reader has left; the file is well
+        raise
+    except OSError as error:
+        raise RequestError(
+            f"cannot be written: {error.strerror}; {kept}", field=str(path)
+        ) from error
+    except (KeyboardInterrupt, CancelledError) as error:
+        raise CancelledError(kept) from error
 
 
 def read_text_bytes(path: Path, field: str, *, limit: int = MAX_TEXT_BYTES) -> bytes:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,28 @@ def test_out_that_is_a_file(tmp_path: Path) -> None:
         batch.run(((0, b"{}"),), tmp_path / "out", plain_colour)
     assert caught.value.field == "--out"
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_json_array_is_a_batch_too(tmp_path: Path) -> None:
+    summary, entries = run(tmp_path, '[{"seed": 3},\n {"seed": 4, "steps": true}]\n')
+    assert summary == batch.Summary(made=1, failed=1)
+    assert [(e["index"], e["ok"]) for e in entries] == [(0, True), (1, False)]
+    with pytest.raises(RequestError, match="no JSON array"):
+        run(tmp_path, '[{"seed": 3}')
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> None:
+        if "000001" in path.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    lines = tuple((index, b"{}") for index in range(3))
+    with pytest.raises(RequestError, match=r"000001.png: cannot be written: No space left"):
+        batch.run(lines, tmp_path / "out", plain_colour)
+    assert names(tmp_path / "out") == {"000000.png", "manifest.jsonl.part"}

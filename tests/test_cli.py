@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synfer_core import cli
 from synfer_core.cli import COMMANDS, build_parser, main
 from synfer_core.facs import ACTION_UNITS
 from synfer_core.report import read_recipe
@@ -325,3 +327,27 @@ def test_a_reader_that_leaves_is_no_error(pictures: Path, tiny_model_folder: Pat
         errors = process.stderr.read()
     assert "Traceback" not in errors
     assert "Broken" not in errors
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: Lines
+) -> None:
+    def run(arguments: list[str]) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli, "_run", run)
+    assert main([]) == 143
+    assert capsys.readouterr().err == "ended\n"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_full_disk_behind_standard_output_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "synfer_core.cli", "enrich", "a man", "--expression", "fear"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "error: output: No space left on device\n")

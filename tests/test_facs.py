@@ -95,7 +95,9 @@ def test_parse_facs(text: str, aus: dict[str, float]) -> None:
     assert parse_facs(text) == aus
 
 
-@pytest.mark.parametrize("text", ["12", "12F", "AU12C", "12C,6C", "12C++6C", "12C+12D", "12C+L12D"])
+@pytest.mark.parametrize(
+    "text", ["12F", "12C++6C", "12C+12D", "12C+L12D", "12C+B12", "LAUR12", "6,"]
+)
 def test_parse_facs_refuses(text: str) -> None:
     with pytest.raises(RequestError):
         parse_facs(text)
@@ -145,3 +147,23 @@ def test_unknown_keys(key: str) -> None:
 )
 def test_intensity_letter(intensity: float, letter: str | None) -> None:
     assert intensity_letter(intensity) == letter
+
+
+@pytest.mark.parametrize(
+    ("text", "aus"),
+    [
+        ("AU6+AU12", {"AU6": 3.0, "AU12": 3.0}),
+        ("6C, 12D", {"AU6": 3.0, "AU12": 4.0}),
+        ("6C 12D", {"AU6": 3.0, "AU12": 4.0}),
+        ("6c;12d", {"AU6": 3.0, "AU12": 4.0}),
+        ("B12C", {"AU12": 3.0}),
+        ("6+12", {"AU6": 3.0, "AU12": 3.0}),
+        ("1 2", {"AU1": 3.0, "AU2": 3.0}),
+        ("AU01 + AU02B", {"AU1": 3.0, "AU2": 2.0}),
+        ("L 12 C + R14", {"AUL12": 3.0, "AUR14": 3.0}),
+        ("LAU12C AUR14B", {"AUL12": 3.0, "AUR14": 2.0}),
+        ("", {}),
+    ],
+)
+def test_facs_is_read_as_people_write_it(text: str, aus: dict[str, float]) -> None:
+    assert parse_facs(text) == aus

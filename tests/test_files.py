@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from synfer_core.errors import RequestError
-from synfer_core.files import check_writable, read_text_bytes, write_whole
+from synfer_core.errors import CancelledError, RequestError
+from synfer_core.files import check_writable, growing, read_text_bytes, write_whole
 
 
 def test_write_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -49,3 +51,27 @@ def test_targets_are_checked_before_any_work(tmp_path: Path, name: str) -> None:
     with pytest.raises(RequestError) as caught:
         check_writable(tmp_path / name, "--out")
     assert caught.value.field == "--out"
+
+
+def test_a_file_that_stops_growing_says_where_its_part_is(tmp_path: Path) -> None:
+    part = tmp_path / "a.part"
+    with (
+        pytest.raises(RequestError, match="No space left on device; the rows so far are kept"),
+        growing(part, "rows"),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for stop in (KeyboardInterrupt, CancelledError("x")):
+        with pytest.raises(CancelledError, match="kept in"), growing(part, "rows"):
+            raise stop
+
+
+def test_nothing_is_left_beside_a_file_whose_writing_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(path: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "a.png", b"1")
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from synfer_core.command_parts import add_models, for_each, print_summary
 from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS, Expression
-from synfer_core.files import check_writable
+from synfer_core.files import check_writable, growing
+from synfer_core.terminal import control, plain
 
 if TYPE_CHECKING:
     from synfer_core.annotations.reading import Outcome
@@ -128,7 +129,7 @@ def _tabulate(synthesizer: Synthesizer, paths: tuple[Path, ...], args: argparse.
     sources = (Source(str(path), partial(read_bytes, path)) for path in paths)
     part = args.csv.with_name(f"{args.csv.name}.part")
     failed = 0
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with growing(part, "rows"), part.open("w", encoding="utf-8", newline="") as file:
         writer = Writer(file, KNOWN[args.style or STYLES[0]])
         for done, outcome in enumerate(read_all(synthesizer, sources, args.label), 1):
             writer.write(outcome)
@@ -146,9 +147,9 @@ def _tell(done: int, total: int, outcome: Outcome) -> None:
 
     clear = "\r\x1b[K" if sys.stderr.isatty() else ""
     if isinstance(outcome, Failed):
-        print(f"{clear}error: {outcome.error}", file=sys.stderr)
+        control(f"{clear}error: {plain(str(outcome.error))}\n")
     if clear:
         end = clear if done == total else ""
-        print(f"{clear}{done}/{total} {outcome.file}", end=end, file=sys.stderr, flush=True)
+        control(f"{clear}{done}/{total} {plain(outcome.file)}{end}")
     elif done % _EVERY == 0 or done == total:
         print(f"{done}/{total} {outcome.file}", file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from synfer_core.command_parts import add_models
 from synfer_core.errors import CancelledError, RequestError
+from synfer_core.terminal import control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,7 +198,7 @@ class Teller:
             return
         self._last = now
         up = "\x1b[2F" if self._drawn else ""
-        print(f"{up}{_told(tally, chr(27) + '[K' + chr(10))}\x1b[K", file=sys.stderr, flush=True)
+        control(f"{up}{_told(tally, chr(27) + '[K' + chr(10))}\x1b[K\n")
         self._drawn = True
 
     def _line(self, text: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from synfer_core.errors import RequestError, UnsupportedError
 from synfer_core.files import check_writable, write_whole
+from synfer_core.terminal import control
 
 if TYPE_CHECKING:
     from synfer_core.models.backbone import Backbone
@@ -88,7 +89,8 @@ def progress() -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
         line = f"{done}/{total} images, {time.perf_counter() - start:.0f} s"
         if sys.stderr.isatty():
-            print(f"\r{line}", end="\n" if done == total else "", file=sys.stderr)
+            end = "\n" if done == total else ""
+            control(f"\r{line}{end}")
         elif done % 25 == 0 or done == total:
             print(line, file=sys.stderr, flush=True)
 

@@ -27,6 +27,7 @@ from PIL import Image
 
 from synfer_core.errors import DependencyError, NotReadyError, WeightsError
 from synfer_core.files import ASSETS
+from synfer_core.terminal import without_chatter
 
 VARIABLE = "SYNFER_FACE_LANDMARKER"
 """Environment variable that names a model file in place of the one that ships."""
@@ -117,7 +118,8 @@ class Landmarker:
         weakref.finalize(self, open_things.close)
         vision, options, self._image = _load_mediapipe(str(model))
         try:
-            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+            with without_chatter():
+                self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except RuntimeError as error:
             raise DependencyError(
                 f"MediaPipe does not start: {error}", field="mediapipe", allowed=SYSTEM_PACKAGES

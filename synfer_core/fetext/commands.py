@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from synfer_core.command_parts import add_models
 from synfer_core.errors import CancelledError
+from synfer_core.terminal import control
 
 if TYPE_CHECKING:
     from synfer_core.fetext.build import Built, Progress
@@ -166,7 +167,7 @@ def _teller() -> Callable[[Progress], None]:
         line = f"{step.done:,}/{step.total:,} images{left}"
         if sys.stderr.isatty():
             end = "\n" if step.done == step.total else ""
-            print(f"\r{line}\x1b[K", end=end, file=sys.stderr, flush=True)
+            control(f"\r{line}\x1b[K{end}")
         elif step.done % _EVERY == 0 or step.done == step.total:
             print(line, file=sys.stderr, flush=True)
 

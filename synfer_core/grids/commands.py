@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from synfer_core.command_parts import add_marking, add_models, check_png, wanted_marking
 from synfer_core.errors import RequestError
 from synfer_core.files import read_text_bytes, write_whole
+from synfer_core.terminal import control
 
 if TYPE_CHECKING:
     from synfer_core.grids.making import Made
@@ -121,4 +122,4 @@ def _tell(done: int, total: int) -> None:
     """Tells how far it is, on a terminal."""
     if sys.stderr.isatty():
         end = "\r\x1b[K" if done == total else ""
-        print(f"\rface {done}/{total}\x1b[K", end=end, file=sys.stderr, flush=True)
+        control(f"\rface {done}/{total}\x1b[K{end}")

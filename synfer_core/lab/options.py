@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from synfer_core.command_parts import add_models
 from synfer_core.data.progress import bar, in_words
+from synfer_core.terminal import control, plain
 
 if TYPE_CHECKING:
     from synfer_core.lab.images import Faces
@@ -186,7 +187,7 @@ class Progress:
         line = line or f"{self._what}: {done:,}"
         self._open = terminal and not over
         end = "" if self._open else "\n"
-        print(f"\r{line}\x1b[K" if terminal else line, end=end, file=sys.stderr, flush=True)
+        control((f"\r{plain(line)}\x1b[K" if terminal else plain(line)) + end)
 
     def end(self) -> None:
         """Leave the line, where the last one was drawn to be drawn over."""

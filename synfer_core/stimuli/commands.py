@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from synfer_core.command_parts import add_models
 from synfer_core.errors import CancelledError
+from synfer_core.terminal import control, plain
 
 if TYPE_CHECKING:
     from synfer_core.stimuli.making import Step
@@ -138,7 +139,7 @@ def tell_step(step: Step) -> None:
     line = f"{step.stage} {step.done}/{step.total} {step.file}, {step.left}".rstrip(", ")
     if sys.stderr.isatty():
         end = "\r\x1b[K" if step.done == step.total else ""
-        print(f"\r{line}\x1b[K", end=end, file=sys.stderr, flush=True)
+        control(f"\r{plain(line)}\x1b[K{end}")
     elif step.done % _EVERY == 0 or step.done == step.total:
         print(line, file=sys.stderr, flush=True)
 
