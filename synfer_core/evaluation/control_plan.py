@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count, product
 
 import numpy as np
@@ -198,7 +199,13 @@ def asked_classes(recipe: Recipe) -> dict[str, int]:
 def person_of(recipe: Recipe) -> Identity:
     """The person asked for: drawn by the identity seed, with what the words name."""
     seed = recipe.identity_seed if recipe.identity_seed is not None else recipe.seed
-    return draw_identity(seed, **traits_in(recipe.text))
+    return _drawn(seed, recipe.text)
+
+
+@lru_cache(maxsize=4096)
+def _drawn(seed: int, text: str) -> Identity:
+    """A person; each of a measurement's recipes asks for theirs many times."""
+    return draw_identity(seed, **traits_in(text))
 
 
 GROUPS: dict[str, tuple[str, ...]] = {

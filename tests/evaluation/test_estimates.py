@@ -14,6 +14,7 @@ def test_a_share_lies_within_its_interval_and_is_repeatable() -> None:
     # A binomial's 95 % interval at n = 200 is about 0.13 wide.
     assert estimate.high - estimate.low == pytest.approx(0.127, abs=0.02)
     assert share(np.arange(200), hits) == estimate
+    assert bootstrap(np.arange(200), lambda rows: float(hits[rows].mean())) == estimate
 
 
 def test_people_who_succeed_together_make_the_interval_wider() -> None:
