@@ -21,6 +21,7 @@ from app import failures
 from app.api_docs import CREATED, IMAGE_FORM, RECIPE_BODY, describe, page
 from app.failures import responses
 from app.jobs import Event, Job, JobQueue, Snapshot, State
+from app.off_loop import off_loop
 from app.security.users import client_of, user_of
 from app.settings import Settings
 from app.ui.pictures import heat_png, jpeg_url, png
@@ -234,18 +235,29 @@ class Service:
 
     async def annotate(self, request: Request) -> wire.Reading:
         """Read an image: label, action units, verdict. The image is kept in memory alone."""
-        sent = await sent_image(request, self._image_bytes)
+        sent = await self._sent(request)
         job = self._submit(request, lambda: self._annotation(sent))
         read = await self._awaited(request, job)
         return wire.Reading(job=job.id, attention=list(read.attention.maps), **read.to_dict())
 
     async def reference(self, request: Request) -> wire.Reference:
         """Make a face ready to be edited: aligned, and as a recipe's `reference` takes it."""
-        sent = await sent_image(request, self._image_bytes)
+        sent = await self._sent(request)
         job = self._submit(request, lambda: self._reference(sent))
         made: wire.Reference = await self._awaited(request, job)
         self.queue.drop(job)
         return made
+
+    async def _sent(self, request: Request) -> Upload:
+        """The image that a client sent, which can be read: what cannot takes no place in the queue.
+
+        Raises:
+            FormatError: See `sent_image`, for this and other errors.
+            ImageError: It cannot be read.
+        """
+        sent = await sent_image(request, self._image_bytes)
+        await off_loop(decode_image, sent.data)
+        return sent
 
     @property
     def _image_bytes(self) -> int:

@@ -10,12 +10,16 @@ import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from app.bounded_store import BoundedStore, Bounds, weigh
 from app.jobs import Job, JobQueue, Snapshot, State
-from app.pages import client_of_page
+from app.pages import Pages, client_of_page
 from synfer_core.drafts import Draft
 from synfer_core.report import Progress
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
+
+USUAL = Bounds(seconds=1800.0, number=500, size=1 << 28)
+"""Limits where the settings name no others."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,29 @@ class Drafts:
     Args:
         synthesizer: Makes them.
         queue: The queue of its device.
+        bounds: How many pages it remembers, and for how long.
+        pages: Which are open.
     """
 
-    def __init__(self, synthesizer: Synthesizer, queue: JobQueue):
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        queue: JobQueue,
+        bounds: Bounds = USUAL,
+        pages: Pages | None = None,
+    ):
         self._synthesizer, self._queue = synthesizer, queue
-        self._pages: dict[str, tuple[Slot, Job]] = {}
-        self._turns: dict[str, int] = {}
+        pages = pages or Pages()
+        self._pages = BoundedStore[tuple[Slot, Job]](
+            bounds,
+            size=lambda kept: weigh(kept[1].result),
+            close=lambda kept: queue.cancel(kept[1]),
+            alive=pages.connected,
+        )
+        self._turns = BoundedStore[int](bounds, size=lambda _: 0, alive=pages.connected)
+        for store in (self._pages, self._turns):
+            pages.watch(store)
+        pages.on_leave(self.forget)
 
     def ask(self, page: str, value: Wanted) -> Job | None:
         """The job that makes a page's newest value: one that still waits, or a new one.
@@ -87,28 +108,27 @@ class Drafts:
         Raises:
             BusyError: The queue is full.
         """
-        if value.turn < self._turns.get(page, value.turn):
+        newest = self._turns.get(page)
+        if newest is not None and value.turn < newest:
             return None
-        self._turns[page] = value.turn
-        slot, job = self._pages.get(page, (None, None))
+        self._turns.put(page, value.turn)
+        slot, job = self._pages.get(page) or (None, None)
         if slot and job and not job.state.final and slot.replace(value):
             return job
         self.stop(page)
         slot = Slot(value)
         job = self._queue.submit(lambda: self._work(slot), owner=page, client=client_of_page(page))
-        self._pages[page] = slot, job
+        self._pages.put(page, (slot, job))
         return job
 
     def stop(self, page: str) -> None:
         """Give up what is being made or waits for a page."""
-        _, job = self._pages.pop(page, (None, None))
-        if job:
-            self._queue.cancel(job)
+        self._pages.drop(page)
 
     def forget(self, page: str) -> None:
         """Stop what there is for a page that was closed."""
         self.stop(page)
-        self._turns.pop(page, None)
+        self._turns.drop(page)
 
     async def outcome(self, job: Job) -> Snapshot:
         """How a draft ended; or, after about a second, that it still waits for others."""

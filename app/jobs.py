@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from app.bounded_store import weigh
 from app.paces import Paces
 from synfer_core.errors import BusyError, CancelledError, FaultError, QuotaError, SynferError
 from synfer_core.report import Progress
@@ -109,6 +110,7 @@ class Job:
         self.result: Any = None
         self.error: SynferError | None = None
         self.finished: float | None = None
+        self.size = 0
         self.cancel_asked = False
         self._changed = changed
         self._events: list[Event] = []
@@ -173,6 +175,7 @@ class JobQueue:
         kept: Finished jobs that stay collectable; the oldest goes first.
         kept_seconds: Seconds after which a finished job is deleted.
         per_client: Unfinished jobs that one client may have; None sets no limit.
+        kept_bytes: Memory that results of finished jobs may take; the newest always stays.
         paces: What images take on the device; it learns from every job that makes one.
     """
 
@@ -183,11 +186,13 @@ class JobQueue:
         kept: int = 128,
         kept_seconds: float = 900.0,
         per_client: int | None = None,
+        kept_bytes: int = 500_000_000,
         paces: Paces | None = None,
     ):
         self.paces = paces or Paces()
         self._limit, self._kept, self._lifetime = waiting, kept, kept_seconds
         self.per_client = per_client
+        self._kept_bytes = kept_bytes
         # Names tell which start of the server they are from, so that a lost job is known as one.
         self._start = f"{secrets.token_hex(4)}."
         self._changed = threading.Condition(threading.RLock())
@@ -366,12 +371,15 @@ class JobQueue:
                 job.publish(State.QUEUED, ahead=place)
 
     def _tidy(self) -> None:
-        """Delete what has been kept for its time, and the oldest of what is over the number."""
-        ends = [(job.id, job.finished) for job in self._jobs.values() if job.finished is not None]
+        """Delete what has been kept for its time, and the oldest of what is over the limits."""
+        ends = [job for job in self._jobs.values() if job.finished is not None]
         limit, over = time.monotonic() - self._lifetime, len(ends) - self._kept
-        for place, (name, end) in enumerate(ends):
-            if place < over or end <= limit:
-                del self._jobs[name]
+        size = sum(job.size for job in ends)
+        for place, job in enumerate(ends):
+            large = size > self._kept_bytes and job is not ends[-1]
+            if place < over or large or (job.finished or 0.0) <= limit:
+                del self._jobs[job.id]
+                size -= job.size
 
     def _next(self) -> Job | None:
         with self._changed:
@@ -390,10 +398,12 @@ class JobQueue:
             job.publish(State.RUNNING)
             _run(job)
             self._settle(job, time.monotonic() - started)
+            del job  # while it waits for the next one, it holds nothing
 
     def _settle(self, job: Job, seconds: float) -> None:
+        size = weigh(job.result)
         with self._changed:
-            self._running = None
+            self._running, job.size = None, size
             if job.state is State.DONE:
                 self._seconds += 0.3 * (seconds - self._seconds)
                 self.paces.learn(job.result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -11,11 +12,14 @@ from functools import partial
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.routes import App
+from starlette.routing import Mount
 
 from app import listening
 from app.api import create_api
 from app.jobs import JobQueue
 from app.paces import Paces, timing
+from app.pages import Connections, Pages
 from app.security.auth import Auth
 from app.security.bodies import BodyLimit
 from app.security.gradio_files import GradioMessages, check_paths
@@ -24,6 +28,7 @@ from app.security.headers import AnswerHeaders
 from app.security.origins import Origins, Trusted, trusted_hosts
 from app.security.proxies import Forwarded, UnderPrefix, networks_of
 from app.security.users import Gate, accounts_of
+from app.sessions import Tidy
 from app.settings import Settings
 from app.ui import page, theme
 from synfer_core.errors import BusyError
@@ -58,27 +63,35 @@ def create_app(
         waiting=settings.waiting,
         kept=settings.kept,
         kept_seconds=settings.kept_minutes * 60.0,
+        kept_bytes=settings.in_memory.size,
         per_client=settings.per_client,
         paces=Paces(synthesizer.capabilities),
     )
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        queue.close(timeout=_JOBS_SECONDS)
-
+    pages = Pages(settings.in_memory)
     app = FastAPI(
         title="SynFER Studio",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        lifespan=lifespan,
+        lifespan=_lifespan,
     )
-    app.state.queue = queue
+    app.state.queue, app.state.pages = queue, pages
     app.mount(PREFIX, create_api(synthesizer, queue, settings))
-    _mount(app, page.Studio(synthesizer, queue, settings), settings)
+    mounted = _mount(app, page.Studio(synthesizer, queue, settings, pages), settings)
+    app.state.tidy = Tidy(mounted, pages, settings.in_memory.size)
+    app.state.tidy_seconds = settings.in_memory.seconds / 20
+    app.add_middleware(Connections, pages=pages)
     _guard(app, settings, trusted)
     return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Forget what is old for as long as the server runs; then end its jobs."""
+    tidying = asyncio.create_task(app.state.tidy.run(app.state.tidy_seconds))
+    yield
+    tidying.cancel()
+    app.state.queue.close(timeout=_JOBS_SECONDS)
 
 
 def _guard(app: FastAPI, settings: Settings, trusted: Trusted) -> None:
@@ -96,7 +109,8 @@ def _guard(app: FastAPI, settings: Settings, trusted: Trusted) -> None:
     app.add_middleware(Forwarded, proxies=proxies, root_path=root)
 
 
-def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> None:
+def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> App:
+    """Gradio's application of the page, at the root."""
     built = page.build(studio)
     check_paths(built)
     gr.mount_gradio_app(
@@ -114,6 +128,9 @@ def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> None:
         theme=theme.theme(),
         head=theme.head(settings.upload_mb * 1_000_000),
     )
+    mounted = [route.app for route in app.routes if isinstance(route, Mount)][-1]
+    assert isinstance(mounted, App)
+    return mounted
 
 
 def _time_later(synthesizer: Synthesizer, queue: JobQueue) -> None:

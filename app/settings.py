@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from app.bounded_store import Bounds
 from app.security.proxies import networks_of
 from synfer_core.errors import RequestError
 from synfer_core.provenance.marking import Marking
@@ -34,6 +35,12 @@ class Settings(BaseModel):
             each page a temporary folder until it closes.
         data_images: Images of a data set that a page may build.
         runs: Folder with runs of the lab whose curves the page shows.
+        page_minutes: Minutes after which a page is forgotten that holds no connection and asks for
+            nothing; so are results that nobody asked for.
+        open_pages: Pages that may be open at once; the one that is silent longest goes first.
+        memory_mb: What may be kept in memory for pages, in megabytes: of images that were read, of
+            grids, of messages that nobody fetched, and of results of jobs, each.
+        disk_mb: What may be kept on the disk for pages: finished files, and data sets, each.
         first_face: Whether a freshly opened page makes a face by itself.
         live: Whether pages may follow a slider with drafts.
         watermark: Whether pictures get the imperceptible watermark unless a page switches it off.
@@ -61,6 +68,10 @@ class Settings(BaseModel):
     data: Path | None = None
     data_images: int = Field(2000, ge=1, le=1_000_000)
     runs: Path | None = None
+    page_minutes: int = Field(30, ge=1, le=1440)
+    open_pages: int = Field(500, ge=1, le=10_000)
+    memory_mb: int = Field(500, ge=1, le=100_000)
+    disk_mb: int = Field(20_000, ge=1, le=100_000_000)
     first_face: bool = True
     live: bool = True
     watermark: bool = True
@@ -104,6 +115,16 @@ class Settings(BaseModel):
     def marking(self) -> Marking:
         """What is put onto pictures unless a page says otherwise."""
         return Marking(watermark=self.watermark, label=self.visible_label)
+
+    @property
+    def in_memory(self) -> Bounds:
+        """Limits of what is kept in memory for pages."""
+        return Bounds(self.page_minutes * 60.0, self.open_pages, self.memory_mb * 1_000_000)
+
+    @property
+    def on_disk(self) -> Bounds:
+        """Limits of what is kept on the disk for pages."""
+        return Bounds(self.page_minutes * 60.0, self.open_pages, self.disk_mb * 1_000_000)
 
     @property
     def body_bytes(self) -> int:

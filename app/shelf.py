@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
+from app.bounded_store import BoundedStore, Bounds
+from app.pages import Pages
 from app.tokens import opened_by
 from synfer_core.errors import RequestError
 
@@ -15,28 +18,44 @@ PART_BYTES = 1 << 20
 
 Files = Mapping[str, IO[bytes]]
 
+USUAL = Bounds(seconds=1800.0, number=500, size=20_000_000_000)
+"""Limits of a shelf on a disk, where the settings name no others."""
+
 
 @dataclass(frozen=True)
 class _Kept:
     token: str
     files: Files
+    size: int
 
 
 class Shelf:
-    """The newest files of each page, until it leaves."""
+    """The newest files of each page, until it leaves or others need the room.
 
-    def __init__(self) -> None:
-        self._kept: dict[str, _Kept] = {}
+    Args:
+        bounds: How many, how much and for how long.
+        pages: Which are open.
+    """
+
+    def __init__(self, bounds: Bounds = USUAL, pages: Pages | None = None):
+        pages = pages or Pages()
+        self._kept = BoundedStore[_Kept](
+            bounds,
+            size=lambda kept: kept.size,
+            close=lambda kept: _close(kept.files),
+            alive=pages.connected,
+        )
+        pages.watch(self._kept)
 
     def put(self, page: str, files: Files) -> str:
         """Keep open files, in place of what the page had; returns the word that opens them."""
-        self.drop(page)
-        self._kept[page] = _Kept(secrets.token_urlsafe(16), files)
-        return self._kept[page].token
+        size = sum(map(size_of, files.values()))
+        return self._kept.put(page, _Kept(secrets.token_urlsafe(16), files, size)).token
 
     def holds(self, page: str, files: Files) -> bool:
         """Whether these very files are the page's."""
-        return page in self._kept and self._kept[page].files is files
+        kept = self._kept.get(page)
+        return kept is not None and kept.files is files
 
     def close_unkept(self, page: str, files: Files) -> None:
         """Close files that came when the page had left or wanted others."""
@@ -45,8 +64,7 @@ class Shelf:
 
     def drop(self, page: str) -> None:
         """Close and forget what a page has."""
-        if kept := self._kept.pop(page, None):
-            _close(kept.files)
+        self._kept.drop(page)
 
     def read_part(self, wanted: object) -> dict[str, Any]:
         """A part of a file, as a page asks for it: token, name, and where to start."""
@@ -54,8 +72,9 @@ class Shelf:
         asked = wanted if isinstance(wanted, Mapping) else {}
         name = asked.get("name")
         if kept and isinstance(name, str) and name in kept.files:
-            part = _part(kept.files[name], asked.get("at"))
-            return {"data": base64.b64encode(part).decode()}
+            with contextlib.suppress(ValueError):  # it was closed at this moment
+                part = _part(kept.files[name], asked.get("at"))
+                return {"data": base64.b64encode(part).decode()}
         error = RequestError("The file is not here any more; make it again.")
         return {"error": error.to_dict()}
 

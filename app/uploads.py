@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from app.off_loop import off_loop
 from synfer_core.errors import FormatError, RequestError, TooLargeError
 from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.request import Recipe
@@ -60,7 +61,7 @@ async def sent_recipe(request: Request) -> Recipe:
         if len(body) > RECIPE_BYTES:
             allowed = f"at most {RECIPE_BYTES:,} bytes"
             raise TooLargeError("is too large", field="recipe", allowed=allowed)
-    return _recipe(bytes(body))
+    return await off_loop(_recipe, bytes(body))
 
 
 def _recipe(body: bytes) -> Recipe:
@@ -119,6 +120,8 @@ def uploaded(upload: object, limit_mb: int) -> bytes:
     data = upload.get("data") if isinstance(upload, Mapping) else None
     if not isinstance(data, str):
         raise RequestError("no file arrived", field="image")
+    if len(data) > limit_mb * 1_400_000:
+        raise RequestError("is too large", field="image", allowed=f"at most {limit_mb} MB")
     try:
         content = base64.b64decode(data, validate=True)
     except binascii.Error as error:

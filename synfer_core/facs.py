@@ -24,6 +24,10 @@ EXPRESSIONS: tuple[Expression, ...] = get_args(Expression)
 """The eight expressions in AffectNet's order."""
 
 MAX_INTENSITY = 5.0
+MAX_KEYS = 100
+"""AU keys that one face may be given: there are fewer, their aliases and sides included."""
+MAX_FACS = 1000
+"""Letters of a FACS string."""
 LEAST_READING = 0.25
 """Intensity below which a reading of an AU on a picture counts as absent."""
 INTENSITY_LETTERS = MappingProxyType({"A": 1.0, "B": 2.0, "C": 3.0, "D": 4.0, "E": 5.0})
@@ -262,6 +266,8 @@ def validate_aus(aus: Mapping[str, object]) -> dict[str, float]:
         RequestError: A key or intensity is not allowed, or one AU is set for both sides and for
             one side, or twice through an alias.
     """
+    if len(aus) > MAX_KEYS:
+        raise RequestError(f"{len(aus):,} keys", field="aus", allowed=f"at most {MAX_KEYS}")
     checked: dict[str, float] = {}
     for key, value in aus.items():
         canonical = canonical_key(key)
@@ -295,6 +301,9 @@ def parse_facs(text: str) -> dict[str, float]:
     Raises:
         RequestError: A term is malformed or not allowed; the empty string is a neutral face.
     """
+    if len(text) > MAX_FACS:
+        allowed = f"at most {MAX_FACS:,} letters"
+        raise RequestError("is too long", field="facs", allowed=allowed)
     aus: dict[str, float] = {}
     for term in _terms(text):
         match = _TERM.fullmatch(term)

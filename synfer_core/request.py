@@ -19,6 +19,7 @@ from pydantic import (
 
 from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS, Expression, parse_facs, validate_aus
+from synfer_core.text_limits import check_json
 from synfer_core.values import Flag, Numeric
 
 MAX_TEXT = 2000
@@ -375,9 +376,10 @@ class Recipe(Numeric):
         """A recipe from JSON text.
 
         Raises:
-            RequestError: The text is not JSON, repeats a key, or is no recipe.
+            RequestError: The text is not JSON, is too deep, repeats a key, or is no recipe.
         """
         try:
+            check_json(text, "recipe")
             data = json.loads(text, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
             raise RequestError(f"not valid JSON: {error}", field="recipe") from error

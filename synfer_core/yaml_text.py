@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import yaml
 
 from synfer_core.errors import RequestError
+from synfer_core.text_limits import YAML_PARTS, check_json, check_yaml
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
@@ -107,10 +108,13 @@ def read_yaml(data: bytes, name: str, fields: Collection[str] = ()) -> object:
         fields: Known fields of the top.
 
     Raises:
-        RequestError: It can be read as neither, or a key comes twice.
+        RequestError: It can be read as neither, is too deep, stands for too many values, or a key
+            comes twice.
     """
     try:
+        check_yaml(data, name)
         if data.lstrip().startswith(b"{"):
+            check_json(data, name, YAML_PARTS)
             try:
                 return json.loads(data.decode(), object_pairs_hook=_unique)
             except ValueError:

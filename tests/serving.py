@@ -16,6 +16,7 @@ from app.jobs import JobQueue
 from app.main import create_app
 from app.settings import Settings
 from synfer_core.synthesizer import Synthesizer
+from tests.loop_watch import watched
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def free_port() -> int:
 def served(
     synthesizer: Synthesizer, settings: Settings, port: int | None = None
 ) -> Iterator[Server]:
-    """A whole server in a thread, stopped at the end."""
+    """A whole server in a thread, stopped at the end; what holds its event loop is a failure."""
     port = port or free_port()
     apps: list[FastAPI] = []
 
@@ -52,7 +53,8 @@ def served(
         while not server.started:
             assert thread.is_alive(), "the server did not start"
             time.sleep(0.05)
-        yield Server(f"http://127.0.0.1:{port}", apps[0].state.queue)
+        with watched(thread):
+            yield Server(f"http://127.0.0.1:{port}", apps[0].state.queue)
     finally:
         server.should_exit = True
         thread.join(20)

@@ -126,12 +126,19 @@ def test_what_a_job_failed_of_is_raised(
     assert caught.value.field == "aus.AU16"
 
 
+def blank() -> bytes:
+    """An image that can be read and shows nobody."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "PNG")
+    return file.getvalue()
+
+
 def test_a_full_server_is_asked_again_for_a_while(client: Client, full: Steps) -> None:
     with pytest.raises(BusyError) as caught:
         client.generate(SMILE, patience=0)
     assert caught.value.retry_after >= 1
     with pytest.raises(BusyError):
-        client.annotate(b"", patience=0)
+        client.annotate(blank(), patience=0)
     threading.Timer(0.3, full.let, (1,)).start()
     assert client.generate(SMILE, patience=30).recipe.steps == 3
 

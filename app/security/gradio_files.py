@@ -7,7 +7,6 @@ was uploaded stands only in applications that it launched itself, not in a mount
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterable
 
@@ -16,14 +15,14 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import failures
+from app.off_loop import off_loop
 from app.security.paths import to_api
 from synfer_core.errors import FaultError, FormatError, RequestError, SynferError
+from synfer_core.text_limits import PARTS, check_json
 
-DEPTH = 32
-"""Levels of lists and objects in a message; the page's own have ten at most."""
-
-VALUES = 50_000
-"""Commas and brackets in a message, which bound its values; the page's own have some thousand."""
+CALLS = "/component_server"
+CALL_VALUES = 200_000
+"""Values in what a page's script sends to a function: a table of 200 faces has about 100,000."""
 
 NAME = 128
 """Characters in what a message calls a session or a function."""
@@ -43,15 +42,19 @@ def check_paths(page: gr.Blocks) -> None:
     page.has_launched = True
 
 
-def check_message(body: bytes) -> None:
+def check_message(body: bytes, values: int = PARTS) -> None:
     """Refuse a message that names a file, or that would keep Gradio's event loop busy.
 
+    Args:
+        body: The message.
+        values: Values that it may hold.
+
     Raises:
-        FormatError: It is not JSON.
-        RequestError: It names a file, nests too deep, or holds too many values.
+        FormatError: It is not JSON, or nests too deep.
+        TooLargeError: It holds too many values.
+        RequestError: It names a file.
     """
-    if sum(map(body.count, b"[{,")) > VALUES:
-        raise RequestError("holds too many values", field="body", allowed=f"at most {VALUES:,}")
+    check_json(body, "body", values)
     try:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -59,11 +62,8 @@ def check_message(body: bytes) -> None:
     if isinstance(message, dict):
         _check_names(message)
     level = [message]
-    for _ in range(DEPTH):
+    while level:
         level = list(_inner(level))
-        if not level:
-            return
-    raise RequestError("nests too deep", field="body", allowed=f"at most {DEPTH} levels")
 
 
 def _check_names(message: dict[str, object]) -> None:
@@ -131,10 +131,11 @@ async def _check(request: Request, body: bytes) -> None:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if body and kind != "application/json":
         raise FormatError("is not JSON", field="Content-Type", allowed="application/json")
+    values = CALL_VALUES if request.url.path.endswith(CALLS) else PARTS
     if len(body) > _INLINE:
-        await asyncio.to_thread(check_message, body)
+        await off_loop(check_message, body, values)
     elif body:
-        check_message(body)
+        check_message(body, values)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -17,8 +17,9 @@ from typing import Any
 
 import gradio as gr
 
+from app.bounded_store import BoundedStore, weigh
 from app.jobs import Job, JobQueue, Snapshot, State
-from app.pages import client_of_page
+from app.pages import Pages, client_of_page
 from app.settings import Settings
 from app.tokens import opened_by
 from app.ui import results
@@ -27,7 +28,14 @@ from app.ui.values import Value, page_name, stamped, told
 from app.uploads import said_label, uploaded
 from synfer_core.annotations.reading import Failed, Outcome, Read, Source, read_all, voted
 from synfer_core.annotations.table import STYLES, Writer
-from synfer_core.errors import MissingError, RequestError, SynferError, TooLargeError
+from synfer_core.errors import (
+    ImageError,
+    MissingError,
+    RequestError,
+    SynferError,
+    TooLargeError,
+)
+from synfer_core.faces.images import decode_image
 from synfer_core.facs import Expression
 from synfer_core.report import Progress
 from synfer_core.synthesizer import Synthesizer
@@ -50,6 +58,7 @@ class Item:
         data: Its bytes until it is read.
         first: What was read off it without a label.
         outcome: The same with the label that was asked for last, and its vote.
+        size: Bytes of memory that it takes.
     """
 
     number: int
@@ -57,6 +66,7 @@ class Item:
     data: bytes | None
     first: Outcome | None = None
     outcome: Outcome | None = None
+    size: int = 0
 
     def waits(self, said: Expression | None) -> bool:
         """Whether it is still to be read, or to be voted on under this label."""
@@ -74,12 +84,14 @@ class Batch:
         items: Its images, in their order.
         changes: Numbers of the items as they were read, the newest last.
         received: Bytes that came, in all.
+        size: Bytes of memory that it takes.
     """
 
     token: str
     items: list[Item] = field(default_factory=list)
     changes: list[int] = field(default_factory=list)
     received: int = 0
+    size: int = 0
     lock: Lock = field(default_factory=Lock)
 
     def add(self, name: str, data: bytes, settings: Settings) -> Item:
@@ -99,7 +111,8 @@ class Batch:
                     "too much in all", field="images", allowed=f"at most {limit} MB at a time"
                 )
             self.received += len(data)
-            self.items.append(Item(len(self.items) + 1, name, data))
+            self.size += len(data)
+            self.items.append(Item(len(self.items) + 1, name, data, size=len(data)))
             return self.items[-1]
 
     def finish(self, item: Item, outcome: Outcome) -> None:
@@ -107,6 +120,8 @@ class Batch:
         with self.lock:
             item.first, item.data = item.first or outcome, None
             item.outcome = outcome
+            size = weigh(item)
+            self.size, item.size = self.size + size - item.size, size
             self.changes.append(item.number)
 
     def waiting(self, said: Expression | None) -> Item | None:
@@ -124,14 +139,25 @@ class Annotate:
         settings: The server's limits.
     """
 
-    def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        queue: JobQueue,
+        settings: Settings,
+        pages: Pages | None = None,
+    ):
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
-        self._batches: dict[str, Batch] = {}
+        pages = pages or Pages()
+        self._batches = BoundedStore[Batch](
+            settings.in_memory, size=lambda batch: batch.size, alive=pages.connected
+        )
+        pages.watch(self._batches)
+        pages.on_leave(self.forget)
 
     def open(self, request: gr.Request) -> tuple[Value, Value, str]:
         """A page begins, or begins anew: drop what it had; answers a token, stage and report."""
         self.leave(request)
-        batch = self._batches[page_name(request)] = Batch(secrets.token_urlsafe(16))
+        batch = self._batches.put(page_name(request), Batch(secrets.token_urlsafe(16)))
         begin = stamped({"phase": "open", "status": "", "token": batch.token})
         return begin, stamped({"phase": "idle"}), results.empty_report_html(_EMPTY)
 
@@ -140,9 +166,11 @@ class Annotate:
         try:
             batch = self._batch(sent)
             data = uploaded(sent, self.settings.upload_mb)
-            return {"number": batch.add(_name(sent), data, self.settings).number}
+            item = batch.add(_name(sent), data, self.settings)
         except SynferError as error:
             return {"error": error.to_dict()}
+        _refuse_damaged(batch, item)
+        return {"number": item.number}
 
     async def read(self, asked: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Read what a page has sent; yields values for the page's script and for the notice."""
@@ -165,7 +193,7 @@ class Annotate:
         except SynferError as error:
             return {"error": error.to_dict()}
         with batch.lock:
-            numbers = dict.fromkeys(batch.changes[_whole(asked, "known") :])
+            numbers = sorted(set(batch.changes[_whole(asked, "known") :]))
             items = [batch.items[number - 1] for number in numbers]
             rows = [row_of(item.number, item.outcome) for item in items if item.outcome]
             return {"rows": rows, "known": len(batch.changes)}
@@ -204,9 +232,12 @@ class Annotate:
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its reading and drop all that it sent."""
-        page = page_name(request)
+        self.forget(page_name(request))
+
+    def forget(self, page: str) -> None:
+        """Stop a page's reading and drop all that it sent."""
         self.queue.forget(_owner(page))
-        self._batches.pop(page, None)
+        self._batches.drop(page)
 
     def _batch(self, sent: object) -> Batch:
         """The batch whose token a page sends.
@@ -214,8 +245,11 @@ class Annotate:
         Raises:
             MissingError: There is none: its page was closed, or another server ran then.
         """
-        if batch := opened_by(list(self._batches.values()), sent):
-            return batch
+        for page in self._batches:
+            batch = self._batches.find(page)
+            if batch and opened_by([batch], sent):
+                self._batches.resize(page)
+                return batch
         raise MissingError(_GONE, field="images")
 
     def _start(self, page: str, batch: Batch, said: Expression | None) -> Job:
@@ -243,6 +277,14 @@ class Annotate:
             source = Source(item.name, lambda: item.data or b"")
             first = item.first = next(read_all(self.synthesizer, [source], patience=PATIENCE))
         return first if isinstance(first, Failed) else voted(self.synthesizer, first, said)
+
+
+def _refuse_damaged(batch: Batch, item: Item) -> None:
+    """Decode an image as it comes: what no reader could read never waits for one."""
+    try:
+        decode_image(item.data or b"")
+    except ImageError as error:
+        batch.finish(item, Failed(item.name, error))
 
 
 def _owner(page: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.jobs import JobQueue
+from app.pages import Pages
 from app.places import Places, checked
 from app.settings import Settings
 from app.ui import engines, lab
@@ -55,11 +56,18 @@ class Data(LongerWork[Building]):
         settings: The server's limits and folders.
     """
 
-    def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
-        super().__init__(MAX_BUILDERS, "set", "sets")
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        queue: JobQueue,
+        settings: Settings,
+        pages: Pages | None = None,
+    ):
+        pages = pages or Pages()
+        super().__init__(MAX_BUILDERS, "set", "sets", settings.on_disk, pages)
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
-        self.places = Places(settings.data)
-        self.exports = Exports(self.places, synthesizer, queue)
+        self.places = Places(settings.data, settings.on_disk, pages)
+        self.exports = Exports(self.places, synthesizer, queue, settings.on_disk, pages)
 
     async def build(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Build a set or go on with it; yields values for the tab's stage and for the notice."""
@@ -110,11 +118,11 @@ class Data(LongerWork[Building]):
             stage = stamped({"phase": "stopped", "status": "Stopped before the first image."})
         return stage, _named(notice)
 
-    def leave(self, request: gr.Request) -> None:
-        """The page was closed: stop its work; what has no lasting place goes."""
-        super().leave(request)
-        self.exports.leave(request)
-        self.places.leave(page_name(request))
+    def forget(self, page: str) -> None:
+        """Stop a page's work; what has no lasting place goes."""
+        super().forget(page)
+        self.exports.forget(page)
+        self.places.leave(page)
 
     def sets(self) -> dict[str, Any]:
         """Names of the sets that every page may go on with."""
@@ -158,16 +166,15 @@ class Data(LongerWork[Building]):
         seconds = seconds_of(spec, engines, self.queue.paces)
         return {"form": form_of(spec), "summary": summary(spec, seconds), "job": job_of(spec)}
 
-    def _start(self, page: str, form: object) -> Building:
-        """The page's newest build, in place of what it had.
+    def _start(self, page: str, form: object) -> Callable[[], Building]:
+        """Read the form; begins the page's newest build, in place of what it had.
 
         Raises:
             RequestError: A field of the form is wrong.
-            SynferError: Others are building sets.
         """
         order = Order.of(form, self.settings)
         tools = (self.places, self.synthesizer, self.queue, self.settings)
-        return self.errands.start(page, lambda: Building(order, page, *tools))
+        return lambda: self.errands.start(page, lambda: Building(order, page, *tools))
 
     def _whole(self, page: str, finished: Finished) -> Value:
         outcome = finished.outcome

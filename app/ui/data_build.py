@@ -162,6 +162,7 @@ class Building(Errand[Finished]):
 
     def _build(self) -> Finished:
         self.stop_if_cancelled()
+        self.places.check_room(self.page)
         with self.places.using(self.page, self.order.name) as folder:
             plan = self.order.settle(folder)
             tools = Tools.of(self.synthesizer, self.models, "none", self._generate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,12 @@ from typing import Any
 
 import gradio as gr
 
+from app.bounded_store import Bounds
 from app.errands import Errand
 from app.jobs import JobQueue
+from app.pages import Pages
 from app.places import Places, checked
-from app.shelf import Files, size_of
+from app.shelf import USUAL, Files, size_of
 from app.ui.data_build import SET
 from app.ui.longer import LongerWork
 from app.ui.values import Value, page_name, stamped
@@ -95,8 +97,15 @@ def _finished(folder: Path) -> Path:
 class Exports(LongerWork[Writing]):
     """The events of the downloads."""
 
-    def __init__(self, places: Places, synthesizer: Synthesizer, queue: JobQueue):
-        super().__init__(MAX_WRITERS, "file", "files")
+    def __init__(
+        self,
+        places: Places,
+        synthesizer: Synthesizer,
+        queue: JobQueue,
+        bounds: Bounds = USUAL,
+        pages: Pages | None = None,
+    ):
+        super().__init__(MAX_WRITERS, "file", "files", bounds, pages)
         self._with = (places, synthesizer, queue)
 
     async def write(self, asked: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
@@ -105,11 +114,10 @@ class Exports(LongerWork[Writing]):
         async for update in self.show(page, lambda: self._start(page, asked), _written, _ready):
             yield update
 
-    def _start(self, page: str, asked: object) -> Writing:
+    def _start(self, page: str, asked: object) -> Callable[[], Writing]:
         """Raises:
         RequestError: What is asked for is not known.
         MissingError: The page has no such set.
-        SynferError: Others are writing files.
         """
         values = asked if isinstance(asked, Mapping) else {}
         forms = (*export.FORMS, MANIFEST)
@@ -119,7 +127,12 @@ class Exports(LongerWork[Writing]):
         if form not in forms:
             raise RequestError("is no form", field="form", allowed=", ".join(forms))
         splits = values.get("splits") is True
-        return self.errands.start(page, lambda: Writing(name, str(form), splits, page, *self._with))
+
+        def begin() -> Writing:
+            writing = (name, str(form), splits, page, *self._with)
+            return self.errands.start(page, lambda: Writing(*writing))
+
+        return begin
 
 
 def _written(writing: Writing) -> Value:

@@ -17,8 +17,10 @@ from typing import Any
 
 import gradio as gr
 
+from app.bounded_store import BoundedStore, weigh
 from app.jobs import JobQueue, Snapshot, State
-from app.pages import client_of_page
+from app.off_loop import off_loop
+from app.pages import Pages, client_of_page
 from app.schemas import forms_of, page_recipe, unsupported_fields, wanted_marking
 from app.settings import Settings
 from app.tokens import opened_by
@@ -134,6 +136,7 @@ class Run:
         faces: By the cell's index.
         tiles: What the page fetches of each cell that has ended, in the order they ended.
         cancelled: Whether it is to stop.
+        size: Bytes of memory that its faces and tiles take.
     """
 
     grid: Grid
@@ -142,14 +145,17 @@ class Run:
     faces: dict[int, Face] = field(default_factory=dict)
     tiles: list[Value] = field(default_factory=list)
     cancelled: bool = False
+    size: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def keep(self, cell: Cell, snapshot: Snapshot) -> None:
         """Take over a cell that has ended by itself."""
         if snapshot.state is State.DONE:
             result: Result = snapshot.result
-            self.faces[cell.index] = Face(result.image, result.recipe)
-            self.tiles.append(self._tile(cell, result))
+            face, tile = Face(result.image, result.recipe), self._tile(cell, result)
+            self.faces[cell.index] = face
+            self.tiles.append(tile)
+            self.size += weigh((face, tile))
         elif snapshot.error:
             self.tiles.append({"index": cell.index, "error": str(snapshot.error)})
 
@@ -182,16 +188,32 @@ class Grids:
         settings: The server's limits.
     """
 
-    def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        queue: JobQueue,
+        settings: Settings,
+        pages: Pages | None = None,
+    ):
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
-        self._runs: dict[str, Run] = {}
+        pages = pages or Pages()
+        self._runs = BoundedStore[Run](
+            settings.in_memory,
+            size=lambda run: run.size,
+            close=self._end,
+            alive=pages.connected,
+            held=self._at_work,
+        )
+        pages.watch(self._runs)
+        pages.on_leave(self.forget)
         self._making: set[str] = set()
 
     async def make(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
         """Make a grid; yields values for the tab's stage and for the notice."""
         page = page_name(request)
         try:
-            run = self._start(page, form)
+            read = await off_loop(self._read, form)
+            run = self._start(page, *read)
         except SynferError as error:
             yield _refused(), told(error)
             return
@@ -206,6 +228,7 @@ class Grids:
                 yield _ended(run), None
         finally:
             self._making.discard(run.token)
+            self._runs.resize(page)
 
     async def _cell(self, page: str, run: Run, cell: Cell) -> AsyncIterator[Value]:
         """One cell, in its turn."""
@@ -216,8 +239,8 @@ class Grids:
                 if run.cancelled:
                     return
                 if snapshot and snapshot.state.final:
-                    run.keep(cell, snapshot)
-                yield _progress(run, cell, snapshot)
+                    await off_loop(run.keep, cell, snapshot)
+                yield await off_loop(_progress, run, cell, snapshot)
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page makes; finished cells stay."""
@@ -227,8 +250,21 @@ class Grids:
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its cells."""
-        self.cancel(request)
-        self._runs.pop(page_name(request), None)
+        self.forget(page_name(request))
+
+    def forget(self, page: str) -> None:
+        """Stop a page's work and drop its cells."""
+        self._runs.drop(page)
+
+    def _end(self, run: Run) -> None:
+        """Stop a run that nobody wants any more."""
+        run.cancelled = True
+        self.queue.cancel_owner(_owner(run))
+        self._making.discard(run.token)
+
+    def _at_work(self, page: str) -> bool:
+        run = self._runs.find(page)
+        return run is not None and run.token in self._making
 
     def read_cells(self, wanted: object) -> Value:
         """The cells that ended since, as the page asks for them: a token, and how many it has."""
@@ -243,27 +279,33 @@ class Grids:
         return {"data": base64.b64encode(png_of(run.grid, run.faces, run.marking)).decode()}
 
     def _found(self, wanted: object) -> Run | None:
-        return opened_by(self._runs.values(), wanted)
+        for page in self._runs:
+            run = self._runs.find(page)
+            if run and opened_by([run], wanted):
+                self._runs.resize(page)
+                return run
+        return None
 
-    def _start(self, page: str, form: object) -> Run:
-        """The page's newest grid, in place of what it had.
-
-        Raises:
-            RequestError: A field of the form is wrong.
-            SynferError: Others are making grids.
+    def _read(self, form: object) -> tuple[Grid, Marking]:
+        """Raises:
+        RequestError: A field of the form is wrong.
         """
         grid = grid_of(form, self.synthesizer.capabilities)
         making.check(grid, self.synthesizer.check)
-        if old := self._runs.pop(page, None):
-            old.cancelled = True
-            self.queue.cancel_owner(_owner(old))
-            self._making.discard(old.token)
+        controls = form["base"]["controls"] if isinstance(form, Mapping) else None
+        return grid, wanted_marking(controls, self.settings.marking)
+
+    def _start(self, page: str, grid: Grid, marking: Marking) -> Run:
+        """The page's newest grid, in place of what it had.
+
+        Raises:
+            SynferError: Others are making grids.
+        """
+        self._runs.drop(page)
         if len(self._making) >= MAX_MAKERS:
             others = f"{len(self._making)} other grids"
             raise SynferError(f"The studio is making {others}. Try again in some minutes.")
-        controls = form["base"]["controls"] if isinstance(form, Mapping) else None
-        run = self._runs[page] = Run(grid, wanted_marking(controls, self.settings.marking))
-        return run
+        return self._runs.put(page, Run(grid, marking))
 
 
 def _owner(run: Run) -> str:

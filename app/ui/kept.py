@@ -14,6 +14,9 @@ from synfer_core.facs import ACTION_UNITS, format_facs
 from synfer_core.report import Result
 from synfer_core.request import Recipe
 
+_ROWS = 20_000
+"""Rows of that table: of 200 faces, 100 each."""
+
 
 def kept_value(result: Result) -> dict[str, Any]:
     """Recipe, title and search words of a face."""
@@ -72,7 +75,7 @@ def _pair(texts: object) -> list[object]:
 
 def asked_csv(rows: object) -> dict[str, str]:
     """What the page calls with rows of the table of asked and measured; answers the CSV file."""
-    items = rows if isinstance(rows, list) else []
+    items = rows[:_ROWS] if isinstance(rows, list) else []
     known = [{c: row.get(c, "") for c in COLUMNS} for row in items if isinstance(row, dict)]
     return {"text": to_csv(known).decode()}
 

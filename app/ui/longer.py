@@ -7,8 +7,11 @@ from typing import Any, Generic, Protocol, TypeGuard
 
 import gradio as gr
 
+from app.bounded_store import Bounds
 from app.errands import E, Errands
-from app.shelf import Files, Shelf
+from app.off_loop import off_loop
+from app.pages import Pages
+from app.shelf import USUAL, Files, Shelf
 from app.ui.values import Value, ended_badly, page_name
 from synfer_core.errors import SynferError
 
@@ -31,17 +34,29 @@ class LongerWork(Generic[E]):
         most: How many pages may have one at once.
         what: What is made, such as ``set``.
         many: Several of them.
+        bounds: Of the finished files.
+        pages: Which are open.
     """
 
-    def __init__(self, most: int, what: str, many: str):
+    def __init__(
+        self,
+        most: int,
+        what: str,
+        many: str,
+        bounds: Bounds = USUAL,
+        pages: Pages | None = None,
+    ):
+        pages = pages or Pages()
         self.errands: Errands[E] = Errands(most, many)
-        self.shelf = Shelf()
+        self.shelf = Shelf(bounds, pages)
         self.what = what
+        self._asked: dict[str, object] = {}
+        pages.on_leave(self.forget)
 
     async def show(
         self,
         page: str,
-        start: Callable[[], E],
+        start: Callable[[], Callable[[], E]],
         progress: Callable[[E], Value],
         done: Callable[[str, Any], Value],
     ) -> AsyncIterator[tuple[Any, Any]]:
@@ -49,20 +64,27 @@ class LongerWork(Generic[E]):
 
         Args:
             page: Whose it is.
-            start: Begins it, from `errands`.
+            start: Reads what is asked for, in a thread, and answers what begins it, from `errands`.
             progress: What the stage shows of one that goes on.
             done: What it shows of what came of one, under the word that opens its files.
         """
+        turn = self._asked[page] = object()
         try:
-            errand = start()
+            begin = await off_loop(start)
+            if self._asked.get(page) is not turn:
+                return  # the page has asked for something newer, or has left
+            errand = begin()
         except SynferError as error:
             yield self.badly(None, error)
             return
-        yield progress(errand), None
+        finally:
+            if self._asked.get(page) is turn:
+                del self._asked[page]
+        yield await off_loop(progress, errand), None
         try:
             async for _ in errand.follow():
-                yield progress(errand), gr.skip()
-            yield self._ended(page, errand, done)
+                yield await off_loop(progress, errand), gr.skip()
+            yield await off_loop(self._ended, page, errand, done)
         finally:
             mine = self.errands.runs(page, errand)
             self.errands.end(page, errand)
@@ -90,8 +112,13 @@ class LongerWork(Generic[E]):
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its files."""
-        self.cancel(request)
-        self.shelf.drop(page_name(request))
+        self.forget(page_name(request))
+
+    def forget(self, page: str) -> None:
+        """Stop a page's work and drop its files."""
+        self._asked.pop(page, None)
+        self.errands.cancel(page)
+        self.shelf.drop(page)
 
     def _ended(self, page: str, errand: E, done: Callable[[str, Any], Value]) -> Ended:
         outcome = errand.outcome

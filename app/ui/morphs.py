@@ -15,6 +15,7 @@ import gradio as gr
 
 from app.errands import Errand
 from app.jobs import JobQueue
+from app.pages import Pages
 from app.schemas import page_recipe, wanted_marking
 from app.settings import Settings
 from app.shelf import Files, size_of
@@ -44,6 +45,9 @@ MAX_FRAMES = 120
 
 MAX_MAKERS = 2
 """Continua that are made at once; more are told to come back."""
+
+_POINTS = 10
+"""Fields of a curve at most: onset, apex, offset, end and easing."""
 
 ZIP = "morph.zip"
 KINDS = {
@@ -146,8 +150,14 @@ def _curves(curves: object, apex: object) -> dict[str, Any]:
 
 
 def _curve(curve: object) -> dict[str, Any]:
-    """A curve as typed, in per cent of the time; empty fields are as for all units."""
+    """A curve as typed, in per cent of the time; empty fields are as for all units.
+
+    Raises:
+        RequestError: It has more points than a curve has.
+    """
     given = curve if isinstance(curve, Mapping) else {}
+    if len(given) > _POINTS:
+        raise RequestError(f"{len(given):,} points", field="curve", allowed=f"at most {_POINTS}")
     return {
         name: value / 100 if isinstance(value, int | float) else value
         for name, value in given.items()
@@ -220,8 +230,14 @@ class Morphs(LongerWork[Filming]):
         settings: The server's limits.
     """
 
-    def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
-        super().__init__(MAX_MAKERS, "continuum", "continua")
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        queue: JobQueue,
+        settings: Settings,
+        pages: Pages | None = None,
+    ):
+        super().__init__(MAX_MAKERS, "continuum", "continua", settings.in_memory, pages)
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
 
     def take(self, form: object, panel: object, controls: object) -> tuple[Any, Any]:
@@ -260,21 +276,24 @@ class Morphs(LongerWork[Filming]):
         async for update in self.show(page, lambda: self._start(page, form), _progress, _done):
             yield update
 
-    def _start(self, page: str, form: object) -> Filming:
-        """The page's newest continuum, in place of what it had.
+    def _start(self, page: str, form: object) -> Callable[[], Filming]:
+        """Read the form; begins the page's newest continuum, in place of what it had.
 
         Raises:
             RequestError: A field of the form is wrong.
-            SynferError: Others are making continua.
         """
         continuum = continuum_of(form)
         self.synthesizer.check(continuum.frame(1.0))
         asked = form.get("marking") if isinstance(form, Mapping) else None
         marking = wanted_marking(asked, self.settings.marking)
         tools = (self.synthesizer, self.queue, self.settings)
-        filming = self.errands.start(page, lambda: Filming(continuum, marking, *tools))
-        self.shelf.drop(page)
-        return filming
+
+        def begin() -> Filming:
+            filming = self.errands.start(page, lambda: Filming(continuum, marking, *tools))
+            self.shelf.drop(page)
+            return filming
+
+        return begin
 
 
 def _progress(filming: Filming) -> Value:

@@ -10,11 +10,13 @@ from typing import Any
 
 import gradio as gr
 
+from app.bounded_store import BoundedStore
 from app.compare import Made, make
 from app.drafts import Drafts, Wanted
 from app.figures import Figures
 from app.jobs import Job, JobQueue, Snapshot, State
-from app.pages import client_of_page
+from app.off_loop import off_loop
+from app.pages import Pages, client_of_page
 from app.schemas import (
     forms_of,
     page_recipe,
@@ -55,6 +57,9 @@ from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
 PATIENCE = 8.0
 """Seconds that a finished report waits for MediaPipe to be loaded, or its model fetched."""
 
+_THREADS = 12
+"""Functions of the page that run at once: more would only keep the event loop waiting."""
+
 FIRST: Expression = "happiness"
 FIRST_TEXT = "a portrait photo, plain background"
 FIRST_PERSON = 7
@@ -93,13 +98,26 @@ class Studio:
         WeightsError: The figures beside the weights cannot be read.
     """
 
-    def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        queue: JobQueue,
+        settings: Settings,
+        pages: Pages | None = None,
+    ):
         self.synthesizer = synthesizer
         self.queue = queue
         self.settings = settings
+        self.pages = pages = pages or Pages()
         self.figures = Figures.load(settings.models or DEFAULT_FOLDER)
-        self.drafts = Drafts(synthesizer, queue)
-        self._newest: dict[str, Job] = {}
+        self.drafts = Drafts(synthesizer, queue, settings.in_memory, pages)
+        self._newest = BoundedStore[Job](
+            settings.in_memory,
+            size=lambda job: job.size,
+            alive=lambda name: pages.connected(name.rpartition(" ")[0]),
+        )
+        pages.watch(self._newest)
+        pages.on_leave(self.forget)
 
     async def generate(
         self, panel: object, form: object, request: gr.Request
@@ -107,7 +125,7 @@ class Studio:
         """Make a face; yields values for stage, report and notice."""
         page = page_name(request)
         try:
-            recipe = page_recipe(panel, form, self.synthesizer.capabilities)
+            recipe = await off_loop(page_recipe, panel, form, self.synthesizer.capabilities)
             compare = wants_comparison(form)
             marking = wanted_marking(form, self.settings.marking)
             stage = partial(results.result_value, marking=marking)
@@ -127,15 +145,16 @@ class Studio:
         """
         page, turn = page_name(request), turn_of(form)
         try:
-            recipe = page_recipe(panel, form, self.synthesizer.capabilities)
+            recipe = await off_loop(page_recipe, panel, form, self.synthesizer.capabilities)
             job = self.drafts.ask(page, Wanted(turn, recipe))
         except SynferError:
             job = None
         if job is None:
             return stamped({"phase": "draft", "turn": turn})
-        if old := self._newest.pop(f"{page} face", None):
+        if old := self._newest.take(f"{page} face"):
             self.queue.cancel(old)
-        return stamped(results.draft_value(await self.drafts.outcome(job), turn))
+        outcome = await self.drafts.outcome(job)
+        return stamped(await off_loop(results.draft_value, outcome, turn))
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what this page has running."""
@@ -143,8 +162,13 @@ class Studio:
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed: stop its work and drop its results."""
-        self.drafts.forget(page_name(request))
-        self.queue.forget(page_name(request))
+        self.forget(page_name(request))
+        self.pages.leave(page_name(request))
+
+    def forget(self, page: str) -> None:
+        """Stop a page's work and drop its results."""
+        self.drafts.forget(page)
+        self.queue.forget(page)
 
     def _start(self, page: str, kind: str, work: Any) -> Job:
         """Put a page's newest job in the queue, in place of what it had there.
@@ -155,10 +179,8 @@ class Studio:
         old = self._newest.get(f"{page} {kind}")
         if old:
             self.queue.cancel(old)
-        job = self._newest[f"{page} {kind}"] = self.queue.submit(
-            work, owner=page, client=client_of_page(page)
-        )
-        return job
+        job = self.queue.submit(work, owner=page, client=client_of_page(page))
+        return self._newest.put(f"{page} {kind}", job)
 
     async def _show(
         self,
@@ -178,16 +200,16 @@ class Studio:
             async for snapshot in self.queue.follow(job):
                 if self._newest.get(name) is not job:
                     return
-                yield update_of(snapshot, stage, report, progress)
+                yield await off_loop(update_of, snapshot, stage, report, progress)
             if snapshot.state is State.DONE:
                 made = snapshot.result
                 opinion = await asyncio.to_thread(second_opinion, made.image, PATIENCE)
                 if self._newest.get(name) is job:
-                    yield gr.skip(), report(made, opinion), gr.skip()
+                    yield gr.skip(), await off_loop(report, made, opinion), gr.skip()
         finally:
-            self.queue.cancel(job)
+            self.queue.drop(job)  # its result is the page's now, and nobody else knows its name
             if self._newest.get(name) is job:
-                del self._newest[name]
+                self._newest.drop(name)
 
     def _face_report(self, made: Made, opinion: SecondOpinion) -> str:
         return results.report_html(made, self.figures, opinion)
@@ -314,6 +336,7 @@ def first_forms(synthesizer: Synthesizer) -> tuple[dict[str, Any], dict[str, Any
 def build(studio: Studio) -> gr.Blocks:
     """The page with its events."""
     page: gr.Blocks
+    served = (studio.synthesizer, studio.queue, studio.settings, studio.pages)
     with gr.Blocks(
         title="SynFER Studio",
         analytics_enabled=False,
@@ -332,21 +355,22 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Studio"):
                 forms = _studio_tab(page, studio, notice)
             with gr.Tab("Annotate"):
-                read = annotate.Annotate(studio.synthesizer, studio.queue, studio.settings)
+                read = annotate.Annotate(*served)
                 annotate.tab(page, read, notice, _part, _report)
             with gr.Tab("Stimuli"):
-                sets = stimuli.Stimuli(studio.synthesizer, studio.queue, studio.settings)
+                sets = stimuli.Stimuli(*served)
                 stimuli.tab(page, sets, notice, _part)
             with gr.Tab("Grids"):
-                rows = grids.Grids(studio.synthesizer, studio.queue, studio.settings)
+                rows = grids.Grids(*served)
                 grids.tab(page, rows, notice, _part, first_forms(studio.synthesizer))
             with gr.Tab("Morphs"):
-                films = morphs.Morphs(studio.synthesizer, studio.queue, studio.settings)
+                films = morphs.Morphs(*served)
                 morphs.tab(page, films, forms, first_forms(studio.synthesizer), notice, _part)
             with gr.Tab("Data"):
-                factory = data.Data(studio.synthesizer, studio.queue, studio.settings)
+                factory = data.Data(*served)
                 data.tab(page, factory, notice, _part)
         page.unload(studio.leave)
+    page.max_threads = _THREADS
     page.queue(
         api_open=False,
         max_size=studio.settings.pages,

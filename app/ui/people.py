@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
-from collections import OrderedDict
+import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from types import MappingProxyType
 from typing import Any
 
+from app.bounded_store import BoundedStore, Bounds
 from app.jobs import JobQueue, State
+from app.off_loop import off_loop
 from app.turns import in_turn
 from app.ui import typed
 from app.ui.pictures import preview_url
@@ -52,7 +53,8 @@ HAIR: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Styles of hair as the filter groups them; together all of `demographics.FACTORS`."""
 
-_KEPT = 2000
+_KEPT = Bounds(seconds=math.inf, number=2000, size=50_000_000)
+"""Pictures are the same for all pages and for ever, so only their number and bytes count."""
 _FILTERS: Mapping[Factor, str] = MappingProxyType(
     {"sex": "Apparent sex", "age": "Apparent age", "skin_tone": "Skin tone", "hair": "Hair"}
 )
@@ -105,7 +107,7 @@ class Gallery:
 
     synthesizer: Synthesizer
     queue: JobQueue
-    _pictures: OrderedDict[int, str] = field(default_factory=OrderedDict)
+    _pictures: BoundedStore[str] = field(default_factory=lambda: BoundedStore(_KEPT))
 
     def server_functions(self) -> list[Callable[[object], Any]]:
         """What the page's script calls, by name."""
@@ -117,7 +119,7 @@ class Gallery:
             return await _answered(self._chosen(wanted))
 
         async def balance_people(wanted: object) -> dict[str, Any]:
-            return await _answered(asyncio.to_thread(_balanced, wanted))
+            return await _answered(off_loop(_balanced, wanted))
 
         return [read_people, read_chosen, balance_people]
 
@@ -129,7 +131,7 @@ class Gallery:
         """
         filters, first = _asked(wanted)
         seeds = range(first, first + SPAN)
-        found = await asyncio.to_thread(_first_page, filters, seeds)
+        found = await off_loop(_first_page, filters, seeds)
         people, whole = await self._shown(found), len(found) == PAGE
         return {"people": people, "whole": whole, "next": found[-1] + 1 if whole else seeds.stop}
 
@@ -139,8 +141,8 @@ class Gallery:
         Raises:
             RequestError: They are too many, or one is no seed.
         """
-        words = wanted if isinstance(wanted, list) else [None]
-        found = typed.seeds(",".join(map(str, words)), "identities")
+        words = wanted[: CHOSEN + 1] if isinstance(wanted, list) else [None]
+        found = typed.seeds(",".join(str(word)[:40] for word in words), "identities")
         if len(found) > CHOSEN:
             message = f"{len(found)} people"
             raise RequestError(message, field="identities", allowed=f"at most {CHOSEN} at a time")
@@ -148,12 +150,11 @@ class Gallery:
 
     async def _shown(self, seeds: Sequence[int]) -> list[dict[str, Any]]:
         pictures = await self._drawn(seeds)
-        return [
-            {"seed": str(seed), "told": _told(seed), "picture": pictures[seed]} for seed in seeds
-        ]
+        told = await off_loop(lambda: {seed: _told(seed) for seed in seeds})
+        return [{"seed": str(s), "told": told[s], "picture": pictures[s]} for s in seeds]
 
     async def _drawn(self, seeds: Sequence[int]) -> dict[int, str]:
-        missing = [seed for seed in seeds if seed not in self._pictures]
+        missing = [seed for seed in seeds if self._pictures.get(str(seed)) is None]
         if missing and RENDERER in self.synthesizer.backbones:
             turn = in_turn(self.queue, lambda: self._draw(missing), "people")
             async with contextlib.aclosing(turn):
@@ -162,7 +163,7 @@ class Gallery:
                         raise snapshot.error
                     if snapshot and snapshot.state is State.DONE:
                         self._keep(snapshot.result)
-        return {seed: self._pictures.get(seed, "") for seed in seeds}
+        return {seed: self._pictures.get(str(seed)) or "" for seed in seeds}
 
     def _draw(self, seeds: Sequence[int]) -> Iterator[Progress | dict[int, str]]:
         drawn: dict[int, str] = {}
@@ -183,9 +184,8 @@ class Gallery:
         return made
 
     def _keep(self, pictures: Mapping[int, str]) -> None:
-        self._pictures.update(pictures)
-        while len(self._pictures) > _KEPT:
-            self._pictures.popitem(last=False)
+        for seed, picture in pictures.items():
+            self._pictures.put(str(seed), picture)
 
 
 async def _answered(answer: Awaitable[dict[str, Any]]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ import gradio as gr
 
 from app.errands import Errand
 from app.jobs import JobQueue
+from app.off_loop import off_loop
+from app.pages import Pages
 from app.settings import Settings
 from app.shelf import Files, size_of
 from app.ui import engines, people, typed
@@ -50,6 +52,9 @@ from synfer_core.synthesizer import DEFAULT_FOLDER, Synthesizer
 
 MAX_IMAGES = 1000
 """Images of a set that the page builds; the command line takes more."""
+
+_MIXES = 4000
+"""Letters in which mixes are typed."""
 
 MAX_BUILDERS = 2
 """Sets that are built at once; more are told to come back."""
@@ -99,6 +104,8 @@ def spec_of(form: object) -> StimulusSet:
 
 def _mixes(text: str) -> dict[str, str]:
     """Mixes as typed, one a line: a name and its FACS string."""
+    if len(text) > _MIXES:
+        raise RequestError("is too long", field="mixes", allowed=f"at most {_MIXES:,} letters")
     mixes: dict[str, str] = {}
     for line in filter(str.strip, text.splitlines()):
         name, equals, facs = (part.strip() for part in line.partition("="))
@@ -214,9 +221,16 @@ class Stimuli(LongerWork[Build]):
         settings: The server's limits.
     """
 
-    def __init__(self, synthesizer: Synthesizer, queue: JobQueue, settings: Settings):
-        super().__init__(MAX_BUILDERS, "set", "sets")
-        self.begun = BegunSets(self.errands.busy)
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        queue: JobQueue,
+        settings: Settings,
+        pages: Pages | None = None,
+    ):
+        pages = pages or Pages()
+        super().__init__(MAX_BUILDERS, "set", "sets", settings.on_disk, pages)
+        self.begun = BegunSets(self.errands.busy, settings.on_disk.seconds, pages)
         self.synthesizer, self.queue, self.settings = synthesizer, queue, settings
 
     async def build(self, form: object, request: gr.Request) -> AsyncIterator[tuple[Any, Any]]:
@@ -256,34 +270,34 @@ class Stimuli(LongerWork[Build]):
         if not errand.partial and not isinstance(errand.outcome, CancelledError):
             self.begun.drop(page)
 
-    def leave(self, request: gr.Request) -> None:
-        """The page was closed: stop its work and drop its images and files."""
-        super().leave(request)
-        self.begun.drop(page_name(request))
+    def forget(self, page: str) -> None:
+        """Stop a page's work and drop its images and files."""
+        super().forget(page)
+        self.begun.drop(page)
 
     async def warn_of_skin(self, form: object) -> dict[str, str]:
         """What the form's matching does to skin, for the page to show before anything is built."""
         try:
-            spec = spec_of(form)
+            spec = await off_loop(spec_of, form)
             return {"text": await warning(spec, self.synthesizer, self.queue)}
         except SynferError:
             return {"text": ""}  # building names what is wrong
 
-    def _start(self, page: str, form: object) -> Build:
-        """The page's newest build, in place of what it had.
+    def _start(self, page: str, form: object) -> Callable[[], Build]:
+        """Read the form; begins the page's newest build, in place of what it had.
 
         Raises:
             RequestError: A field of the form is wrong.
-            SynferError: Others are building sets.
         """
-        plan = Plan.of(spec_of(form))
-        if len(plan.stimuli) > MAX_IMAGES:
+        spec = spec_of(form)
+        if spec.count > MAX_IMAGES:
             allowed = f"at most {MAX_IMAGES:,} here; synfer stimuli takes more"
-            raise RequestError(f"{len(plan.stimuli):,} images", field="identities", allowed=allowed)
+            raise RequestError(f"{spec.count:,} images", field="identities", allowed=allowed)
+        plan = Plan.of(spec)
         self.synthesizer.check(plan.stimuli[0].recipe)
-        return self._launch(page, lambda: self.begun.begin(page, plan))
+        return lambda: self._launch(page, lambda: self.begun.begin(page, plan))
 
-    def _again(self, page: str, *, partial: bool = False) -> Build:
+    def _again(self, page: str, *, partial: bool = False) -> Callable[[], Build]:
         """The page's set that was stopped, going on.
 
         Raises:
@@ -292,7 +306,7 @@ class Stimuli(LongerWork[Build]):
         begun = self.begun.get(page)
         if begun is None:
             raise RequestError("the set is not here any more; build it again", field="identities")
-        return self._launch(page, lambda: begun, partial=partial)
+        return lambda: self._launch(page, lambda: begun, partial=partial)
 
     def _launch(self, page: str, begin: Callable[[], Begun], partial: bool = False) -> Build:
         """Raises:

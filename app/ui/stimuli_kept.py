@@ -1,7 +1,7 @@
 """Images of sets that were stopped: a page's own, kept until it goes on, builds anew or closes.
 
 They lie as bare pixels in files without a name. How much disk they take is bounded: so many bytes a
-set, and so many sets that wait; the one that waits longest makes room.
+set, so many sets that wait, and so long; the one that waits longest makes room.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.bounded_store import BoundedStore, Bounds
+from app.pages import Pages
 from synfer_core.stimuli.plan import Plan
 from synfer_core.stimuli.store import SpoolStore
 
@@ -37,23 +39,32 @@ class BegunSets:
 
     Args:
         runs: Whether a page's set is being made: such a set does not wait.
+        seconds: For which a set waits whose page is not open any more.
+        pages: Which are open.
     """
 
-    def __init__(self, runs: Callable[[str], bool]):
+    def __init__(
+        self, runs: Callable[[str], bool], seconds: float = 1800.0, pages: Pages | None = None
+    ):
+        pages = pages or Pages()
         self._runs = runs
-        self._sets: dict[str, Begun] = {}
+        self._sets = BoundedStore[Begun](
+            Bounds(seconds, MOST_WAITING, MOST_WAITING * MOST_BYTES),
+            size=lambda begun: begun.store.size,
+            close=lambda begun: begun.store.close(),
+            alive=pages.connected,
+            held=runs,
+        )
+        pages.watch(self._sets)
 
     def begin(self, page: str, plan: Plan) -> Begun:
         """A page's new set; it takes over images that the page has of the very same plan."""
-        old = self._sets.pop(page, None)
+        old = self._sets.take(page)
         if old and [s.recipe for s in old.plan.stimuli] == [s.recipe for s in plan.stimuli]:
-            self._sets[page] = Begun(plan, old.store)
-            return self._sets[page]
+            return self._sets.put(page, Begun(plan, old.store))
         if old:
             old.store.close()
-        self._make_room()
-        self._sets[page] = Begun(plan, SpoolStore(MOST_BYTES))
-        return self._sets[page]
+        return self._sets.put(page, Begun(plan, SpoolStore(MOST_BYTES)))
 
     def get(self, page: str) -> Begun | None:
         """What a page has begun."""
@@ -65,10 +76,4 @@ class BegunSets:
 
     def drop(self, page: str) -> None:
         """Delete what a page has begun."""
-        if begun := self._sets.pop(page, None):
-            begun.store.close()
-
-    def _make_room(self) -> None:
-        waiting = [page for page in self._sets if not self._runs(page)]
-        for page in waiting[: max(0, len(waiting) - MOST_WAITING + 1)]:
-            self.drop(page)
+        self._sets.drop(page)

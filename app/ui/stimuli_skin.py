@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 
 from app.jobs import JobQueue, Snapshot, State
+from app.off_loop import off_loop
 from synfer_core.errors import BusyError
 from synfer_core.report import Pixels, Progress
 from synfer_core.request import Recipe
@@ -38,7 +39,9 @@ async def warning(spec: StimulusSet, synthesizer: Synthesizer, queue: JobQueue) 
         return ""
     if skin.EXACT not in synthesizer.capabilities:
         return ACROSS
-    change = await _foreseen(Plan.of(spec), synthesizer, queue)
+    # Of many people the first are told of, so only theirs is planned.
+    first = spec.model_copy(update={"identities": spec.identities[:MOST]})
+    change = await _foreseen(await off_loop(Plan.of, first), synthesizer, queue)
     return f"{ACROSS} {_figures(spec, change)}" if change else ACROSS
 
 

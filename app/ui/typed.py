@@ -10,6 +10,9 @@ from synfer_core.errors import RequestError
 MAX_SEEDS = 1000
 """Numbers that one line may stand for."""
 
+MAX_TEXT = 24_000
+"""Letters of such a line: so many numbers, each as long as a seed may be."""
+
 _SEEDS = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
 
 
@@ -20,7 +23,7 @@ def seeds(text: str, field: str) -> list[int]:
         RequestError: A word of it is neither.
     """
     found: list[int] = []
-    for word in _split(text):
+    for word in _split(text, field):
         match = _SEEDS.fullmatch(word)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first:
@@ -40,7 +43,7 @@ def numbers(text: str, field: str) -> list[float]:
         RequestError: A word of it is none.
     """
     found: list[float] = []
-    for word in _split(text):
+    for word in _split(text, field):
         try:
             value = float(word)
         except ValueError:
@@ -52,5 +55,14 @@ def numbers(text: str, field: str) -> list[float]:
     return found
 
 
-def _split(text: str) -> list[str]:
-    return re.split(r"[,;\s]+", text.strip(" \t\r\n,;"))
+def _split(text: str, field: str) -> list[str]:
+    """Raises:
+    RequestError: There are too many of them.
+    """
+    if len(text) > MAX_TEXT:
+        raise RequestError("is too long", field=field, allowed=f"at most {MAX_TEXT:,} letters")
+    words = re.split(r"[,;\s]+", text.strip(" \t\r\n,;"))
+    if len(words) > MAX_SEEDS:
+        allowed = f"at most {MAX_SEEDS:,} in all"
+        raise RequestError(f"{len(words):,} numbers", field=field, allowed=allowed)
+    return words

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.pages import page_of
+from app.pages import page_of, told_by
 from app.security.users import client_of
 from synfer_core.errors import CancelledError, SynferError
 
@@ -48,5 +48,7 @@ def ended_badly(outcome: object, what: str) -> tuple[Value, Value | None]:
 
 def page_name(request: gr.Request) -> str:
     """The name of one open page; only that page and the server know it."""
-    client = client_of(request.request.scope) if request.request else "unknown"
-    return page_of(client, request.session_hash)
+    if request.request is None:
+        return page_of("unknown", request.session_hash)
+    scope = request.request.scope
+    return told_by(scope, page_of(client_of(scope), request.session_hash))

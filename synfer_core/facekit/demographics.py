@@ -182,13 +182,18 @@ def balanced(
     """
     combinations = cells(balance, first, field)
     open_places = [combinations[i % len(combinations)] for i in range(count)]
+    # By combination its open places, the first one last: a seed is looked up, not tried on all.
+    waiting: dict[tuple[tuple[Factor, str], ...], list[int]] = {}
+    for place in reversed(range(count)):
+        waiting.setdefault(tuple(open_places[place].items()), []).append(place)
+    shapes = {tuple(cell) for cell in open_places}
     found: dict[int, int] = {}
     for seed in range(first, first + MAX_SEARCHED):
         traits = traits_of(seed)
-        fits = (i for i, cell in enumerate(open_places) if i not in found and _has(traits, cell))
-        place = next(fits, None)
-        if place is not None:
-            found[place] = seed
+        keys = (tuple((factor, traits[factor]) for factor in shape) for shape in shapes)
+        fits = [places for key in keys if (places := waiting.get(key))]
+        if fits:
+            found[min(fits, key=lambda places: places[-1]).pop()] = seed
         if len(found) == count:
             return tuple(found[i] for i in range(count))
     missing = next(cell for i, cell in enumerate(open_places) if i not in found)
@@ -197,10 +202,6 @@ def balanced(
         field=field,
         allowed="more frequent values, or fewer people",
     )
-
-
-def _has(traits: Mapping[Factor, str], cell: Cell) -> bool:
-    return all(traits[factor] == value for factor, value in cell.items())
 
 
 def _possible(cell: dict[Factor, str]) -> dict[Factor, str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     ValidationInfo,
     field_validator,
@@ -14,7 +15,7 @@ from pydantic import (
 )
 
 from synfer_core.errors import RequestError
-from synfer_core.facs import AU_SLOTS, canonical_key, parse_facs, slots_of, validate_aus
+from synfer_core.facs import AU_SLOTS, MAX_KEYS, canonical_key, parse_facs, slots_of, validate_aus
 from synfer_core.morphs.curves import Course, Curve, Timing
 from synfer_core.request import Recipe
 from synfer_core.stimuli.spec import Specification, check_opaque, check_unique
@@ -26,6 +27,13 @@ MAX_FPS = 50.0
 
 SET_BY_FRAME = ("aus", "facs", "expression", "enriched_text")
 """Recipe fields that say what a face shows: each frame has its own, or words that cannot grow."""
+
+
+def _few(curves: object) -> object:
+    if isinstance(curves, Mapping) and len(curves) > MAX_KEYS:
+        allowed = f"at most {MAX_KEYS}"
+        raise RequestError(f"{len(curves):,} curves", field="curves", allowed=allowed)
+    return curves
 
 
 class Continuum(Specification):
@@ -55,7 +63,7 @@ class Continuum(Specification):
     course: Course = "rise"
     times: Literal["share", "ms"] = "share"
     curve: Curve = Curve()
-    curves: Mapping[str, Curve] = Field(default_factory=dict)
+    curves: Annotated[Mapping[str, Curve], BeforeValidator(_few)] = Field(default_factory=dict)
     even: Flag = False
     drift_threshold: float | None = Field(None, ge=-1.0, le=1.0)
 

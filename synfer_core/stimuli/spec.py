@@ -300,6 +300,14 @@ class StimulusSet(Specification):
 
     @model_validator(mode="before")
     @classmethod
+    def _few(cls, data: Any) -> Any:
+        """Count before anything is built: a line of a file can ask for a great many images."""
+        if isinstance(data, Mapping):
+            _check_count(_numbers(data))
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
     def _words_leave_balance(cls, data: Any) -> Any:
         """Shared words that name a factor would give it to everybody."""
         fields = data if isinstance(data, Mapping) else {}
@@ -339,12 +347,14 @@ class StimulusSet(Specification):
         _check_shown(self)
         _check_steps(self)
         _check_shared(self.recipe)
-        count = len(self.identities) * (1 + len(self.apexes) * len(self.percents))
-        if count > MAX_IMAGES:
-            raise RequestError(
-                f"{count:,} images", field="identities", allowed=f"at most {MAX_IMAGES:,} images"
-            )
+        _check_count(self.count)
         return self
+
+    @property
+    def count(self) -> int:
+        """Images of the set."""
+        shown = len(self.expressions) + len(self.action_units) + len(self.mixes)
+        return len(self.identities) * (1 + shown * len(self.percents))
 
     @property
     def percents(self) -> tuple[int, ...]:
@@ -358,6 +368,25 @@ class StimulusSet(Specification):
         shown: dict[str, dict[str, float]] = {n: dict(PROTOTYPES[n]) for n in self.expressions}
         shown |= {key: {key: MAX_INTENSITY} for key in keys}
         return shown | {name: parse_facs(facs) for name, facs in self.mixes.items()}
+
+
+def _numbers(fields: Mapping[str, Any]) -> int:
+    """Images that fields ask for, as far as they can be counted without being read."""
+
+    def size(name: str) -> int:
+        value = fields.get(name)
+        return len(value) if isinstance(value, list | tuple | Mapping) else 0
+
+    people, step = fields.get("identities"), fields.get("step", 10)
+    many = max(1, size("identities")) if isinstance(people, list | tuple) else 1
+    steps = size("intensities") or (100 // step if step in _STEPS else 1)
+    return many * (1 + (size("expressions") + size("action_units") + size("mixes")) * steps)
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_IMAGES:
+        allowed = f"at most {MAX_IMAGES:,} images"
+        raise RequestError(f"{count:,} images", field="identities", allowed=allowed)
 
 
 def check_unique(values: Iterable[Hashable], field: str) -> None:

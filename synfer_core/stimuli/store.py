@@ -166,6 +166,11 @@ class SpoolStore(_Keeping):
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._end
+
     def close(self) -> None:
         """Delete all images."""
         self._places.clear()
