@@ -1,4 +1,7 @@
-# The studio on a CPU: docker build -t synfer-studio . && docker run -p 7860:7860 synfer-studio
+# The studio on a CPU, for this machine alone:
+#   docker build -t synfer-studio .
+#   docker run -p 127.0.0.1:7860:7860 -e SYNFER_STUDIO_INSECURE=true synfer-studio
+# For others, with users: -e SYNFER_STUDIO_AUTH=users:/run/users.txt -v "$PWD/users.txt:/run/users.txt:ro"
 FROM python:3.11-slim-bookworm
 
 RUN apt-get update \
@@ -23,5 +26,5 @@ RUN synfer facekit warm
 USER synfer
 ENV OMP_WAIT_POLICY=PASSIVE PYTHONUNBUFFERED=1
 EXPOSE 7860
-HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/', timeout=5)"]
+HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/api/v1/health', timeout=5)"]
 CMD ["synfer", "serve", "--host", "0.0.0.0"]
