@@ -18,7 +18,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import StreamingResponse
 
 from app import failures
-from app.api_docs import CREATED, IMAGE_FORM, RECIPE_BODY, describe, page
+from app.api_docs import CREATED, EVENTS, IMAGE_FORM, RECIPE_BODY, describe, page
 from app.failures import responses
 from app.jobs import Event, Job, JobQueue, Snapshot, State
 from app.off_loop import off_loop
@@ -97,9 +97,11 @@ def _jobs(service: Service) -> APIRouter:
     router.get(one, responses=missing)(service.state)
     router.delete(one, status_code=204, responses=missing)(service.delete)
     router.post(f"{one}/cancel", responses=missing)(service.cancel)
-    router.get(f"{one}/events", response_class=EventStream, responses=responses(404, 422, 503))(
-        service.events
-    )
+    router.get(
+        f"{one}/events",
+        response_class=EventStream,
+        responses={**EVENTS, **responses(404, 422, 503)},
+    )(service.events)
     router.get(f"{one}/image", response_class=PNG, responses=early)(service.image)
     router.get(f"{one}/report", responses=early)(service.report)
     router.get(f"{one}/attention", responses=early)(service.maps)

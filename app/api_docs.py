@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from html import escape
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from app.failures import responses
 from synfer_core.facs import EXPRESSIONS
 from synfer_core.request import Recipe
+from synfer_core.wire import FINAL, Event, Failure
 
 _SCHEMA = "#/components/schemas/{model}"
 _EXAMPLE = {"facs": "6C+12D+25B", "expression": "happiness", "identity_seed": 7, "steps": 20}
@@ -57,6 +58,30 @@ IMAGE_FORM: dict[str, Any] = {
 }
 """An image as a form: it is read by hand, so that no file of it is written."""
 
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One event for each change; comments in between keep the connection open.",
+        "content": {
+            "text/event-stream": {
+                "itemSchema": {
+                    "type": "object",
+                    "required": ["data", "event", "id"],
+                    "properties": {
+                        "data": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "contentSchema": {"$ref": _SCHEMA.format(model="Event")},
+                        },
+                        "event": {"type": "string", "enum": ["queued", "running", *sorted(FINAL)]},
+                        "id": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+"""A job's events as they are sent."""
+
 CREATED: dict[int | str, dict[str, Any]] = {
     202: {"headers": {"Location": {"schema": {"type": "string"}, "description": "The job's path."}}}
 }
@@ -73,9 +98,13 @@ def describe(api: FastAPI, *, users: bool) -> None:
 
     def openapi() -> dict[str, Any]:
         document = plain()
-        recipe = Recipe.model_json_schema(ref_template=_SCHEMA)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas |= {**recipe.pop("$defs", {}), "Recipe": recipe}
+        for model in (Recipe, Event, Failure):
+            about = model.model_json_schema(ref_template=_SCHEMA)
+            schemas |= {**about.pop("$defs", {}), model.__name__: about}
+        for content in _contents(document):
+            if "itemSchema" in content:
+                content.pop("schema", None)  # FastAPI takes a stream for one text
         if users:
             _describe_users(document)
         return document
@@ -86,18 +115,20 @@ def describe(api: FastAPI, *, users: bool) -> None:
 def _describe_users(document: dict[str, Any]) -> None:
     schemes = {name: {"type": "http", "scheme": name} for name in ("bearer", "basic")}
     document["components"]["securitySchemes"] = schemes
-    asked = {
-        str(code): {
-            "description": about["description"],
-            "content": {"application/json": {"schema": {"$ref": _SCHEMA.format(model="Failure")}}},
-        }
-        for code, about in responses(401, 429).items()
-    }
+    asked = {str(code): about for code, about in responses(401, 429).items()}
     for path, methods in document["paths"].items():
         for about in methods.values():
             if path != "/health":
                 about["security"] = [{name: []} for name in schemes]
                 about["responses"] = {**asked, **about["responses"]}
+
+
+def _contents(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What each kind of answer holds."""
+    for methods in document["paths"].values():
+        for about in methods.values():
+            for answer in about["responses"].values():
+                yield from answer.get("content", {}).values()
 
 
 def page(api: FastAPI) -> Callable[[Request], Awaitable[HTMLResponse]]:

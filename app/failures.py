@@ -6,10 +6,13 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
+from starlette.routing import compile_path
 
+from app.security.paths import path_of
 from synfer_core.errors import (
     AccessError,
     AttemptsError,
@@ -54,8 +57,9 @@ _MEANING = {
 
 
 def responses(*codes: int) -> dict[int | str, dict[str, object]]:
-    """What the OpenAPI description says of these codes."""
-    return {code: {"model": Failure, "description": _MEANING[code]} for code in codes}
+    """What the OpenAPI description says of these codes, whatever a route's answers else are."""
+    sent = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+    return {code: {"description": _MEANING[code], "content": sent} for code in codes}
 
 
 def status_of(error: SynferError) -> int:
@@ -98,13 +102,27 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     """Unknown paths and wrong methods."""
     assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     if error.status_code == 404:
         return answer(MissingError("there is no such path", field="path"))
     words = HTTPStatus(error.status_code).phrase.lower()
-    allowed = headers.get("Allow") or headers.get("allow")
+    allowed = None
+    if error.status_code == 405:
+        headers["allow"] = allowed = _methods(request)
     ours = FormatError(words, field="method" if allowed else None, allowed=allowed)
     return answer(ours, error.status_code, headers)
+
+
+def _methods(request: Request) -> str:
+    """All methods of a path: each has a route of its own, and the first tells but its own."""
+    path = path_of(request.scope)
+    found = {
+        method
+        for route in iter_route_contexts(request.app.routes)
+        if route.path and compile_path(route.path)[0].match(path)
+        for method in route.methods or ()
+    }
+    return ", ".join(sorted(found))
 
 
 async def _gone(_: Request, __: Exception) -> JSONResponse:

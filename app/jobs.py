@@ -142,6 +142,13 @@ class Job:
             with contextlib.suppress(RuntimeError):  # that follower's loop has closed
                 loop.call_soon_threadsafe(bell.set)
 
+    def known(self, number: int) -> int:
+        """The number of the last event that a follower need not be sent: at most `number`, no more
+        than there are, and never the final one.
+        """
+        with self._changed:
+            return min(number, len(self._events) - self.state.final)
+
     def since(self, number: int) -> tuple[Event, ...]:
         """The events after that number, oldest first."""
         with self._changed:
@@ -275,20 +282,22 @@ class JobQueue:
     async def events(
         self, job: Job, after: int = 0, pulse: float | None = None
     ) -> AsyncIterator[Event | None]:
-        """Every event after that number, until the final one.
+        """Every event after that number, until the final one, which always comes: a follower whose
+        connection broke may know it already, and learns that there is nothing more.
 
         Args:
             job: The job.
             after: Number of the last event that is known; 0 starts from the beginning.
             pulse: Seconds of silence after which a None comes; None for never.
         """
+        after, ended = job.known(after), False
         with job.bell() as bell:
             while True:
                 bell.clear()
                 for event in job.since(after):
-                    after = event.number
+                    after, ended = event.number, event.state.final
                     yield event
-                if job.state.final and not job.since(after):
+                if ended:
                     return
                 try:
                     await asyncio.wait_for(bell.wait(), pulse)

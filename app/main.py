@@ -113,6 +113,7 @@ def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> App:
     """Gradio's application of the page, at the root."""
     built = page.build(studio)
     check_paths(built)
+    app.state.page = built
     gr.mount_gradio_app(
         app,
         built,

@@ -97,6 +97,25 @@ def _check_file(value: dict[str, object]) -> None:
         raise RequestError("names a file of the server", field="path", allowed="files sent inline")
 
 
+def check_numbers(body: bytes, page: gr.Blocks) -> None:
+    """Refuse a message to what the page has not: Gradio answers it as a fault of the server's.
+
+    Args:
+        body: A message that `check_message` has passed.
+        page: The page.
+
+    Raises:
+        RequestError: It names a function or a component that is not there.
+    """
+    message = json.loads(body)
+    if not isinstance(message, dict):
+        return
+    for field, known in (("fn_index", page.fns), ("component_id", page.blocks)):
+        number = message.get(field)
+        if number is not None and (type(number) is not int or number not in known):
+            raise RequestError("is none of the page's", field=field, allowed="one of its config")
+
+
 class GradioMessages:
     """Reads what is sent to Gradio before Gradio does, and refuses what it must not act on.
 
@@ -116,6 +135,9 @@ class GradioMessages:
         body = await request.body()
         try:
             await _check(request, body)
+            page = getattr(scope["app"].state, "page", None)
+            if body and page is not None:
+                check_numbers(body, page)
         except SynferError as error:
             await failures.answer(error)(scope, receive, send)
         else:

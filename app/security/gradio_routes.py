@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import failures
 from app.security.paths import path_of, to_api
 from synfer_core.errors import MissingError
+from synfer_core.wire import PREFIX
 
 _READ = frozenset({"GET", "HEAD"})
 _SEND = frozenset({"POST"})
@@ -115,7 +116,10 @@ class GradioRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
-        if scope["type"] != "http" or to_api(scope) or is_open(scope["method"], path_of(scope)):
+        path = path_of(scope)
+        # A mount takes no path that stops before its slash or has a line break: Gradio would.
+        api = to_api(scope) and path != PREFIX and "\n" not in path
+        if scope["type"] != "http" or api or is_open(scope["method"], path):
             await self.app(scope, receive, send)
         else:
             error = MissingError("there is no such path", field="path")

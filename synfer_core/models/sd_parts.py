@@ -92,6 +92,17 @@ class SDText:
         with self._one:
             return self._states(texts, cut, fields)
 
+    def check(self, texts: list[str], fields: Sequence[str] = ()) -> None:
+        """Refuse texts that `__call__` would refuse, without encoding any.
+
+        Raises:
+            RequestError: A text has too many tokens.
+        """
+        longest = self.tokenizer.model_max_length
+        with self._one:
+            batch = self.tokenizer(texts, padding="max_length", max_length=longest)
+        check_lengths(batch["input_ids"], longest, fields)
+
     def _states(self, texts: list[str], cut: bool, fields: Sequence[str]) -> TextStates:
         longest = self.tokenizer.model_max_length
         batch = self.tokenizer(texts, padding="max_length", max_length=longest, truncation=cut)

@@ -203,7 +203,8 @@ class StableDiffusion:
         """The recipe with the weights' hash and the strengths of guidance filled in.
 
         Raises:
-            RequestError: The recipe names other weights, or a sample that is not there.
+            RequestError: The recipe names other weights, or a sample that is not there, or a text
+                has too many tokens.
             ImageError: The recipe's reference, or its picture of the person, is damaged.
             UnsupportedError: It asks for what this backbone cannot do.
         """
@@ -220,6 +221,7 @@ class StableDiffusion:
         self._check_aus(recipe)
         if recipe.reference is not None:
             self.reference(recipe)
+        self.parts.text.check(*_texts(recipe))
         weights = guides.weights_of(self.sha256, self.readers, recipe)
         if self.face is not None:
             weights = self.face.weights_of(weights, recipe)
@@ -303,8 +305,8 @@ class StableDiffusion:
         Raises:
             RequestError: A text is too long for the encoder.
         """
-        fields = ("text" if recipe.enriched_text is None else "enriched_text", "negative_text")
-        texts = self.parts.text([prompt_of(recipe), recipe.negative_text], fields=fields)
+        asked, fields = _texts(recipe)
+        texts = self.parts.text(asked, fields=fields)
         au = self._au_tokens(recipe)
         images = (None, None) if self.face is None else self.face.read(recipe)
         full, empty = (
@@ -372,3 +374,9 @@ class StableDiffusion:
     def fingerprint(self) -> str:
         """SHA-256 over the weights that make features."""
         return self.sha256
+
+
+def _texts(recipe: Recipe) -> tuple[list[str], tuple[str, str]]:
+    """What is to be read, and the recipe's fields that it stands in."""
+    field = "text" if recipe.enriched_text is None else "enriched_text"
+    return [prompt_of(recipe), recipe.negative_text], (field, "negative_text")

@@ -77,6 +77,16 @@ class TextEncoder:
         with self._one:
             return self._states(texts, cut, fields)
 
+    def check(self, texts: list[str], fields: Sequence[str] = ()) -> None:
+        """Refuse texts that `__call__` would refuse, without encoding any.
+
+        Raises:
+            RequestError: A text has more than 48 tokens.
+        """
+        with self._one:
+            batch = self._tokenizer(texts, padding="max_length", max_length=MAX_TOKENS)
+        check_lengths(batch["input_ids"], MAX_TOKENS, fields)
+
     def _states(self, texts: list[str], cut: bool, fields: Sequence[str]) -> TextStates:
         batch = self._tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=cut)
         check_lengths(batch["input_ids"], MAX_TOKENS, fields)

@@ -35,7 +35,7 @@ from synfer_core.models.backbone import (
     with_guidance,
     with_weights,
 )
-from synfer_core.models.exact import ExactBackbone, scene_of
+from synfer_core.models.exact import ExactBackbone, person_of, scene_of
 from synfer_core.models.guides import ImageReader
 from synfer_core.models.text import TextEncoder
 from synfer_core.reference import layout, maps, probe, sampling
@@ -105,8 +105,8 @@ class ReferenceBackbone:
         """The recipe with the weights' hash and the strengths of guidance filled in.
 
         Raises:
-            RequestError: The recipe names other weights, or its person's code has the wrong length,
-                or a sample that is not there.
+            RequestError: The recipe names other weights, or a sample that is not there, or its
+                person's code has the wrong length, or a text too many tokens.
             ImageError: The recipe's reference is damaged.
             UnsupportedError: It asks for the person of a picture, a whole head, a size out of
                 range or another than its reference's, or guidance by a classifier that is not here
@@ -118,6 +118,12 @@ class ReferenceBackbone:
             raise UnsupportedError("frames faces only", field="scene.framing", allowed="face")
         if recipe.reference is not None:
             _check_reference(recipe)
+        else:
+            person_of(recipe)
+        self.encoder.check(
+            [prompt_of(recipe), recipe.negative_text],
+            fields=(_prompt_field(recipe), "negative_text"),
+        )
         weights = guides.weights_of(self.model.sha256, self.readers, recipe)
         return with_guidance(with_weights(recipe, weights), self.capabilities)
 

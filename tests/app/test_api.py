@@ -101,6 +101,22 @@ def pixels(png: bytes) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(png)))
 
 
+def test_what_a_check_passes_a_job_makes(client: httpx.Client) -> None:
+    """Each of these was passed, and failed as a job."""
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"text": "face " * 100}, "text"),
+        ({"enriched_text": "face " * 100}, "enriched_text"),
+        ({"negative_text": "face " * 100}, "negative_text"),
+        ({"identity_code": [0.5]}, "identity_code"),
+        ({"reference": "sample:ada", "identity_code": [0.5], "text": "face " * 100}, "text"),
+    ]
+    for fields, named in refused:
+        for path in ("/recipes/check", "/jobs"):
+            answer = client.post(path, json={**SMILE, **fields})
+            assert answer.status_code == 422, (path, fields)
+            assert problem(answer)["field"] == named
+
+
 def test_the_description_names_every_route_and_resolves(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     assert set(document["paths"]) == {
@@ -292,8 +308,9 @@ def test_events_are_taken_up_after_the_last_known(client: httpx.Client) -> None:
     job = made(client, steps=5)
     whole = follow(client, job)
     assert follow(client, job, after=2) == whole[2:]
-    assert follow(client, job, after=len(whole)) == []
-    assert follow(client, job, after=999) == []
+    # Who knows all events already, or more than there are, learns that this is the end.
+    assert follow(client, job, after=len(whole)) == whole[-1:]
+    assert follow(client, job, after=999) == whole[-1:]
     answer = client.get(f"/jobs/{job}/events", headers={"Last-Event-ID": "two"})
     assert (answer.status_code, problem(answer)["field"]) == (422, "Last-Event-ID")
 
@@ -521,3 +538,31 @@ def test_a_face_is_made_ready_to_be_edited(
     fields = {"reference": made_ready["reference"], "aus": {"AU4": 3.0}, "text": ""}
     report = client.get(f"/jobs/{made(client, **fields)}/report").json()
     assert report["reconstruction_psnr"] is not None
+
+
+def test_errors_have_one_form_wherever_they_are_met(client: httpx.Client, server: Server) -> None:
+    asked = [
+        ("GET", "/api/v1"), ("GET", "/api/v1/"), ("POST", "/api/v1/jobs/a%0A/cancel"),
+        ("GET", "/api/v2/health"), ("GET", "/nothing"),
+        ("DELETE", "/"), ("POST", "/config"), ("PUT", "/api/v1/health"), ("PUT", "/api/v1/jobs/x"),
+    ]  # fmt: skip
+    for method, path in asked:
+        answer = httpx.request(method, server.url + path)
+        assert answer.status_code in (404, 405), (method, path)
+        assert problem(answer)["message"]
+    assert client.put("/jobs/x").headers["allow"] == "DELETE, GET"
+
+
+@pytest.mark.parametrize("number", [-1, 99_999, True, "0", 2**70])
+def test_numbers_that_the_page_has_not_are_refused(server: Server, number: object) -> None:
+    """Gradio answers 500 to each."""
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("run/predict", {"data": [], "fn_index": number}),
+        ("queue/join", {"data": [], "fn_index": number, "session_hash": "x"}),
+        ("component_server", {"component_id": number, "fn_name": "x", "data": [],
+                              "session_hash": "x"}),
+    ]  # fmt: skip
+    for path, body in asked:
+        answer = httpx.post(f"{server.url}/gradio_api/{path}", json=body)
+        assert answer.status_code == 422, (path, answer.text)
+        assert problem(answer)["field"] in ("fn_index", "component_id")

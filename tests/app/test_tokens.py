@@ -17,6 +17,11 @@ class One:
 HELD = [One("first"), One("second")]
 
 
+@pytest.mark.parametrize("token", ["\u00fc", "\ud800", "\u0645", 5, ["a"]])
+def test_a_token_that_is_none_opens_nothing(token: object) -> None:
+    assert opened_by(HELD, {"token": token}) is None
+
+
 def test_a_word_opens_what_it_names() -> None:
     assert opened_by(HELD, {"token": "second", "more": 1}) is HELD[1]
 
