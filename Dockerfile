@@ -10,15 +10,16 @@ RUN apt-get update \
     && useradd --create-home synfer
 
 WORKDIR /home/synfer/studio
-COPY requirements.lock ./
-RUN pip install --no-cache-dir -c requirements.lock torch==2.13.0+cpu \
-    --extra-index-url https://download.pytorch.org/whl/cpu
+COPY requirements.lock requirements-torch-cpu.lock ./
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-torch-cpu.lock \
+    --extra-index-url https://download.pytorch.org/whl/cpu \
+    && pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY synfer_core synfer_core
 COPY app app
 COPY assets assets
-RUN pip install --no-cache-dir -c requirements.lock .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 # Kept beside the installed code, where every user can read it: the image runs with --read-only and
 # with any --user.
 RUN synfer facekit warm
