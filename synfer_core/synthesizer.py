@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from synfer_core import conditioning, editing
+from synfer_core import conditioning, editing, forking
 from synfer_core.annotation import Annotator, Readings
 from synfer_core.drafts import Draft, draft_of
 from synfer_core.editing import Edit
@@ -77,6 +77,7 @@ class Synthesizer:
             DependencyError: A model needs a library that is not installed.
             CapacityError: The machine has too little memory for a model.
         """
+        forking.make_safe()
         place = folder or DEFAULT_FOLDER
         model = load_builtin(place)
         renderer = exact.find(model.capabilities.image_size)

@@ -208,14 +208,30 @@ def landmarker_name() -> str:
     return f"mediapipe {version('mediapipe')}"
 
 
-_LOADER = ThreadPoolExecutor(1, thread_name_prefix="synfer-mediapipe")
 _ONE = threading.Lock()
+
+
+_LEFT: list[object] = []
+"""Landmarkers of the process that this one was forked from: closing them would wait for ever."""
+
+
+@cache
+def _loader() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="synfer-mediapipe")
 
 
 @cache
 def _loading() -> Future[Landmarker]:
     """The one attempt of the process, under way in its own thread or over."""
-    return _LOADER.submit(Landmarker.load)
+    return _loader().submit(Landmarker.load)
+
+
+def start_anew() -> None:
+    """In a process that was forked off: load another landmarker when one is asked for."""
+    if _loading.cache_info().currsize:
+        _LEFT.extend((_loading(), _loader()))
+    _loading.cache_clear()
+    _loader.cache_clear()
 
 
 def shared_landmarker(patience: float | None = None) -> Landmarker:
