@@ -380,7 +380,7 @@ def _result(
         readings=readings.aus,
         attention=made.attention,
         seconds=dict(seconds),
-        notes=readings.notes,
+        notes=(*made.notes, *readings.notes),
         verdict=readings.verdict,
         guidance_curve=made.guidance_curve,
         reconstruction_psnr=made.reconstruction_psnr,

@@ -117,6 +117,7 @@ class Generation:
         guidance_curve: What semantic guidance read on the way.
         reconstruction_psnr: Of the inversion's round trip against the reference, in dB, where one
             was used.
+        notes: What to know about how it was made, in plain words.
     """
 
     image: Pixels
@@ -125,6 +126,7 @@ class Generation:
     guidance_curve: tuple[GuidancePoint, ...] = ()
     reconstruction_psnr: float | None = None
     alpha: Pixels | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check_size(recipe: Recipe, abilities: Capabilities) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from synfer_core import denoising, editing, semantic
+from synfer_core import denoising, editing, prompts, semantic
 from synfer_core.conditioning import au_target, prompt_of, sets_aus
 from synfer_core.decoding import to_tensor
 from synfer_core.errors import UnsupportedError
@@ -120,10 +120,8 @@ class ReferenceBackbone:
             _check_reference(recipe)
         else:
             person_of(recipe)
-        self.encoder.check(
-            [prompt_of(recipe), recipe.negative_text],
-            fields=(_prompt_field(recipe), "negative_text"),
-        )
+        texts = [prompts.read(text).text for text in (prompt_of(recipe), recipe.negative_text)]
+        self.encoder.check(texts, fields=(_prompt_field(recipe), "negative_text"))
         weights = guides.weights_of(self.model.sha256, self.readers, recipe)
         return with_guidance(with_weights(recipe, weights), self.capabilities)
 
@@ -172,7 +170,9 @@ class ReferenceBackbone:
         attention = AttentionMaps()
         if recorder is not None:
             attention = self._maps(recipe, recorder, branches.spelled, canvas.small, laid)
-        yield Generation(image, attention, latents, tuple(curve), psnr, alpha)
+        note = prompts.note_on(prompt_of(recipe), recipe.negative_text)
+        notes = () if note is None else (note,)
+        yield Generation(image, attention, latents, tuple(curve), psnr, alpha, notes)
 
     def _noise(self, recipe: Recipe) -> Tensor:
         share = USUAL_VARIATION if recipe.variation is None else recipe.variation
@@ -271,6 +271,7 @@ class ReferenceBackbone:
         return Branches(replace(units, words=prompt), words, empty, spelled)
 
     def _words(self, text: str, name: str) -> tuple[Words | None, Spelled]:
+        text = prompts.read(text).text
         if not text:
             return None, ()
         states = self.encoder([text], fields=(name,))

@@ -31,7 +31,10 @@ Pictures = Callable[[Tensor], Tensor]
 def word_maps(
     recorder: WordMaps, latents: Latents, words: Sequence[tuple[str, tuple[int, ...]]]
 ) -> Maps:
-    """For each word, named as in `report.AttentionMaps`, where its tokens were read (8, 8)."""
+    """For each word, named as in `report.AttentionMaps`, where its tokens were read (8, 8).
+
+    Marks of punctuation are no words.
+    """
     mean = recorder.mean
     if mean is None:
         return {}
@@ -39,6 +42,7 @@ def word_maps(
     return {
         f"word:{index}:{word}": looked[list(tokens)].mean(0).numpy()
         for index, (word, tokens) in enumerate(words)
+        if any(letter.isalnum() for letter in word)
     }
 
 
