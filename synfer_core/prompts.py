@@ -62,6 +62,16 @@ def note_on(*texts: str) -> str | None:
     return " ".join([*parts, "This model reads plain English words."]) if parts else None
 
 
+def note_on_commands(*texts: str) -> str | None:
+    """One sentence on what other programs act on and a model here reads as plain letters."""
+    found = [match[0] for text in texts for each in (_TAG, _BREAK, _WEIGHT)
+             for match in each.finditer(text)]  # fmt: skip
+    told = _told(iter(found))
+    return (
+        f"No commands to this model, which reads them as plain letters: {told}." if told else None
+    )
+
+
 def _told(pieces: Iterator[str]) -> str:
     named = [piece[:_LONGEST_TOLD] for piece in dict.fromkeys(pieces)]
     more = f" and {len(named) - _MOST_TOLD} more" if len(named) > _MOST_TOLD else ""

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synfer_core.prompts import note_on, read
+from synfer_core.models.backbone import Generation
+from synfer_core.models.exact import find
+from synfer_core.prompts import note_on, note_on_commands, read
 from synfer_core.request import Recipe
 from synfer_core.synthesizer import Synthesizer
 
@@ -69,6 +71,21 @@ def test_one_note_tells_of_all_texts_and_stays_short() -> None:
     assert many is not None
     assert "and 43 more" in many
     assert len(many) < 400
+
+
+def test_a_model_that_reads_all_letters_says_which_are_no_commands() -> None:
+    assert note_on_commands("a smiling woman (really), \u5fae") is None
+    note = note_on_commands("a (smiling:1.4) woman BREAK", "<lora:x:0.8>")
+    assert note is not None
+    assert note.endswith("plain letters: BREAK, (smiling:1.4), <lora:x:0.8>.")
+
+
+def test_the_exact_renderer_says_when_it_heard_nothing() -> None:
+    backbone = find(64)
+    for text, told in (("\u5fae\u7b11", True), ("a man with a beard", False), ("", False)):
+        *_, made = backbone.stream(Recipe(backbone="facekit", text=text))
+        assert isinstance(made, Generation)
+        assert bool(made.notes) is told
 
 
 @given(st.text(max_size=200))

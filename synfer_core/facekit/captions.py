@@ -7,6 +7,7 @@ renderer knows off a text, in its own vocabulary and in common synonyms.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
@@ -311,7 +312,8 @@ def attributes_in(text: str) -> dict[str, Any]:
     ``hair``, ``hair_colour``, ``eye_colour``, ``beard``, ``freckles``, ``glasses``, ``makeup``,
     ``lighting``, ``background``. Unknown words are passed over; a text names a thing once.
     """
-    words = " ".join(text[:_LONGEST_TEXT].lower().replace("\u2019", "'").split())
+    letters = unicodedata.normalize("NFKC", text[:_LONGEST_TEXT])
+    words = " ".join(letters.lower().replace("\u2019", "'").split())
     found: dict[str, Any] = {
         "sex": _first(_SEX, words),
         "age": _years(words) or _first(_AGE, words),

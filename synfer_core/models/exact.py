@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from synfer_core.facekit import Identity, Renderer, Scene
 
 
+NO_TRAITS = (
+    "Nothing in the prompt had an effect: the exact renderer takes traits of the person and the "
+    "scene from it, in English, such as a beard or side light, and it names none."
+)
+
+
 class LateRenderer:
     """A renderer that is loaded when it is first needed, so that what needs none goes on without.
 
@@ -172,7 +178,10 @@ class ExactBackbone:
         scene = scene_of(recipe)
         image, cover = self.renderer.render_with_cover(scene, recipe.size or self.image_size)
         transparent = recipe.scene is not None and recipe.scene.background == TRANSPARENT
-        yield Generation(image, AttentionMaps(), alpha=cover if transparent else None)
+        unheard = recipe.words.strip() and not attributes_in(recipe.words)
+        notes = (NO_TRAITS,) if unheard else ()
+        alpha = cover if transparent else None
+        yield Generation(image, AttentionMaps(), alpha=alpha, notes=notes)
 
     def draft(self, recipe: Recipe) -> Iterator[Progress | Generation]:
         """Render once: the exact image is a draft already."""

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from synfer_core import decibels, decoding, denoising, editing, guidance, semantic
+from synfer_core import decibels, decoding, denoising, editing, guidance, prompts, semantic
 from synfer_core.conditioning import Conditions, prompt_of, sets_aus
 from synfer_core.errors import UnsupportedError
 from synfer_core.facs import AU_SLOTS, to_slots
@@ -271,7 +271,9 @@ class StableDiffusion:
             yield Progress(before + step.index, before + steps, "denoising")
         image = decoding.decode(self.codec, latents)
         maps = attention_maps(recorder, recipe.action_units, conditions.words)
-        yield Generation(image, maps, latents, tuple(curve), psnr)
+        note = prompts.note_on_commands(*_texts(recipe)[0])
+        notes = () if note is None else (note,)
+        yield Generation(image, maps, latents, tuple(curve), psnr, notes=notes)
 
     def _sample(
         self, denoise: Denoise, latents: Tensor, recipe: Recipe, steps: int
