@@ -88,7 +88,7 @@ def wants_comparison(controls: object) -> bool:
 def turn_of(controls: object) -> int:
     """The page's count of slider values, by which it knows drafts apart; 0 where it keeps none."""
     turn = controls.get("turn") if isinstance(controls, Mapping) else None
-    return turn if isinstance(turn, int) else 0
+    return turn if isinstance(turn, int) and not isinstance(turn, bool) else 0
 
 
 def refines(controls: object) -> bool:

@@ -195,6 +195,8 @@ def relative(source: Mapping[str, float], changes: Mapping[str, float]) -> dict[
     result = {slot: value for slot, value in slots.items() if value >= LEAST_READING}
     moved: set[str] = set()
     for key, change in changes.items():
+        if isinstance(change, bool):
+            raise RequestError("must be a number", field=f"aus.{key}", allowed="-5 to 5")
         if not -MAX_INTENSITY <= change <= MAX_INTENSITY:
             raise RequestError(f"{change:g} is out of range", field=f"aus.{key}", allowed="-5 to 5")
         for slot in slots_of(canonical_key(key)):

@@ -48,17 +48,21 @@ def growing(path: Path, what: str) -> Iterator[None]:
         RequestError: The disk is full, or takes no more for another reason.
         CancelledError: The user ends the run.
     """
-    kept = f"the {what} so far are kept in {path}"
     try:
         yield
     except BrokenPipeError:  # the terminal's reader has left; the file is well
         raise
     except OSError as error:
-        raise RequestError(
-            f"cannot be written: {error.strerror}; {kept}", field=str(path)
-        ) from error
+        why = "; ".join(filter(None, (error.strerror, _kept(path, what))))
+        raise RequestError(f"cannot be written: {why}", field=str(path)) from error
     except (KeyboardInterrupt, CancelledError) as error:
-        raise CancelledError(kept) from error
+        raise CancelledError(_kept(path, what)) from error
+
+
+def _kept(path: Path, what: str) -> str:
+    """What a part holds, in words; empty where it holds nothing."""
+    some = path.is_file() and path.stat().st_size
+    return f"the {what} so far are kept in {path}" if some else ""
 
 
 def read_text_bytes(path: Path, field: str, *, limit: int = MAX_TEXT_BYTES) -> bytes:

@@ -276,6 +276,11 @@ def test_a_relative_edit_of_an_earlier_result_starts_from_its_recipe(
     assert (other.recipe.identity_seed, other.recipe.identity_code) == (9, None)
 
 
+def test_true_is_no_change_of_a_unit() -> None:
+    with pytest.raises(RequestError, match="must be a number"):
+        editing.relative({}, {"AU12": True})
+
+
 def test_a_relative_edit_without_a_reader_is_refused(
     synthesizer: Synthesizer, face: Pixels
 ) -> None:

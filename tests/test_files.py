@@ -55,6 +55,9 @@ def test_targets_are_checked_before_any_work(tmp_path: Path, name: str) -> None:
 
 def test_a_file_that_stops_growing_says_where_its_part_is(tmp_path: Path) -> None:
     part = tmp_path / "a.part"
+    with pytest.raises(RequestError, match=r"No space left on device$"), growing(part, "rows"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    part.write_text("1")
     with (
         pytest.raises(RequestError, match="No space left on device; the rows so far are kept"),
         growing(part, "rows"),
