@@ -36,6 +36,7 @@ def config(app: Any, **options: Any) -> uvicorn.Config:
         http=PatientProtocol,
         ws="none",
         log_level="warning",
+        use_colors=False,  # what reaches the terminal is made plain (`synfer_core.terminal`)
         proxy_headers=False,
         timeout_graceful_shutdown=OPEN_SECONDS,
         **options,
