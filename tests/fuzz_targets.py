@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from synfer_core.data.aus import Table
 from synfer_core.data.spec import DataSet
 from synfer_core.faces.images import decode_image
 from synfer_core.facs import format_facs, parse_facs
@@ -18,6 +21,7 @@ from synfer_core.provenance import reading
 from synfer_core.provenance.export import Export
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import Recipe
+from synfer_core.stimuli import table
 from synfer_core.stimuli.spec import StimulusSet
 from tests import mutating
 from tests.fuzzing import Target
@@ -65,6 +69,27 @@ CODES = tuple(
 )
 
 
+TABLES = (
+    b"frame,AU06_r,AU12_r,AU45_c\n1,2.5,4.0,0\n2,0,1.25,1\n",
+    b"file;AU1;AUL12;expression\na.png;1,5;3;fear\nb.png;;0;neutral\n",
+    b"file,AU06,AU11,AU12\na.png,0.1,0.9,1\n",
+)
+
+SET_TABLES = (
+    table.to_csv(
+        [
+            {"file": "a.png", "recipe": '{"seed": 1}', "treatment": '{"size": 64}'},
+            {
+                "file": "b/c.png",
+                "recipe": '{"facs": "6C", "seed": 2}',
+                "treatment": '{"size": 128}',
+            },
+        ],
+        table.NEEDED,
+    ),
+)
+
+
 def targets() -> tuple[Target, ...]:
     """All of them."""
     texts: tuple[tuple[str, tuple[bytes, ...], Callable[[bytes], object]], ...] = (
@@ -74,12 +99,25 @@ def targets() -> tuple[Target, ...]:
         ("grid", GRIDS, Grid.parse_text),
         ("morph", CONTINUA, Continuum.parse_text),
         ("facs", CODES, _read_codes),
+        ("measured AUs", TABLES, _read_measured),
+        ("table of a set", SET_TABLES, lambda data: _from_file(data, table.read)),
     )
     return (
         Target("image", pictures(), decode_image, mutating.image),
         Target("provenance", pictures(), reading.read, mutating.image),
         *(Target(name, seeds, read, mutating.text) for name, seeds, read in texts),
     )
+
+
+def _from_file(data: bytes, read: Callable[[Path], object]) -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "given"
+        place.write_bytes(data)
+        return read(place)
+
+
+def _read_measured(data: bytes) -> object:
+    return _from_file(data, lambda place: Table.read(place, usual=5.0))
 
 
 def _read_codes(data: bytes) -> str:

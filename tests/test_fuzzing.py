@@ -13,7 +13,7 @@ from tests.fuzz_targets import IMAGES, targets
 
 TARGETS = fuzzing.by_name(targets())
 SEED = 17
-SECONDS = 6.0
+SECONDS = 5.0
 """For each target: a minute in all."""
 
 LEAST = 100
