@@ -84,7 +84,7 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(HTTPException, _http)
     api.add_exception_handler(ClientDisconnect, _gone)
-    api.add_exception_handler(Exception, _fault)
+    api.add_exception_handler(Exception, fault)
 
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
@@ -130,6 +130,6 @@ async def _gone(_: Request, __: Exception) -> JSONResponse:
     return answer(FormatError("the request broke off"))
 
 
-async def _fault(_: Request, __: Exception) -> JSONResponse:
-    """The server writes the traceback to its log."""
+async def fault(_: Request, __: Exception) -> JSONResponse:
+    """What is answered where nobody foresaw the error; the traceback goes to the server's log."""
     return answer(FaultError("Something went wrong; the server's log has the details."))

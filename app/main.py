@@ -13,18 +13,20 @@ from functools import partial
 import gradio as gr
 from fastapi import FastAPI
 from gradio.routes import App
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from app import listening
+from app import failures, listening
 from app.api import create_api
 from app.jobs import JobQueue
 from app.paces import Paces, timing
 from app.pages import Connections, Pages
 from app.security.auth import Auth
 from app.security.bodies import BodyLimit
+from app.security.gradio_calls import Calls
 from app.security.gradio_files import GradioMessages, check_paths
 from app.security.gradio_routes import GradioRoutes
-from app.security.headers import AnswerHeaders
+from app.security.headers import AnswerHeaders, PagePolicy
 from app.security.origins import Origins, Trusted, trusted_hosts
 from app.security.proxies import Forwarded, UnderPrefix, networks_of
 from app.security.users import Gate, accounts_of
@@ -77,11 +79,12 @@ def create_app(
     )
     app.state.queue, app.state.pages = queue, pages
     app.mount(PREFIX, create_api(synthesizer, queue, settings))
-    mounted = _mount(app, page.Studio(synthesizer, queue, settings, pages), settings)
+    built = page.build(page.Studio(synthesizer, queue, settings, pages))
+    mounted = _mount(app, built, settings)
     app.state.tidy = Tidy(mounted, pages, settings.in_memory.size)
     app.state.tidy_seconds = settings.in_memory.seconds / 20
     app.add_middleware(Connections, pages=pages)
-    _guard(app, settings, trusted)
+    _guard(app, settings, trusted, Calls.of(built))
     return app
 
 
@@ -94,11 +97,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.queue.close(timeout=_JOBS_SECONDS)
 
 
-def _guard(app: FastAPI, settings: Settings, trusted: Trusted) -> None:
+def _guard(app: FastAPI, settings: Settings, trusted: Trusted, calls: Calls) -> None:
     """Put the guards before the application; the one that comes last here is asked first."""
     root, proxies = settings.root_path, networks_of(settings.proxies)
     app.add_middleware(UnderPrefix, root_path=root)
-    app.add_middleware(GradioMessages)
+    app.add_middleware(GradioMessages, calls=calls)
     app.add_middleware(GradioRoutes)
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
     if settings.auth:
@@ -109,11 +112,10 @@ def _guard(app: FastAPI, settings: Settings, trusted: Trusted) -> None:
     app.add_middleware(Forwarded, proxies=proxies, root_path=root)
 
 
-def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> App:
+def _mount(app: FastAPI, built: gr.Blocks, settings: Settings) -> App:
     """Gradio's application of the page, at the root."""
-    built = page.build(studio)
+    head = theme.head(settings.upload_mb * 1_000_000)
     check_paths(built)
-    app.state.page = built
     gr.mount_gradio_app(
         app,
         built,
@@ -127,7 +129,11 @@ def _mount(app: FastAPI, studio: page.Studio, settings: Settings) -> App:
         mcp_server=False,
         max_file_size=settings.upload_mb * 1_000_000,
         theme=theme.theme(),
-        head=theme.head(settings.upload_mb * 1_000_000),
+        head=head,
+        app_kwargs={
+            "middleware": [Middleware(PagePolicy, head=head)],
+            "exception_handlers": {Exception: failures.fault},
+        },
     )
     mounted = [route.app for route in app.routes if isinstance(route, Mount)][-1]
     assert isinstance(mounted, App)

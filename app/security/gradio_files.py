@@ -7,16 +7,18 @@ was uploaded stands only in applications that it launched itself, not in a mount
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 
 import gradio as gr
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import failures
 from app.off_loop import off_loop
-from app.security.paths import to_api
+from app.security.gradio_calls import Calls
+from app.security.paths import path_of, to_api
 from synfer_core.errors import FaultError, FormatError, RequestError, SynferError
 from synfer_core.text_limits import PARTS, check_json
 
@@ -24,10 +26,6 @@ CALLS = "/component_server"
 CALL_VALUES = 200_000
 """Values in what a page's script sends to a function: a table of 200 faces has about 100,000."""
 
-NAME = 128
-"""Characters in what a message calls a session or a function."""
-
-_NAMES = ("session_hash", "fn_name", "event_id")
 _INLINE = 20_000  # bytes; so few are read in less time than a thread takes to start
 
 
@@ -42,39 +40,27 @@ def check_paths(page: gr.Blocks) -> None:
     page.has_launched = True
 
 
-def check_message(body: bytes, values: int = PARTS) -> None:
-    """Refuse a message that names a file, or that would keep Gradio's event loop busy.
+def read_message(body: bytes, values: int = PARTS) -> object:
+    """A message, unless it names a file, or would keep Gradio's event loop busy.
 
     Args:
         body: The message.
         values: Values that it may hold.
 
     Raises:
-        FormatError: It is not JSON, or nests too deep.
+        FormatError: It is not JSON in UTF-8, or nests too deep.
         TooLargeError: It holds too many values.
         RequestError: It names a file.
     """
     check_json(body, "body", values)
     try:
-        message = json.loads(body)
+        message = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise FormatError("is not JSON", field="body") from error
-    if isinstance(message, dict):
-        _check_names(message)
     level = [message]
     while level:
         level = list(_inner(level))
-
-
-def _check_names(message: dict[str, object]) -> None:
-    """Gradio searches its scripts for a function's name, whatever its length."""
-    for field in _NAMES:
-        name = message.get(field)
-        if name is not None and not (isinstance(name, str) and len(name) <= NAME):
-            allowed = f"at most {NAME} characters"
-            raise RequestError("is no name", field=field, allowed=allowed)
-    if "component_id" in message and type(message["component_id"]) is not int:
-        raise RequestError("is no number of a component", field="component_id")
+    return message
 
 
 def _inner(level: Iterable[object]) -> Iterable[object]:
@@ -97,34 +83,16 @@ def _check_file(value: dict[str, object]) -> None:
         raise RequestError("names a file of the server", field="path", allowed="files sent inline")
 
 
-def check_numbers(body: bytes, page: gr.Blocks) -> None:
-    """Refuse a message to what the page has not: Gradio answers it as a fault of the server's.
-
-    Args:
-        body: A message that `check_message` has passed.
-        page: The page.
-
-    Raises:
-        RequestError: It names a function or a component that is not there.
-    """
-    message = json.loads(body)
-    if not isinstance(message, dict):
-        return
-    for field, known in (("fn_index", page.fns), ("component_id", page.blocks)):
-        number = message.get(field)
-        if number is not None and (type(number) is not int or number not in known):
-            raise RequestError("is none of the page's", field=field, allowed="one of its config")
-
-
 class GradioMessages:
     """Reads what is sent to Gradio before Gradio does, and refuses what it must not act on.
 
     Args:
         app: The application behind; bodies that reach it are of limited size already.
+        calls: What a message may call.
     """
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
+    def __init__(self, app: ASGIApp, calls: Calls):
+        self.app, self.calls = app, calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with 400 or 422."""
@@ -132,32 +100,29 @@ class GradioMessages:
             await self.app(scope, receive, send)
             return
         request = Request(scope, receive)
-        body = await request.body()
-        try:
-            await _check(request, body)
-            page = getattr(scope["app"].state, "page", None)
-            if body and page is not None:
-                check_numbers(body, page)
-        except SynferError as error:
-            await failures.answer(error)(scope, receive, send)
-        else:
-            await self.app(scope, _replayed(body, receive), send)
+        with contextlib.suppress(ClientDisconnect):  # nobody is left to answer
+            body = await request.body()
+            try:
+                self.calls.check(path_of(scope), await _read(request, body))
+            except SynferError as error:
+                await failures.answer(error)(scope, receive, send)
+            else:
+                await self.app(scope, _replayed(body, receive), send)
 
 
-async def _check(request: Request, body: bytes) -> None:
-    """Check a message, in a thread where that takes long.
+async def _read(request: Request, body: bytes) -> object:
+    """A message, read in a thread where that takes long.
 
     Raises:
-        SynferError: As `check_message`.
+        SynferError: As `read_message`.
     """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if body and kind != "application/json":
+    if kind != "application/json":
         raise FormatError("is not JSON", field="Content-Type", allowed="application/json")
     values = CALL_VALUES if request.url.path.endswith(CALLS) else PARTS
     if len(body) > _INLINE:
-        await off_loop(check_message, body, values)
-    elif body:
-        check_message(body, values)
+        return await off_loop(read_message, body, values)
+    return read_message(body, values)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,7 +13,7 @@ from app.security.paths import path_of, to_api
 from synfer_core.errors import MissingError
 from synfer_core.wire import PREFIX
 
-_READ = frozenset({"GET", "HEAD"})
+_READ = frozenset({"GET", "HEAD"})  # Gradio itself takes HEAD for the page alone
 _SEND = frozenset({"POST"})
 
 OPEN: Mapping[str, frozenset[str]] = {
@@ -91,9 +92,29 @@ CLOSED = frozenset(
 """Gradio's other paths; a test fails on one of a later version that is in neither list."""
 
 
+PATH = 200
+"""Characters in a path of the page; a file of a longer name is none."""
+
+
 def is_open(method: str, path: str) -> bool:
     """Whether a path of the page takes a method."""
+    if len(path) > PATH or not path.isprintable():
+        return False
     return any(method in methods and regex.match(path) for regex, methods in _MATCHERS)
+
+
+def _names_a_page(scope: Scope) -> bool:
+    """Whether a request asks for one of several pages by a query; the studio has one page."""
+    given = parse_qs(scope["query_string"].decode("latin-1"))
+    return path_of(scope) == "/" and ("page" in given or "deep_link" in given)
+
+
+def _is_known(scope: Scope) -> bool:
+    path = path_of(scope)
+    # A mount takes no path that stops before its slash or has a line break: Gradio would.
+    if to_api(scope) and path != PREFIX and "\n" not in path:
+        return True
+    return is_open(scope["method"], path) and not _names_a_page(scope)
 
 
 # The slash at the end is the one that Gradio, too, takes or leaves.
@@ -116,10 +137,7 @@ class GradioRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
-        path = path_of(scope)
-        # A mount takes no path that stops before its slash or has a line break: Gradio would.
-        api = to_api(scope) and path != PREFIX and "\n" not in path
-        if scope["type"] != "http" or api or is_open(scope["method"], path):
+        if scope["type"] != "http" or _is_known(scope):
             await self.app(scope, receive, send)
         else:
             error = MissingError("there is no such path", field="path")

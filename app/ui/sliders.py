@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 
 from synfer_core.errors import SynferError
@@ -74,10 +75,10 @@ def read_facs(text: str) -> dict[str, object]:
         return {"error": error.to_dict()}
 
 
-def write_facs(aus: dict[str, object]) -> str:
+def write_facs(aus: object) -> str:
     """The sliders as a FACS string; empty where they are not valid."""
     try:
-        return format_facs(validate_aus(aus))
+        return format_facs(validate_aus(aus)) if isinstance(aus, Mapping) else ""
     except SynferError:
         return ""
 

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.security.gradio_files import NAME, check_message, check_paths
+from app.security.gradio_calls import NAME
+from app.security.gradio_files import check_paths, read_message
 from synfer_core.errors import FormatError, RequestError
 from synfer_core.text_limits import DEPTH, PARTS
 from tests.processes import Running, healthy
@@ -47,7 +48,7 @@ def test_no_event_takes_a_path(attacked: Running, client: httpx.Client) -> None:
     ways = ["run/predict", "run/predict/", "api/predict", "queue/join"] * len(events)
     with healthy(attacked):
         for event, way, file in zip(events, ways, PATHS * len(events), strict=False):
-            data = [file] * max(1, len(event["inputs"]))
+            data = [file] * len(event["inputs"]) or [file]
             body = {"data": data, "fn_index": event["id"], "session_hash": "s"}
             assert refused(client, f"/gradio_api/{way}", body)["field"] == "path"
         body = {"data": [], "fn_index": 0, "session_hash": "s", "event_data": PATHS[0]}
@@ -114,17 +115,16 @@ def test_what_is_not_json_is_refused(client: httpx.Client, kind: str, body: byte
 def test_what_the_page_sends_passes() -> None:
     picture = "data:image/png;base64," + "A" * 1_000_000
     forms = {"aus": {f"AU{n}": 0.5 for n in range(60)}, "edit": {"image": picture}, "on": [[1, 2]]}
-    check_message(json.dumps({"data": [forms] * 3, "session_hash": "s", "fn_index": 1}).encode())
+    read_message(json.dumps({"data": [forms] * 3, "session_hash": "s", "fn_index": 1}).encode())
 
 
 @pytest.mark.parametrize("spelled", [b'{"p\\u0061th": "/dev/zero"}', b'{"path": 1, "path": ""}'])
 def test_a_path_is_found_however_it_is_spelled(spelled: bytes) -> None:
     with pytest.raises(RequestError, match="names a file"):
-        check_message(b'{"data": [[' + spelled + b"]]}")
-    with pytest.raises(RequestError, match="names a file"):
-        check_message(('{"data": ' + spelled.decode() + "}").encode("utf-16"))
-    with pytest.raises(FormatError):
-        check_message(spelled[:-1])
+        read_message(b'{"data": [[' + spelled + b"]]}")
+    for broken in (('{"data": ' + spelled.decode() + "}").encode("utf-16"), spelled[:-1]):
+        with pytest.raises(FormatError):
+            read_message(broken)
 
 
 def test_gradio_itself_refuses_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,10 @@ def _names(path: str) -> list[str]:
         ("POST", "/login"),
         ("GET", "/nothing"),
         ("GET", "/api/v1x"),
+        ("GET", "/?page=x"),
+        ("GET", "/?deep_link=x"),
+        ("GET", "/assets/%00"),
+        ("GET", "/assets/" + "a" * 5000),
     ],
 )
 def test_the_rest_is_answered_as_missing(client: httpx.Client, method: str, path: str) -> None:

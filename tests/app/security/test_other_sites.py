@@ -108,7 +108,7 @@ def studio(synthesizer: Synthesizer) -> Iterator[Server]:
 def tab() -> Iterator[sync_api.Page]:
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-        yield chromium.new_page()
+        yield chromium.new_context().new_page()
         chromium.close()
 
 
@@ -198,13 +198,26 @@ def test_the_page_may_use_the_camera_and_no_microphone(tab: sync_api.Page, studi
     assert tab.evaluate(opened, {"audio": True}) == "NotAllowedError"
 
 
-def test_the_policy_is_in_force_and_the_page_keeps_it(tab: sync_api.Page, studio: Server) -> None:
-    """Each test in a browser fails on a violation that the page itself causes."""
+def test_the_page_runs_its_own_scripts_and_no_others(tab: sync_api.Page, studio: Server) -> None:
+    """Each test in a browser fails on what the page's policy forbids to the page itself."""
     assert tab.context.browser is not None
     visit = Visit(tab.context.browser, studio.url, WIDE, "light")
     visit.page.get_by_role("tab", name="Data").wait_for()
     assert visit.troubles == []
+    visit.page.evaluate(
+        """() => {
+          const put = (html) => document.body.insertAdjacentHTML("beforeend", html);
+          put(`<img src="data:," onerror="window.ran = true">`);
+          put(`<svg onload="window.ran = true"></svg>`);
+          put(`<a id="linked" href="javascript:window.ran = true">x</a>`);
+          document.getElementById("linked").click();
+          const script = document.createElement("script");
+          script.textContent = "window.ran = true";
+          document.head.append(script);
+        }"""
+    )
     outside = "() => fetch('http://evil.test:9/').then(() => 'read', () => 'stopped')"
     assert visit.page.evaluate(outside) == "stopped"
-    assert any("Content Security Policy" in trouble for trouble in visit.troubles)
-    visit.context.close()
+    assert visit.page.evaluate("() => window.ran") is None
+    assert sum("Content Security Policy" in trouble for trouble in visit.troubles) >= 4
+    visit.close()
