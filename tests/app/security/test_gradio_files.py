@@ -83,7 +83,6 @@ def test_no_other_way_in(client: httpx.Client, path: str) -> None:
         ({"data": [], "fn_name": "x" * 1_000_000}, "fn_name"),
         ({"data": [], "session_hash": ["s"]}, "session_hash"),
         ({"data": [], "session_hash": "s" * (NAME + 1)}, "session_hash"),
-        ({"data": [], "component_id": [1]}, "component_id"),
     ],
 )
 def test_no_message_holds_the_loop(
