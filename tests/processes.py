@@ -19,8 +19,8 @@ import httpx
 
 from tests.serving import free_port
 
-HEALTH_SECONDS = 1.0
-"""A healthy server answers within this; 0.2 on an idle machine, more where tests share it."""
+HEALTH_SECONDS = 3.0
+"""A healthy server answers within this; 0.2 on an idle machine, more where others share it."""
 
 END_SECONDS = 5.0
 """SIGTERM ends a server within this."""
