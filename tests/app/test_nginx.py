@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
+import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,8 +21,9 @@ from playwright import sync_api
 
 from synfer_core.accounts import Stored, put_user
 from synfer_core.client import Client
+from synfer_core.errors import UnreachableError
 from tests.app.browsing import CHROMIUM, IN_A_BROWSER, crowding
-from tests.processes import running
+from tests.processes import Running, running
 from tests.serving import free_port
 from tests.test_accounts import QUICK
 
@@ -27,10 +32,17 @@ OPENSSL = shutil.which("openssl")
 DOCS = Path(__file__).parents[2] / "docs" / "security.md"
 NAME, PASSWORD = "ada", "ada's password"
 
-pytestmark = [
-    *IN_A_BROWSER,
-    pytest.mark.skipif(not (NGINX and OPENSSL), reason="nginx or openssl is not installed"),
-]
+BEHIND_NGINX = pytest.mark.skipif(
+    not (NGINX and OPENSSL), reason="nginx or openssl is not installed"
+)
+
+BROKEN = {
+    "ALL_PROXY": "socks5://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "nonsense://:::",
+    "NO_PROXY": "localhost,::1/128,10.0.0.0/8",
+}
+"""Proxies as they stand in environments, none of which can be used."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,8 @@ class Site:
     """The studio as the world sees it."""
 
     url: str
-    inside: str
     certificate: Path
+    trust: ssl.SSLContext
 
 
 def write_certificate(folder: Path) -> None:
@@ -76,30 +88,47 @@ def configuration(folder: Path, port: int, studio: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def site(reading_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    write_certificate(folder)
-    put_user(folder / "users.txt", NAME, Stored.of(PASSWORD, QUICK))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For the files of nginx and for those of users."""
+    made = tmp_path_factory.mktemp("nginx")
+    put_user(made / "users.txt", NAME, Stored.of(PASSWORD, QUICK))
+    return made
+
+
+@pytest.fixture(scope="module")
+def studio(
+    folder: Path, reading_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """The server itself, in an environment full of proxies."""
     options = ["--auth", f"users:{folder / 'users.txt'}", "--proxies", "127.0.0.1"]
     options += ["--root-path", "/synfer"]
-    with running(reading_folder, tmp_path_factory.mktemp("gradio"), *options) as studio:
-        (folder / "nginx.conf").write_text(configuration(folder, port, studio.port))
-        assert NGINX
-        nginx = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf")])
-        try:
-            url = f"https://localhost:{port}/synfer"
-            wait_until_up(nginx, url, folder / "lab.pem")
-            yield Site(url, f"http://127.0.0.1:{studio.port}", folder / "lab.pem")
-        finally:
-            nginx.terminate()
-            nginx.wait(10)
+    files = tmp_path_factory.mktemp("gradio")
+    with running(reading_folder, files, *options, environ=BROKEN) as server:
+        yield server
 
 
-def wait_until_up(nginx: subprocess.Popen[bytes], url: str, certificate: Path) -> None:
+@pytest.fixture(scope="module")
+def site(folder: Path, studio: Running) -> Iterator[Site]:
+    port = free_port()
+    write_certificate(folder)
+    (folder / "nginx.conf").write_text(configuration(folder, port, studio.port))
+    assert NGINX
+    nginx = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf")])
+    try:
+        url = f"https://localhost:{port}/synfer"
+        trust = ssl.create_default_context(cafile=folder / "lab.pem")
+        wait_until_up(nginx, url, trust)
+        yield Site(url, folder / "lab.pem", trust)
+    finally:
+        nginx.terminate()
+        nginx.wait(10)
+
+
+def wait_until_up(nginx: subprocess.Popen[bytes], url: str, trust: ssl.SSLContext) -> None:
     for _ in range(100):
         assert nginx.poll() is None, "nginx does not take the example"
         try:
-            if httpx.get(f"{url}/api/v1/health", verify=str(certificate)).is_success:
+            if httpx.get(f"{url}/api/v1/health", verify=trust).is_success:
                 return
         except httpx.TransportError:
             pass
@@ -114,6 +143,7 @@ def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
         yield one
 
 
+@BEHIND_NGINX
 def test_the_client_works_through_it(site: Site, client: Client) -> None:
     stages: list[str] = []
     face = client.generate({"facs": "12D", "steps": 3}, lambda event: stages.append(event.state))
@@ -122,9 +152,10 @@ def test_the_client_works_through_it(site: Site, client: Client) -> None:
     assert client.annotate(face.png).job
 
 
+@BEHIND_NGINX
 def test_addresses_have_the_prefix(site: Site) -> None:
     signed = httpx.BasicAuth(NAME, PASSWORD)
-    with httpx.Client(verify=str(site.certificate), auth=signed) as http:
+    with httpx.Client(verify=site.trust, auth=signed) as http:
         made = http.post(f"{site.url}/api/v1/jobs", json={"steps": 1})
         assert made.headers["Location"].startswith("/synfer/api/v1/jobs/")
         assert http.get(f"{site.url}/api/v1/docs").text.count('href="/synfer/api/v1/') >= 1
@@ -133,21 +164,25 @@ def test_addresses_have_the_prefix(site: Site) -> None:
         assert http.get(site.url).headers["Location"].endswith("/synfer/")
 
 
+@BEHIND_NGINX
 def test_a_large_upload_passes_and_one_that_is_too_large_is_told_so(site: Site) -> None:
     signed = httpx.BasicAuth(NAME, PASSWORD)
-    with httpx.Client(verify=str(site.certificate), auth=signed) as http:
+    with httpx.Client(verify=site.trust, auth=signed) as http:
         for size, code in ((9_000_000, 422), (16_000_000, 413)):
             sent = {"image": bytes(size)}
             assert http.post(f"{site.url}/api/v1/annotate", files=sent).status_code == code
 
 
+@BEHIND_NGINX
 def test_what_a_stranger_forges_does_not_pass(site: Site) -> None:
     forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-For": "10.0.0.1"}
-    answer = httpx.get(f"{site.url}/", headers=forged, verify=str(site.certificate))
+    answer = httpx.get(f"{site.url}/", headers=forged, verify=site.trust)
     assert answer.status_code == 401
     assert "evil.example" not in answer.text
 
 
+@BEHIND_NGINX
+@IN_A_BROWSER[0]
 def test_the_page_signs_in_has_its_style_and_makes_a_face(site: Site) -> None:
     with sync_api.sync_playwright() as playwright:
         flags = ["--no-sandbox", "--headless=new"]
@@ -181,3 +216,33 @@ def test_the_page_signs_in_has_its_style_and_makes_a_face(site: Site) -> None:
         page.goto(f"{site.url}/")
         assert page.get_by_label("Password").is_visible()
         browser.close()
+
+
+def test_proxies_of_the_environment_do_not_matter_on_one_machine(
+    studio: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in BROKEN.items():
+        monkeypatch.setenv(name, value)
+    for host in ("127.0.0.1", "localhost"):
+        with Client(f"http://{host}:{studio.port}", token=f"{NAME}:{PASSWORD}") as client:
+            assert client.vocabulary().expressions
+
+
+def test_sigterm_ends_it_in_time_whatever_is_open(studio: Running) -> None:
+    """The last test of the server: half a request, half a body, an open stream, a job under way."""
+    url, token = f"http://127.0.0.1:{studio.port}", f"{NAME}:{PASSWORD}"
+    half_a_body = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+    with contextlib.ExitStack() as stack:
+        for sent in (b"", b"GET / HT", half_a_body):
+            half = stack.enter_context(socket.create_connection(("127.0.0.1", studio.port)))
+            half.sendall(sent)
+        client = stack.enter_context(Client(url, token=token))
+        events = client.events(client.submit({"steps": 100}).id)
+        next(events)
+        started = time.monotonic()
+        studio.process.send_signal(signal.SIGTERM)
+        code = studio.process.wait(30)
+        assert time.monotonic() - started < 5
+        assert code in (-signal.SIGTERM, 128 + signal.SIGTERM)
+        with contextlib.suppress(UnreachableError):
+            assert [event.state for event in events][-1] == "cancelled"
