@@ -244,7 +244,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
 def other() -> Iterator[str]:
     """The address of a server of web pages, which knows no API."""
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
