@@ -35,6 +35,7 @@ def config(app: Any, **options: Any) -> uvicorn.Config:
         app,
         http=PatientProtocol,
         ws="none",
+        lifespan="on",  # a server of which a part does not start must not run without it
         log_level="warning",
         use_colors=False,  # what reaches the terminal is made plain (`synfer_core.terminal`)
         proxy_headers=False,
