@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import gradio as gr
+import gradio_client
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from gradio.routes import App
 from starlette.routing import Mount, WebSocketRoute
 
 from app.security.gradio_routes import CLOSED, OPEN, is_open
+from tests.processes import Running
 
 
 async def mounted() -> App:
@@ -87,3 +89,11 @@ def test_the_rest_is_answered_as_missing(client: httpx.Client, method: str, path
 def test_folders_of_gradio_hand_out_their_own_files_only(client: httpx.Client, folder: str) -> None:
     up = "..%2f" * 12
     assert client.get(f"/{folder}/{up}etc/hostname").status_code in (403, 404)
+
+
+def test_gradios_python_client_connects(attacked: Running) -> None:
+    """It asks for the settings and the list of calls; the page's events are private."""
+    python = gradio_client.Client(attacked.url, verbose=False)
+    told = python.view_api(print_info=False, return_format="dict")
+    python.close()
+    assert told["named_endpoints"] == {}
