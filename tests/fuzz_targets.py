@@ -80,7 +80,7 @@ SET_TABLES = (
         [
             {"file": "a.png", "recipe": '{"seed": 1}', "treatment": '{"size": 64}'},
             {
-                "file": "b/c.png",
+                "file": "c.png",
                 "recipe": '{"facs": "6C", "seed": 2}',
                 "treatment": '{"size": 128}',
             },
