@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import yaml
@@ -87,13 +87,17 @@ def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
     return int(text[2:] if base != 10 else text, base)
 
 
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Quotes each text that YAML 1.1 or 1.2 would take for something else."""
+
+
 for _name, _forms, _first in _PLAIN:
     _starts = [*_first, ""] if _name == "null" else [*_first]
-    _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_forms})\\Z"), _starts)
+    for _kind in (_Loader, _Dumper):
+        _kind.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_forms})\\Z"), _starts)
 _Loader.add_constructor(f"{_TAG}map", _mapping)
 _Loader.add_constructor(f"{_TAG}seq", _list)
 _Loader.add_constructor(f"{_TAG}int", _whole)
-_Loader.add_constructor(f"{_TAG}map", _mapping)
 
 
 def read_yaml(data: bytes, name: str, fields: Collection[str] = ()) -> object:
@@ -165,3 +169,12 @@ def _places(root: yaml.Node, seen: set[int]) -> Iterable[int]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     _check_once(key for key, _ in pairs)
     return dict(pairs)
+
+
+def write_yaml(values: Mapping[str, Any]) -> str:
+    """Fields as YAML that `read_yaml`, and readers of YAML 1.1, read back as they are."""
+    text: str = yaml.dump(
+        dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True,
+        default_flow_style=None, width=60,
+    )  # fmt: skip
+    return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from synfer_core.data.spec import DataSet
 from synfer_core.errors import RequestError
@@ -12,7 +13,7 @@ from synfer_core.grids.spec import Grid
 from synfer_core.morphs.spec import Continuum
 from synfer_core.request import Recipe
 from synfer_core.stimuli.spec import Specification, StimulusSet
-from synfer_core.yaml_text import read_yaml
+from synfer_core.yaml_text import read_yaml, write_yaml
 
 MERGED = b"""
 defaults: &d
@@ -160,3 +161,18 @@ def test_true_is_no_number_of_a_grid() -> None:
     with pytest.raises(RequestError) as caught:
         Grid.parse({"rows": axis, "columns": {"kind": "seed", "values": [1]}})
     assert caught.value.field == "rows.intensity"
+
+
+@pytest.mark.parametrize(
+    "value", ["1e3", "010", "0o10", "1:30", "no", "true", "~", "", "2026-11-30", "<<", "=", ".5"]
+)
+def test_texts_are_written_so_that_they_are_read_as_texts(value: str) -> None:
+    written = write_yaml({"a": value, "b": [value]}).encode()
+    assert read_yaml(written, "SPEC") == {"a": value, "b": [value]}
+    assert yaml.safe_load(written) == {"a": value, "b": [value]}
+
+
+@pytest.mark.parametrize("value", [1000.0, 1e16, 1e-7, 0.5, 7, -3, True, None])
+def test_numbers_are_written_so_that_they_are_read_as_numbers(value: object) -> None:
+    made = read_yaml(write_yaml({"a": value}).encode(), "SPEC")
+    assert made == {"a": value}

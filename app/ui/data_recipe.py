@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from app.paces import Paces
 from app.ui.values import Value
 from synfer_core.data.cost import Estimate
@@ -18,6 +16,7 @@ from synfer_core.errors import RequestError
 from synfer_core.faces.align import READ_SIZE
 from synfer_core.models.backbone import Capabilities, sized
 from synfer_core.request import Recipe
+from synfer_core.yaml_text import write_yaml
 
 MAX_TEXT = 20_000
 """Letters of a recipe's text."""
@@ -63,7 +62,7 @@ def spec_of(text: object, most: int) -> DataSet:
 
 
 def _safe(text: object) -> bytes:
-    """A text that is short and repeats nothing by reference, so that reading it is quick.
+    """A text that is short, so that reading it is quick.
 
     Raises:
         RequestError: It is not.
@@ -71,21 +70,12 @@ def _safe(text: object) -> bytes:
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         allowed = f"at most {MAX_TEXT:,} letters"
         raise RequestError("is too long for a recipe", field="RECIPE", allowed=allowed)
-    try:
-        aliases = any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text))
-    except yaml.YAMLError:
-        aliases = False  # the parser names what is wrong
-    if aliases:
-        raise RequestError("refers to other parts of itself", field="RECIPE", allowed="no aliases")
     return text.encode()
 
 
 def text_of(values: Mapping[str, Any]) -> str:
     """A recipe as YAML."""
-    text: str = yaml.safe_dump(
-        dict(values), sort_keys=False, allow_unicode=True, default_flow_style=None, width=60
-    )
-    return text
+    return write_yaml(values)
 
 
 def form_of(spec: DataSet) -> Value:

@@ -100,7 +100,7 @@ def test_the_full_report_and_the_tables(tab: Annotate) -> None:
         assert tuple(rows[0]) == layout.columns
         assert len(rows) == 2
         assert table["file"] == f"annotations_{style}.csv"
-        assert "=one, two.png" in rows[0].values()
+        assert "'=one, two.png" in rows[0].values()
     assert tab.table({"token": token, "style": "xls"})["error"]["field"] == "style"
 
 

@@ -125,7 +125,7 @@ def test_fields_go_with_the_source_of_action_units(source: str, counts: object) 
         ("", "RECIPE"),
         ("counts: [", "RECIPE"),
         (None, "RECIPE"),
-        ("counts: 5\ntitle: &a x\nlicence: *a\n", "RECIPE"),
+        ("counts: 5\ntitle: &a [*a]\n", "RECIPE"),
         ("x" * (MAX_TEXT + 1), "RECIPE"),
         ("counts: 11", "counts"),
         ("counts: {fear: 6, anger: 5}", "counts"),
@@ -381,3 +381,8 @@ class TestInABrowser:
         expect(status).to_contain_text("later was begun")
         page.get_by_role("button", name="Build the data set").click()
         expect(page.locator(".dataset-saves .card h2")).to_have_text("Two by two", timeout=60_000)
+
+
+def test_a_recipe_may_refer_to_its_own_parts() -> None:
+    spec = spec_of("counts: 5\ntitle: &a x\nlicence: *a\n", 50)
+    assert (spec.title, spec.licence) == ("x", "x")
