@@ -11,7 +11,8 @@ from synfer_core.wire import MAX_WORDS, Failure, Problem, Vocabulary
 
 
 def every_error() -> list[SynferError]:
-    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    found = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    kinds = [kind for kind in found if issubclass(kind, SynferError)]
     words = {"field": "aus.AU12", "allowed": "0 to 5"}
     return [
         kind("is wrong", **words, retry_after=7)
