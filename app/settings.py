@@ -68,7 +68,7 @@ class Settings(BaseModel):
     data: Path | None = None
     data_images: int = Field(2000, ge=1, le=1_000_000)
     runs: Path | None = None
-    page_minutes: int = Field(30, ge=1, le=1440)
+    page_minutes: float = Field(30.0, gt=0.0, le=1440.0)
     open_pages: int = Field(500, ge=1, le=10_000)
     memory_mb: int = Field(500, ge=1, le=100_000)
     disk_mb: int = Field(20_000, ge=1, le=100_000_000)

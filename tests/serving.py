@@ -21,10 +21,11 @@ from tests.loop_watch import watched
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs; `queue` is a look behind it."""
+    """A server that runs; `queue` and `app` are looks behind it."""
 
     url: str
     queue: JobQueue
+    app: FastAPI
 
 
 def free_port() -> int:
@@ -54,7 +55,7 @@ def served(
             assert thread.is_alive(), "the server did not start"
             time.sleep(0.05)
         with watched(thread):
-            yield Server(f"http://127.0.0.1:{port}", apps[0].state.queue)
+            yield Server(f"http://127.0.0.1:{port}", apps[0].state.queue, apps[0])
     finally:
         server.should_exit = True
         thread.join(20)

@@ -16,6 +16,7 @@ from synfer_core.errors import RequestError
 from synfer_core.faces.align import READ_SIZE
 from synfer_core.models.backbone import Capabilities, sized
 from synfer_core.request import Recipe
+from synfer_core.text_limits import PARTS, check_yaml
 from synfer_core.yaml_text import write_yaml
 
 MAX_TEXT = 20_000
@@ -70,6 +71,7 @@ def _safe(text: object) -> bytes:
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         allowed = f"at most {MAX_TEXT:,} letters"
         raise RequestError("is too long for a recipe", field="RECIPE", allowed=allowed)
+    check_yaml(text.encode(), "RECIPE", PARTS)
     return text.encode()
 
 
@@ -193,6 +195,8 @@ def _people(known: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]
     """Factors that are ticked; values that the text gives for them stay."""
     ticked = form.get("balance")
     factors = ticked if isinstance(ticked, list) else []
+    if not all(isinstance(factor, str) for factor in factors):
+        raise RequestError("are no names of factors", field="people.balance")
     values = _part(known, "balance")
     balance: object = factors
     if any(values.get(factor) is not None for factor in factors):

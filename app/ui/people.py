@@ -212,7 +212,7 @@ def _asked(wanted: object) -> tuple[dict[Factor, tuple[str, ...]], int]:
         if not value:
             continue
         known = HAIR if factor == "hair" else {v: (v,) for v in FACTORS[factor]}
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             allowed = ", ".join(known)
             raise RequestError(f"{value!r} is not known", field=factor, allowed=allowed)
         filters[factor] = known[value]
