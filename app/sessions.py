@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import datetime
 from collections.abc import Callable
 from copy import copy
@@ -139,6 +140,12 @@ class Mail(dict[str, Any]):
             self._close(max(self, key=lambda session_id: self[session_id].size))
 
 
+def give_back() -> None:
+    """Give memory that is free back to the system, where its C library keeps it (glibc)."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+
+
 class Tidy:
     """Bounds what Gradio keeps, and forgets it with the page.
 
@@ -172,8 +179,11 @@ class Tidy:
         queue = self.queue
         known = (self.sessions.session_data, self.mail, queue.pending_event_ids_session)
         alive = set(map(session_of, self.pages.names()))
-        for session_id in set().union(*known) - alive:
+        gone = set().union(*known) - alive
+        for session_id in gone:
             self._forget(session_id)
+        if gone:
+            await off_loop(give_back)
         self.app.iterators_to_reset &= set(self.app.iterators)
 
     def _forget(self, session_id: str) -> None:

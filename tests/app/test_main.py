@@ -14,6 +14,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from PIL import Image
+from starlette.types import Message
 
 from app.jobs import JobQueue
 from app.main import create_app
@@ -262,3 +263,19 @@ def test_a_second_run_of_one_page_takes_the_place_of_the_first(studio: page.Stud
     first, second = asyncio.run(asyncio.wait_for(two(), 60))
     assert first[-1][0]["phase"] in ("waiting", "running"), "the first falls silent"
     assert second[-1][0]["phase"] == "done"
+
+
+def test_guards_let_start_and_end_of_the_server_through(synthesizer: Synthesizer) -> None:
+    """Without them nothing that waits in the page's queue is ever done."""
+    app = create_app(synthesizer, Settings())
+
+    async def started() -> list[object]:
+        told = asyncio.Queue[Message]()
+
+        async def receive() -> Message:
+            return {"type": "lifespan.startup"} if told.empty() else {"type": "lifespan.shutdown"}
+
+        await asyncio.wait_for(app({"type": "lifespan"}, receive, told.put), 10)
+        return [(await told.get())["type"] for _ in range(2)]
+
+    assert asyncio.run(started()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
