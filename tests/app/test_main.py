@@ -267,9 +267,9 @@ def test_a_second_run_of_one_page_takes_the_place_of_the_first(studio: page.Stud
 
 def test_guards_let_start_and_end_of_the_server_through(synthesizer: Synthesizer) -> None:
     """Without them nothing that waits in the page's queue is ever done."""
-    app = create_app(synthesizer, Settings())
 
     async def started() -> list[object]:
+        app = create_app(synthesizer, Settings())
         told = asyncio.Queue[Message]()
 
         async def receive() -> Message:
