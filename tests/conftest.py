@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.reference import tiny
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--full", action="store_true", help="loads of the size that docs/security.md names"
+        "--full", action="store_true", help="loads of full size, and time limits of an idle machine"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--full"):  # an idle machine, then
+        processes.HEALTH_SECONDS = processes.IDLE_HEALTH_SECONDS
 
 
 @pytest.fixture(scope="session")
