@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -132,8 +132,17 @@ def _tried(part: Part, quick: bool) -> list[Check]:
     return checks
 
 
-def tested(name: str, nodes: Sequence[str]) -> Iterator[Check]:
-    """A check that tests hold: all of their cases pass and none is skipped."""
+def held_by_tests(
+    name: str, nodes: Sequence[str], most: Mapping[str, float] | None = None
+) -> Iterator[Check]:
+    """A check that tests hold: all of their cases pass and none is skipped.
+
+    Args:
+        name: What is checked.
+        nodes: Files or options for pytest.
+        most: Largest values of what the tests may measure, by name; each that they do measure is
+            a check of its own.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         pytest = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *nodes]
@@ -146,9 +155,12 @@ def tested(name: str, nodes: Sequence[str]) -> Iterator[Check]:
     )
     passed = count - failed - errors - skipped
     met = count > 0 and passed == count
-    yield Check(
-        name, "all pass", f"{passed} of {count} pass", count, met, f"pytest {' '.join(nodes)}"
-    )
+    source = f"pytest {' '.join(nodes)}"
+    yield Check(name, "all pass", f"{passed} of {count} pass", count, met, source)
+    found = {p.get("name"): float(p.get("value", "nan")) for p in suite.iter("property")}
+    for what in sorted(most or {}):
+        if what in found:
+            yield at_most(f"{name}: {what}", (most or {})[what], found[what], count, source)
 
 
 def measured(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--full"):  # an idle machine, then
         processes.HEALTH_SECONDS = processes.IDLE_HEALTH_SECONDS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _measured(record_testsuite_property: Callable[[str, object], None]) -> Iterator[None]:
+    """Writes what tests have measured into the report, for `scripts/security-checks`."""
+    yield
+    for name, value in processes.MEASURED.items():
+        record_testsuite_property(name, value)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,15 @@ IDLE_HEALTH_SECONDS = 0.2
 END_SECONDS = 5.0
 """SIGTERM ends a server within this."""
 
+MEASURED: dict[str, float] = {}
+"""The largest of each thing that was measured; pytest writes them into its report."""
+
 _START_SECONDS = 180.0
+
+
+def measured(name: str, value: float) -> None:
+    """Keeps a value for the report, where it is the largest of its name."""
+    MEASURED[name] = max(value, MEASURED.get(name, value))
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,9 @@ def running(
         _wait_until_ready(server)
         yield server
         process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
         process.wait(END_SECONDS)
+        measured("seconds from SIGTERM to the end", time.monotonic() - asked)
     finally:
         process.kill()
         process.wait()
@@ -127,4 +137,5 @@ def healthy(server: Running) -> Iterator[None]:
     finally:
         ended.set()
         watcher.join()
+    measured("slowest answer of /health in s", slowest[0])
     assert slowest[0] < HEALTH_SECONDS, f"the server was silent for {slowest[0]:.2f} s"

@@ -1,7 +1,8 @@
 """What the columns of a table of measured faces mean: units, their scale, labels, faces found.
 
-OpenFace, LibreFace and ``synfer annotate`` write intensities from 0 to 5, py-feat numbers from 0 to
-1. The columns say whose they are; where neither they nor the numbers do, the scale must be given.
+OpenFace, LibreFace, ``synfer annotate`` and the tables of stimulus sets (``measured_AU12``) give
+intensities from 0 to 5, py-feat numbers from 0 to 1. The columns say whose they are; where neither
+they nor the numbers do, the scale must be given.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from synfer_core.tables import MISSING, number_in
 LABELS = ("expression", "label", "emotion")
 """Columns that name the expression, the first that is there."""
 
-_COLUMN = re.compile(r"AU_?([LR]?)0*(\d{1,2})(_r|_intensit(?:y|ies))?", re.IGNORECASE)
+_COLUMN = re.compile(r"(measured_)?AU_?([LR]?)0*(\d{1,2})(_r|_intensit(?:y|ies))?", re.IGNORECASE)
 _FOUND = ("success", "ok")
 """Columns that are 0 where no face was found: OpenFace's, and ours."""
 _PYFEAT = frozenset({"FaceRectX", "FaceScore"})
@@ -59,13 +60,10 @@ class Columns:
             RequestError: There is no column of a unit, or two move one muscle.
         """
         told = {name: match for name in names if (match := _COLUMN.fullmatch(name))}
-        units = {name: f"AU{match[1].upper()}{match[2]}" for name, match in told.items()}
-        unknown = tuple(n for n, match in told.items() if int(match[2]) in KNOWN_ELSEWHERE)
-        units = {name: key for name, key in units.items() if name not in unknown}
-        if not units:
-            raise RequestError("has no column of an AU", field="aus.file", allowed="such as AU12")
+        unknown = tuple(n for n, match in told.items() if int(match[3]) in KNOWN_ELSEWHERE)
+        units = _units({name: match for name, match in told.items() if name not in unknown})
         validate_aus(dict.fromkeys(units.values(), 0.0))
-        graded = [match[3] for name, match in told.items() if name in units]
+        graded = [_graded(told[name]) for name in units]
         lower = {name.lower(): name for name in reversed(names)}
         return cls(
             units,
@@ -127,7 +125,32 @@ class Columns:
         )
 
 
-def _scale(names: frozenset[str], graded: Sequence[str | None]) -> float | None:
+def _units(told: Mapping[str, re.Match[str]]) -> dict[str, str]:
+    """Column to AU key; where a unit has a column that says its scale, one without is left out.
+
+    LibreFace writes ``au_12``, whether it is there, beside ``au_12_intensity``.
+
+    Raises:
+        RequestError: There is no column of a unit, or one unit has two.
+    """
+    keys = {name: f"AU{match[2].upper()}{match[3]}" for name, match in told.items()}
+    better = {keys[name] for name, match in told.items() if _graded(match)}
+    units = {n: key for n, key in keys.items() if _graded(told[n]) or key not in better}
+    if not units:
+        raise RequestError("has no column of an AU", field="aus.file", allowed="such as AU12")
+    for key in units.values():
+        if len(same := [name for name in units if units[name] == key]) > 1:
+            named = ", ".join(same)
+            raise RequestError(f"{key} has the columns {named}", field="aus.file", allowed="one")
+    return units
+
+
+def _graded(match: re.Match[str]) -> bool:
+    """Whether a column's name says that its numbers go from 0 to 5."""
+    return bool(match[1] or match[4])
+
+
+def _scale(names: frozenset[str], graded: Sequence[bool]) -> float | None:
     if names >= _PYFEAT:
         return 1.0
     return MAX_INTENSITY if all(graded) or names >= _OURS else None

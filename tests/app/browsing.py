@@ -71,18 +71,26 @@ class Visit:
         self.page.emulate_media(color_scheme=scheme)
         self.troubles: list[str] = []
         self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("pageerror", self._failed)
         self.page.on("request", lambda request: self._asked(request.url, url))
         self.opened, self.first_face = time.monotonic(), math.inf
         self.page.goto(url)
 
     def close(self) -> None:
-        """Leave the page and have the browser forget it, but for its scripts."""
+        """Leave the page and have the browser forget it, but for its scripts.
+
+        What the page says of connections that its end breaks is no trouble.
+        """
+        self.page.remove_listener("console", self._heard)
+        self.page.remove_listener("pageerror", self._failed)
         self.page.goto("about:blank")
         session = self.page.context.new_cdp_session(self.page)
         forget = {"origin": self._url.rstrip("/"), "storageTypes": STORED}
         session.send("Storage.clearDataForOrigin", forget)
         self.page.close()
+
+    def _failed(self, error: sync_api.Error) -> None:
+        self.troubles.append(str(error))
 
     def _heard(self, message: sync_api.ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

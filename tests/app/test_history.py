@@ -211,7 +211,7 @@ class TestInABrowser:
         page = light.page
         page.get_by_role("tab", name="Stimuli").click()
         drop(page, b"\x89PNG\r\n\x1a\nbroken", "photo.png")
-        sync_api.expect(page.locator(".notice")).to_contain_text("cannot be read")
+        sync_api.expect(page.locator(".notice")).to_contain_text("damaged or cut short")
         drop(page, b"\xff\xd8\xff\xe0\x00\x10JFIF", "photo.jpg")
         sync_api.expect(page.locator(".notice")).to_contain_text("another kind")
         drop(page, recipe(seed=77).to_json().encode(), "recipe.json")

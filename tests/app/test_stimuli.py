@@ -23,6 +23,7 @@ from app.ui.stimuli import FIRST, Stimuli, spec_of
 from app.ui.stimuli_form import form_html, stage_html
 from app.ui.stimuli_kept import BegunSets
 from app.ui.stimuli_skin import ACROSS
+from app.ui.values import page_name
 from synfer_core.errors import CancelledError, RequestError
 from synfer_core.models.backbone import Generation
 from synfer_core.report import AttentionMaps, Progress
@@ -271,7 +272,7 @@ def test_a_cancelled_set_goes_on_where_it_was(
     whole = table_of(zip_of(tab, value))
     straight, _ = asyncio.run(walk(tab.build(LONGER, visitor())))[-1]
     assert whole == table_of(zip_of(tab, straight))
-    assert tab.begun.get("page p") is None, "a whole set leaves nothing behind"
+    assert tab.begun.get(page_name(visitor())) is None, "a whole set leaves nothing behind"
 
 
 def table_of(data: bytes) -> list[tuple[str, str]]:
@@ -299,7 +300,7 @@ def test_what_is_there_makes_an_incomplete_set_that_says_so(tab: Stimuli) -> Non
 
 def test_a_cancelled_set_goes_with_its_page(tab: Stimuli) -> None:
     stopped_after(tab, 4, LONGER)
-    begun = tab.begun.get("page p")
+    begun = tab.begun.get(page_name(visitor()))
     assert begun is not None
     tab.leave(visitor())
     assert len(begun.store) == 0

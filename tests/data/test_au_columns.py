@@ -68,6 +68,23 @@ def test_libreface_names_its_columns_in_its_own_way(tmp_path: Path) -> None:
     assert table.rows == ({"AU6": 0.5, "AU12": 0.25},)
 
 
+def test_libreface_says_beside_the_intensity_whether_a_unit_is_there(tmp_path: Path) -> None:
+    table = read("au_12_intensity,au_12,au_6_intensity,au_6\n0.5,1,0.25,0\n", tmp_path)
+    assert table.rows == ({"AU12": 0.5, "AU6": 0.25},)
+
+
+def test_a_unit_with_two_columns_is_not_guessed(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="AU12 has the columns AU12, AU_12"):
+        read("AU12,AU_12\n2,3\n", tmp_path)
+
+
+def test_a_stimulus_sets_table_gives_what_was_measured(tmp_path: Path) -> None:
+    text = 'file;expression;aus;measured_AUL12;measured_AUR12\na.png;happiness;"{}";0,8;0,9\n'
+    table = read(text, tmp_path)
+    assert table.rows == ({"AUL12": 0.8, "AUR12": 0.9},)
+    assert table.labels == ("happiness",)
+
+
 def test_a_scale_goes_with_a_table() -> None:
     with pytest.raises(RequestError, match="is of a table"):
         AUs(scale=1)

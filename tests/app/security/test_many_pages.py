@@ -22,7 +22,7 @@ from app.sessions import Inbox, Mail
 from app.settings import Settings
 from synfer_core.synthesizer import Synthesizer
 from tests.app.asking import Asking
-from tests.processes import running
+from tests.processes import measured, running
 from tests.serving import served
 
 SESSIONS, FULL = 24, 1000
@@ -119,6 +119,7 @@ def test_memory_comes_back(reading_folder: Path, tmp_path: Path, full: bool) -> 
         back = until(lambda: memory_of(server.process.pid) < left, AGE_MINUTES * 60 * 3 + 60)
         after = memory_of(server.process.pid)
         print(f"{count} pages: {before / 1e6:.0f} MB, {most / 1e6:.0f} MB, {after / 1e6:.0f} MB")
+        measured("MB more than before", (after - before) / 1e6)
         assert back, f"{(after - before) / 1e6:.0f} MB more than at the start"
 
 
