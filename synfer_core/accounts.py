@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synfer_core.errors import RequestError
-from synfer_core.files import read_text_bytes
+from synfer_core.files import placed, read_text_bytes
 
 KINDS = ("users", "token")
 """Ways to say who may use a server: ``users:FILE`` or ``token:FILE``."""
@@ -145,14 +145,11 @@ def write_private(path: Path, text: str) -> None:
     Raises:
         RequestError: It cannot be written.
     """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise RequestError(f"cannot be written: {error.strerror}", field=str(path)) from error
+    with (
+        placed(path) as aside,
+        open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file,
+    ):
+        file.write(text)
 
 
 def read_token(path: Path) -> str:

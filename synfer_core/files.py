@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,19 +24,51 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` beside `path` and rename it into place.
+    """Write a file whole or not at all, as `placed` does.
 
     Raises:
         RequestError: The folder is missing or cannot be written to.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with placed(path) as aside:
         aside.write_bytes(data)
-        aside.replace(path)
-    except OSError as error:
-        raise RequestError(f"cannot be written: {error.strerror}", field=str(path)) from error
-    finally:
-        aside.unlink(missing_ok=True)  # it is there only where something, or somebody, stopped this
+
+
+@contextmanager
+def placed(path: Path) -> Iterator[Path]:
+    """A file to write beside `path`, which takes its place when the block ends well.
+
+    A link stays, and what it leads to is replaced. A stream is written into.
+
+    Raises:
+        RequestError: It cannot be written.
+        BrokenPipeError: The reader of a stream has left.
+    """
+    stream = is_stream(path)
+    with tempfile.TemporaryDirectory() if stream else nullcontext(path.resolve().parent) as folder:
+        aside = Path(folder) / f".{path.resolve().name}.{secrets.token_hex(4)}.part"
+        try:
+            yield aside
+            if stream:
+                _pour(aside, path)
+            else:
+                aside.replace(path.resolve())
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise RequestError(f"cannot be written: {error.strerror}", field=str(path)) from error
+        finally:
+            aside.unlink(missing_ok=True)  # it is there where something, or somebody, stopped this
+
+
+def is_stream(path: Path) -> bool:
+    """Whether something is written into rather than replaced: a pipe, a device, ``/dev/stdout``."""
+    named = any(path.absolute().is_relative_to(place) for place in ("/dev", "/proc"))
+    return path.exists() and not path.is_dir() and (named or not path.is_file())
+
+
+def _pour(aside: Path, stream: Path) -> None:
+    with aside.open("rb") as file, stream.open("ab", buffering=0) as into:
+        shutil.copyfileobj(file, into)
 
 
 @contextmanager
@@ -125,6 +160,8 @@ def check_writable(path: Path, field: str) -> None:
     Raises:
         RequestError: The folder of `path` is missing or not writable, or `path` is a folder.
     """
+    if is_stream(path) and os.access(path, os.W_OK):
+        return
     folder = path.parent
     if not folder.is_dir():
         raise RequestError(

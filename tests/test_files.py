@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,34 @@ def test_nothing_is_left_beside_a_file_whose_writing_was_stopped(
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "a.png", b"1")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_bytes(b"old")
+    link.symlink_to(real.name)
+    write_whole(link, b"new")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+    assert {path.name for path in tmp_path.iterdir()} == {"real.json", "link.json"}
+
+
+def test_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    check_writable(pipe, "--csv")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_whole(pipe, b"1,2\n")
+    reader.join()
+    assert read == [b"1,2\n"]
+    assert list(tmp_path.iterdir()) == [pipe]
+    assert pipe.is_fifo()
+
+
+def test_a_full_device_is_one_error_and_stays_a_device() -> None:
+    full = Path("/dev/full")
+    with pytest.raises(RequestError, match="No space left on device"):
+        write_whole(full, b"1")
+    assert full.is_char_device()

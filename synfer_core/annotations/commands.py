@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from synfer_core.command_parts import add_models, for_each, print_summary
 from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS, Expression
-from synfer_core.files import check_writable, growing
+from synfer_core.files import check_writable, growing, is_stream
 from synfer_core.terminal import control, plain
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ def _tabulate(synthesizer: Synthesizer, paths: tuple[Path, ...], args: argparse.
     from synfer_core.faces.images import read_bytes
 
     sources = (Source(str(path), partial(read_bytes, path)) for path in paths)
-    part = args.csv.with_name(f"{args.csv.name}.part")
+    stream = is_stream(args.csv)
+    part = args.csv if stream else args.csv.with_name(f"{args.csv.name}.part")
     failed = 0
     with growing(part, "rows"), part.open("w", encoding="utf-8", newline="") as file:
         writer = Writer(file, KNOWN[args.style or STYLES[0]])
@@ -136,8 +137,10 @@ def _tabulate(synthesizer: Synthesizer, paths: tuple[Path, ...], args: argparse.
             file.flush()
             _tell(done, len(paths), outcome)
             failed += isinstance(outcome, Failed)
-    part.replace(args.csv)
-    print(f"{len(paths) - failed:,} images read, {failed} failed: {args.csv}")
+    if not stream:
+        part.replace(args.csv.resolve())
+    read = f"{len(paths) - failed:,} images read, {failed} failed: {args.csv}"
+    print(read, file=sys.stderr if stream else sys.stdout)
     return 1 if failed else 0
 
 

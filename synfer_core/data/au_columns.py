@@ -44,6 +44,8 @@ class Columns:
         scale: The greatest intensity that the columns themselves tell, 5 or 1; None: not told.
         label: The column of the expression; None where there is none.
         found: The column that says whether there is a face; None where there is none.
+        named: Whether the column of the expression also holds names of units and mixes, as the
+            table of a stimulus set does.
     """
 
     units: Mapping[str, str]
@@ -51,6 +53,7 @@ class Columns:
     scale: float | None
     label: str | None
     found: str | None
+    named: bool = False
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
@@ -71,6 +74,7 @@ class Columns:
             _scale(frozenset(names), graded),
             next((lower[name] for name in LABELS if name in lower), None),
             next((name for name in _FOUND if name in names), None),
+            "measured_facs" in names,
         )
 
     def face(self, row: Mapping[str, str]) -> dict[str, float] | None:
@@ -88,13 +92,13 @@ class Columns:
         return measured or None
 
     def expression(self, row: Mapping[str, str]) -> Expression | None:
-        """What a row says is shown; None where it does not say.
+        """What a row says is shown; None where it does not say, or names a unit or a mix.
 
         Raises:
             RequestError: It is no expression.
         """
         name = "" if self.label is None else row[self.label].strip().lower()
-        if name in MISSING:
+        if name in MISSING or (self.named and name not in SYNONYMS):
             return None
         if name not in SYNONYMS:
             allowed = ", ".join(EXPRESSIONS)

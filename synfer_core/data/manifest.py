@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ import numpy as np
 from PIL import Image
 from pydantic import ValidationError
 
-from synfer_core.errors import DataError, ImageError, RequestError
+from synfer_core.errors import DataError, ImageError
 from synfer_core.faces.images import decoding
 from synfer_core.facs import Expression
-from synfer_core.files import write_whole
+from synfer_core.files import placed, write_whole
 from synfer_core.provenance.export import pixels_sha256
 from synfer_core.stimuli.spec import Part
 
@@ -116,15 +115,8 @@ def write(path: Path, records: Iterable[Record]) -> None:
     Raises:
         RequestError: They cannot be written.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.writelines(f"{record.to_json()}\n" for record in records)
-        aside.replace(path)
-    except OSError as error:
-        raise RequestError(f"cannot be written: {error.strerror}", field=str(path)) from error
-    finally:
-        aside.unlink(missing_ok=True)
+    with placed(path) as aside, aside.open("w", encoding="utf-8") as file:
+        file.writelines(f"{record.to_json()}\n" for record in records)
 
 
 def read(path: Path) -> Iterator[Record]:

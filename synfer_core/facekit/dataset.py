@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from synfer_core.facekit.identity import CODE_SIZE, identity_code, split_of
 from synfer_core.facekit.renderer import SIZES, Renderer
 from synfer_core.facekit.scene import DISTRIBUTIONS, Scene, sample_scene
 from synfer_core.facs import AU_SLOTS, MAX_INTENSITY
+from synfer_core.files import placed
 
 SPLITS = ("train", "val", "test")
 METADATA_KEY = b"synfer"
@@ -344,9 +344,5 @@ def _render_shard(job: tuple[ShardedSet, Path, int]) -> int:
 def _write_shard(config: ShardedSet, rows: list[dict[str, Any]], path: Path) -> None:
     schema = config.schema.with_metadata({METADATA_KEY: config.to_json().encode()})
     table = pa.Table.from_pylist(rows, schema=schema)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with placed(path) as aside:
         pq.write_table(table, aside, compression="zstd", **config.layout)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

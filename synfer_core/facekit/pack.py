@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from synfer_core.errors import DependencyError, PackError
 from synfer_core.facekit import compact
-from synfer_core.files import ASSETS, cache_folder
+from synfer_core.files import ASSETS, cache_folder, placed
 
 REPOSITORY = "https://github.com/USC-ICT/ICT-FaceKit"
 COMMIT = "da5f95a"
@@ -447,14 +447,12 @@ def _faces(mesh: _Mesh, topology: Topology) -> dict[str, NDArray[Any]]:
 def _write(arrays: Mapping[str, NDArray[Any]], out: Path) -> None:
     """An .npz as np.load reads it, in the same bytes each time, compressed as well as zlib can."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f"{out.name}.{os.getpid()}.part")
-    try:
-        with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-            for name, value in arrays.items():
-                member = zipfile.ZipInfo(f"{name}.npy")
-                member.compress_type = zipfile.ZIP_DEFLATED
-                with archive.open(member, "w") as file:
-                    np.lib.format.write_array(file, value, allow_pickle=False)
-        aside.replace(out)
-    finally:
-        aside.unlink(missing_ok=True)
+    with (
+        placed(out) as aside,
+        zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+    ):
+        for name, value in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy")
+            member.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(member, "w") as file:
+                np.lib.format.write_array(file, value, allow_pickle=False)

@@ -21,6 +21,7 @@ from synfer_core.facekit.scene import (
     scene_for,
 )
 from synfer_core.facs import ACTION_UNITS, EXPRESSIONS, PROTOTYPES
+from synfer_core.files import write_whole
 
 Picture = NDArray[np.uint8]
 KINDS = ("expressions", "aus", "random")
@@ -64,9 +65,7 @@ def save_sheet(picture: Picture, path: Path) -> Path:
     ok, data = cv2.imencode(path.suffix, picture[..., ::-1])
     if not ok:
         raise RequestError("the picture could not be encoded", field="out")
-    aside = path.with_name(f"{path.name}.part")
-    aside.write_bytes(data.tobytes())
-    aside.replace(path)
+    write_whole(path, data.tobytes())
     return path
 
 

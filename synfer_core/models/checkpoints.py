@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from synfer_core.errors import WeightsError
+from synfer_core.files import placed
 
 C = TypeVar("C")
 V = TypeVar("V")
@@ -60,9 +60,8 @@ def save(
         name: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
         for name, t in tensors.items()
     }
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(stored, aside, metadata={"kind": kind, "config": json.dumps(config)})
-    aside.replace(path)
+    with placed(path) as aside:
+        save_file(stored, aside, metadata={"kind": kind, "config": json.dumps(config)})
 
 
 def load(path: Path, kind: str, *, widen: bool = True) -> Checkpoint:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from synfer_core.errors import RequestError
+from synfer_core.files import placed
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = 0o644 << 16
@@ -73,14 +74,14 @@ def writing(path: Path) -> Iterator[Sink]:
     Raises:
         RequestError: It cannot be written.
     """
+    if is_zip(path):
+        with placed(path) as place, place.open("wb") as file, zipped(file) as sink:
+            yield sink
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if is_zip(path):
-            with aside.open("wb") as file, zipped(file) as sink:
-                yield sink
-        else:
-            aside.mkdir()
-            yield Folder(aside)
+        aside.mkdir()
+        yield Folder(aside)
         aside.replace(path)
     except OSError as error:
         raise RequestError(f"cannot be written: {error.strerror}", field=str(path)) from error

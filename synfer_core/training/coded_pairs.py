@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from synfer_core.files import placed
 from synfer_core.models.text import TextEncoder, TextStates
 from synfer_core.reference.denoiser import Words
 from synfer_core.reference.model import Prior
@@ -129,10 +130,9 @@ def _states(captions: list[str], encoder: TextEncoder) -> TextStates:
 
 def write(pairs: CodedPairs, path: Path) -> None:
     """Keep pairs in a file, written whole or not at all."""
-    aside = path.with_suffix(".part")
     tensors = {name: getattr(pairs, name).contiguous() for name in _FIELDS}
-    save_file(tensors, aside, metadata={"pairs": json.dumps(len(pairs))})
-    aside.replace(path)
+    with placed(path) as aside:
+        save_file(tensors, aside, metadata={"pairs": json.dumps(len(pairs))})
 
 
 def read(path: Path) -> CodedPairs:

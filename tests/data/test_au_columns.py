@@ -79,10 +79,11 @@ def test_a_unit_with_two_columns_is_not_guessed(tmp_path: Path) -> None:
 
 
 def test_a_stimulus_sets_table_gives_what_was_measured(tmp_path: Path) -> None:
-    text = 'file;expression;aus;measured_AUL12;measured_AUR12\na.png;happiness;"{}";0,8;0,9\n'
+    text = "file;expression;aus;measured_facs;measured_AUL12\n"
+    text += 'a.png;happiness;"{}";12L;0,8\nb.png;au12;"{}";;0,9\n'
     table = read(text, tmp_path)
-    assert table.rows == ({"AUL12": 0.8, "AUR12": 0.9},)
-    assert table.labels == ("happiness",)
+    assert table.rows == ({"AUL12": 0.8}, {"AUL12": 0.9})
+    assert table.labels == ("happiness", None)
 
 
 def test_a_scale_goes_with_a_table() -> None:
