@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -162,8 +163,9 @@ def _ended_by_sigterm(arguments: list[str]) -> Iterator[list[int]]:
 
 
 def _run(arguments: list[str]) -> int:
-    # Pillow warns of metadata that it cannot read, in lines that name no file.
+    # Pillow warns of damage and of metadata that it cannot read, in lines that name no file.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     command = arguments[0] if arguments and arguments[0] in COMMANDS else None
     args = build_parser(command).parse_args(arguments)
     code: int = args.run(args)

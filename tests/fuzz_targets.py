@@ -146,6 +146,12 @@ def _plain() -> Iterator[bytes]:
     yield from (_saved(rgb.convert(mode), "JPEG") for mode in ("L", "CMYK"))
     yield _saved(rgba, "WEBP", lossless=True, exif=exif)
     yield _saved(rgb, "WEBP", quality=40)
+    yield from (_saved(rgb.convert(mode), "BMP") for mode in ("RGB", "L", "P"))
+    for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg"):
+        yield _saved(rgb, "TIFF", compression=compression)
+    yield _saved(rgba, "TIFF", exif=exif)
+    yield _saved(rgba, "AVIF", exif=exif)
+    yield _saved(rgb, "AVIF", quality=40)
 
 
 def _saved(picture: Image.Image, kind: str, **options: object) -> bytes:

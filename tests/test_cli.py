@@ -351,3 +351,15 @@ def test_a_full_disk_behind_standard_output_is_one_line() -> None:
             stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (2, "error: output: No space left on device\n")
+
+
+def test_a_damaged_picture_is_one_line_whatever_its_decoder_says(tmp_path: Path) -> None:
+    path = tmp_path / "a.tiff"
+    Image.new("RGB", (64, 64), "green").save(path)
+    samples = bytes.fromhex("150103000100000003000000")
+    assert samples in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(samples, bytes.fromhex("150103000100000001160000")))
+    with run_process("provenance", str(path)) as process:
+        _, errors = process.communicate(timeout=60)
+    assert errors.count("\n") == 1
+    assert f"{path}: is damaged" in errors
