@@ -127,6 +127,7 @@ def _tried(part: Part, quick: bool) -> list[Check]:
     if quick and part.sampled:
         checks = [c if c.met is None else replace(c, met=False) for c in checks]
     lines = [f"  {c.name}: {c.value} (target {c.target}), n = {c.n}: {c.met}" for c in checks]
+    lines += [f"  {c.source}" for c in checks if c.value is None]
     print("\n".join(lines), flush=True)
     print(f"  {part.name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     return checks
@@ -157,10 +158,10 @@ def held_by_tests(
     met = count > 0 and passed == count
     source = f"pytest {' '.join(nodes)}"
     yield Check(name, "all pass", f"{passed} of {count} pass", count, met, source)
-    found = {p.get("name"): float(p.get("value", "nan")) for p in suite.iter("property")}
-    for what in sorted(most or {}):
+    found = {p.get("name"): p.get("value", "nan") for p in suite.iter("property")}
+    for what, limit in (most or {}).items():
         if what in found:
-            yield at_most(f"{name}: {what}", (most or {})[what], found[what], count, source)
+            yield at_most(f"{name}: {what}", limit, float(found[what]), count, source)
 
 
 def measured(
