@@ -356,7 +356,7 @@ class JobQueue:
         after = self._retry_after
         return BusyError(
             f"The studio is busy: {len(self._queue)} others are waiting. "
-            f"Try again in about {after} seconds.",
+            f"Try again in about {after} s.",
             retry_after=after,
         )
 

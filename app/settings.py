@@ -16,6 +16,9 @@ from synfer_core.provenance.marking import Marking
 PREFIX = "SYNFER_STUDIO_"
 
 
+_SUCH_AS = {"proxies": "127.0.0.1,10.0.0.0/8", "root_path": "/synfer"}
+
+
 class Settings(BaseModel):
     """Limits of one server; each is the variable ``SYNFER_STUDIO_`` and its name in capitals.
 
@@ -138,4 +141,6 @@ def _translate(error: ValidationError) -> RequestError:
     if first["type"] == "extra_forbidden":
         known = ", ".join(PREFIX + field.upper() for field in Settings.model_fields)
         return RequestError("unknown setting", field=name, allowed=known)
-    return RequestError(first["msg"], field=name)
+    allowed = _SUCH_AS.get(str(first["loc"][0]))
+    message = first["msg"].removeprefix("Value error, ")
+    return RequestError(message, field=name, allowed=allowed and f"such as {allowed}")

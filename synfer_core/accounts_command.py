@@ -90,7 +90,10 @@ def _asked() -> str:
     """A password: typed twice on a terminal, else the first line of the standard input."""
     if not sys.stdin.isatty():
         return sys.stdin.readline(SECRET_MOST + 2).rstrip("\r\n")
-    password = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != password:
+    try:
+        password, again = getpass.getpass("Password: "), getpass.getpass("Again: ")
+    except EOFError as error:
+        raise RequestError("none was given", field="password") from error
+    if again != password:
         raise RequestError("the two are not the same", field="password")
     return password

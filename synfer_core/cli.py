@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from synfer_core.errors import CancelledError, SynferError
-from synfer_core.terminal import screened
+from synfer_core.terminal import one_line, screened
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -123,14 +123,15 @@ def _guarded(arguments: list[str], ended: list[int]) -> int:
         why = f": {error}" if str(error) else ""
         return _say(f"{'ended' if ended else 'interrupted'}{why}", ended[0] if ended else 130)
     except SynferError as error:
-        return _say(f"error: {error}", 2)
+        return _say(f"error: {one_line(str(error))}", 2)
     except BrokenPipeError:
         # The reader, such as `head`, has left.
         _leave_unwritten()
         return 0
     except OSError as error:
         _leave_unwritten()
-        return _say(f"error: {error.filename or 'output'}: {error.strerror or error}", 2)
+        name = one_line(str(error.filename or "output"))
+        return _say(f"error: {name}: {error.strerror or error}", 2)
     return code
 
 

@@ -18,7 +18,7 @@ from synfer_core.files import check_writable
 from synfer_core.models.added import Added
 from synfer_core.provenance.marking import Marking
 from synfer_core.request import SAMPLE, Recipe
-from synfer_core.terminal import control
+from synfer_core.terminal import control, one_line
 
 if TYPE_CHECKING:
     from synfer_core.report import Annotation, Pixels, Result
@@ -169,7 +169,7 @@ def for_each(images: Sequence[Path], show: Callable[[Path], None], *, as_json: b
 
 
 def _print_failure(path: Path, error: SynferError, *, as_json: bool) -> None:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {one_line(str(error))}", file=sys.stderr)
     if as_json:
         print(json.dumps({"file": str(path), "ok": False, "error": error.to_dict()}))
 
@@ -177,7 +177,8 @@ def _print_failure(path: Path, error: SynferError, *, as_json: bool) -> None:
 def print_summary(path: Path, made: Result | Annotation) -> None:
     """Print what was read off an image, for people."""
     label = made.label
-    print(f"{path}: {f'{label.expression}, {label.confidence:.0%} sure' if label else 'no label'}")
+    read = f"{label.expression}, {label.confidence:.0%} sure" if label else "no label"
+    print(f"{one_line(str(path))}: {read}")
     if made.verdict:
         print(f"  {made.verdict}")
     for reading in made.readings:

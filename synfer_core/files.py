@@ -107,11 +107,13 @@ def read_text_bytes(path: Path, field: str, *, limit: int = MAX_TEXT_BYTES) -> b
         RequestError: The file is missing, is no plain file, or is larger than `limit` bytes.
     """
     try:
-        if path.stat().st_size > limit:
-            raise RequestError(f"{path} is too large", field=field, allowed=f"{limit:,} bytes")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(limit + 1)  # a device tells no size
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}", field=field) from error
+    if len(data) > limit:
+        raise RequestError(f"{path} is too large", field=field, allowed=f"{limit:,} bytes")
+    return data
 
 
 def write_record(path: Path, kind: TypeAdapter[T], record: T) -> None:

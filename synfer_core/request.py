@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
@@ -382,7 +382,10 @@ class Recipe(Numeric):
             check_json(text, "recipe")
             data = json.loads(text, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
-            raise RequestError(f"not valid JSON: {error}", field="recipe") from error
+            why = str(error)
+            if "integer string conversion" in why:
+                why = "it holds a number of too many digits"
+            raise RequestError(f"not valid JSON: {why}", field="recipe") from error
         return cls.parse(data)
 
     def to_json(self) -> str:
@@ -440,10 +443,15 @@ def reference_bytes(reference: str, field: str = "reference") -> bytes | None:
     return data
 
 
+def place_of(location: Sequence[int | str]) -> str:
+    """Where pydantic found a fault, without its own names for the members of unions."""
+    return ".".join(part for part in map(str, location) if not set(part) & set("[("))
+
+
 def _translate(error: ValidationError) -> RequestError:
     """Pydantic's first complaint as ours."""
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "recipe"
+    field = place_of(first["loc"]) or "recipe"
     of_scene = len(first["loc"]) == 2 and first["loc"][0] == "scene"
     if first["type"] == "extra_forbidden":
         known = SceneOptions.model_fields if of_scene else Recipe.model_fields

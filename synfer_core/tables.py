@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,9 @@ MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "-"})
 
 _DELIMITERS = ",;\t|"
 _HEAD = 1 << 16
+_LONGEST = 1 << 20
+_MEANT = {"unexpected end of data": "a quotation mark is open at the end"}
+_NO_TEXT = "it is no text in UTF-8, UTF-16 or Windows-1252"
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -38,8 +42,8 @@ class Rows(Iterator[dict[str, str]]):
         lines: The table's text, opened with ``newline=""``.
 
     Raises:
-        csv.Error: A column comes twice, a row has cells without a column or lacks cells; says so.
-        UnicodeDecodeError: The text is not in the encoding that it began with.
+        csv.Error: A column comes twice, a row has cells without a column or lacks cells, a line is
+            longer than a million characters, or it is no text; says so.
 
     Attributes:
         columns: Their names.
@@ -47,17 +51,18 @@ class Rows(Iterator[dict[str, str]]):
     """
 
     def __init__(self, lines: IO[str]):
-        first = lines.readline()
+        given = _lines(lines)
+        first = next(given, "")
         named = _SEPARATOR.fullmatch(first)
         self._before = 1 if named else 0
-        head = lines.readline() if named else first
+        head = next(given, "") if named else first
         if "\0" in head or head.startswith("PK\x03\x04"):
             raise csv.Error("it is no text; a workbook of a spreadsheet has to be saved as CSV")
         delimiter = named[1] if named else _delimiter(head)
         self._cells = csv.reader(
-            _chain(head, lines), delimiter=delimiter, skipinitialspace=True, strict=True
+            _chain(head, given), delimiter=delimiter, skipinitialspace=True, strict=True
         )
-        self.columns: tuple[str, ...] = tuple(map(str.strip, next(self._cells, [])))
+        self.columns: tuple[str, ...] = tuple(map(str.strip, self._taken() or []))
         twice = sorted({name for name in self.columns if name and self.columns.count(name) > 1})
         if twice:
             raise csv.Error(f"column {twice[0]} comes twice")
@@ -67,9 +72,11 @@ class Rows(Iterator[dict[str, str]]):
         return self._cells.line_num + self._before
 
     def __next__(self) -> dict[str, str]:
-        cells = next(self._cells)
-        while not any(map(str.strip, cells)):
-            cells = next(self._cells)
+        cells = self._taken()
+        while cells is not None and not any(map(str.strip, cells)):
+            cells = self._taken()
+        if cells is None:
+            raise StopIteration
         width = len(self.columns)
         if len(cells) < width:
             raise csv.Error(f"line {self.line} is cut short: {len(cells)} of {width} cells")
@@ -81,6 +88,32 @@ class Rows(Iterator[dict[str, str]]):
         return {
             name: _plain(cell.strip(" ")) for name, cell in zip(self.columns, cells, strict=False)
         }
+
+    def _taken(self) -> list[str] | None:
+        """The next cells; None at the end."""
+        try:
+            return next(self._cells, None)
+        except csv.Error as error:
+            why = _MEANT.get(str(error), str(error))
+            raise csv.Error(f"line {self.line}: {why}") from error
+
+
+def _lines(text: IO[str]) -> Iterator[str]:
+    """The lines of a text, none of them endless.
+
+    Raises:
+        csv.Error: One is too long, or is no text.
+    """
+    for number in count(1):
+        try:
+            line = text.readline(_LONGEST)
+        except UnicodeDecodeError as error:
+            raise csv.Error(f"line {number}: {_NO_TEXT}") from error
+        if len(line) == _LONGEST:
+            raise csv.Error(f"line {number} has {_LONGEST:,} characters and more")
+        if not line:
+            return
+        yield line
 
 
 def _delimiter(head: str) -> str:
@@ -111,9 +144,9 @@ def rows_of(data: bytes) -> Rows:
     """The rows of a table in memory.
 
     Raises:
-        csv.Error, UnicodeDecodeError: See `Rows`.
+        csv.Error: See `Rows`.
     """
-    return Rows(io.StringIO(data.decode(_encoding(data)), newline=""))
+    return Rows(io.TextIOWrapper(io.BytesIO(data), encoding=_encoding(data), newline=""))
 
 
 @contextmanager
@@ -122,7 +155,7 @@ def opened_rows(path: Path) -> Iterator[Rows]:
 
     Raises:
         OSError: It cannot be read.
-        csv.Error, UnicodeDecodeError: See `Rows`.
+        csv.Error: See `Rows`.
     """
     with path.open("rb") as file:
         encoding = _encoding(file.read(_HEAD))

@@ -30,6 +30,11 @@ def plain(text: str) -> str:
     return _SUSPECT.sub(lambda found: _written_out(found[0]), text)
 
 
+def one_line(text: str) -> str:
+    r"""The same with its line ends written out too, so that a name cannot look like a line."""
+    return plain(text).replace("\n", "\\n")
+
+
 def _written_out(character: str) -> str:
     if unicodedata.category(character) in _HIDDEN or character in _TURNS:
         return character.encode("unicode_escape").decode()

@@ -128,6 +128,8 @@ def read_yaml(data: bytes, name: str, fields: Collection[str] = ()) -> object:
         raise RequestError(error.message, field=name, allowed=error.allowed) from error
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         why = " ".join(str(error).split())
+        if "integer string conversion" in why:
+            why = "it holds a number of too many digits"
         raise RequestError(f"cannot be read as YAML or JSON: {why}", field=name) from error
 
 

@@ -127,6 +127,20 @@ def test_on_a_terminal_the_password_is_typed_twice_and_not_shown(
         assert main(["user", "add", "ada", "--file", str(tmp_path / "users.txt")]) == 2
 
 
+def test_no_password_on_a_terminal_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ended(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", ended)
+    leader, follower = pty.openpty()
+    with os.fdopen(leader), os.fdopen(follower) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        assert main(["user", "add", "ada", "--file", str(tmp_path / "users.txt")]) == 2
+    assert capsys.readouterr().err == "error: password: none was given\n"
+
+
 def test_a_token_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "token.txt"
     assert run(monkeypatch, "token", "--file", file) == 0

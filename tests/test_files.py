@@ -110,3 +110,8 @@ def test_a_full_device_is_one_error_and_stays_a_device() -> None:
     with pytest.raises(RequestError, match="No space left on device"):
         write_whole(full, b"1")
     assert full.is_char_device()
+
+
+def test_a_device_without_an_end_is_too_large() -> None:
+    with pytest.raises(RequestError, match="/dev/zero is too large"):
+        read_text_bytes(Path("/dev/zero"), "aus.file", limit=1000)

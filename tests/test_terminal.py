@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from synfer_core.cli import main
-from synfer_core.terminal import control, plain, screened, without_chatter
+from synfer_core.terminal import control, one_line, plain, screened, without_chatter
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,7 @@ def test_chatter_is_dropped_and_all_else_follows(capfd: pytest.CaptureFixture[st
     os.write(2, b"after\n")
     err = capfd.readouterr().err
     assert err.encode() == said[3] + b"error: another thread\nafter\n"
+
+
+def test_a_name_cannot_look_like_a_line() -> None:
+    assert one_line("a\nerror: all is well\x1b.png") == r"a\nerror: all is well\x1b.png"

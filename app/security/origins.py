@@ -66,11 +66,12 @@ def trusted_hosts(given: str, served_on: str) -> Trusted:
     Raises:
         RequestError: One of the names given is none.
     """
-    patterns = [_bracketed(word) for part in given.split(",") if (word := part.strip().lower())]
-    for pattern in patterns:
+    words = [word for part in given.split(",") if (word := part.strip().lower())]
+    patterns = list(map(_bracketed, words))
+    for word, pattern in zip(words, patterns, strict=True):
         if not _PATTERN.fullmatch(pattern):
             allowed = "names and addresses, such as lab.example,*.lab.example"
-            raise RequestError(f"{pattern[:60]!r} is no name", field=SETTING, allowed=allowed)
+            raise RequestError(f"{word[:60]!r} is no name", field=SETTING, allowed=allowed)
     host = _bracketed(served_on.lower())
     everywhere = host in _EVERYWHERE
     own = socket.gethostname().lower() if everywhere else host

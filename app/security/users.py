@@ -193,7 +193,7 @@ def _wait(wrong: int) -> float:
 
 def _too_many(wait: float) -> AttemptsError:
     after = max(1, math.ceil(wait))
-    message = f"too many wrong attempts from this address; try again in {after} seconds"
+    message = f"too many wrong attempts from this address; try again in {after} s"
     return AttemptsError(message, field="Authorization", retry_after=after)
 
 
@@ -245,7 +245,7 @@ class Gate:
         identity = await self._verify(given)
         if identity is None:
             log.warning("wrong credentials from %s", address)
-            raise AccessError("is not known", field="Authorization")
+            raise AccessError("the name, password or token is not known", field="Authorization")
         self._attempts.forgive(address)
         _put(self._verified, key, identity, _VERIFIED)
         return identity

@@ -33,7 +33,7 @@ window.synfer = {
     banner.hidden = true;
     if (!error) return;
     const found = error.field && window.synfer.slot(error.field);
-    const inSight = found && (found.closest("[role=tabpanel]")?.checkVisibility() ?? true);
+    const inSight = found && (found.parentElement?.checkVisibility() ?? true);
     const slot = inSight ? found : banner;
     slot.textContent = window.synfer.sentence(error);
     slot.hidden = false;

@@ -14,7 +14,7 @@ from synfer_core.command_parts import add_models, for_each, print_summary
 from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS, Expression
 from synfer_core.files import check_writable, growing, is_stream
-from synfer_core.terminal import control, plain
+from synfer_core.terminal import control, one_line
 
 if TYPE_CHECKING:
     from synfer_core.annotations.reading import Outcome
@@ -150,9 +150,9 @@ def _tell(done: int, total: int, outcome: Outcome) -> None:
 
     clear = "\r\x1b[K" if sys.stderr.isatty() else ""
     if isinstance(outcome, Failed):
-        control(f"{clear}error: {plain(str(outcome.error))}\n")
+        control(f"{clear}error: {one_line(str(outcome.error))}\n")
     if clear:
         end = clear if done == total else ""
-        control(f"{clear}{done}/{total} {plain(outcome.file)}{end}")
+        control(f"{clear}{done}/{total} {one_line(outcome.file)}{end}")
     elif done % _EVERY == 0 or done == total:
-        print(f"{done}/{total} {outcome.file}", file=sys.stderr, flush=True)
+        print(f"{done}/{total} {one_line(outcome.file)}", file=sys.stderr, flush=True)

@@ -58,7 +58,7 @@ class Table:
             lines = rows_of(data)
             columns = Columns.of(lines.columns)
             read = list(_read(lines, columns))
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise RequestError(f"cannot be read as a table: {error}", field="aus.file") from error
         found = [(number, aus, label) for number, aus, label in read if aus is not None]
         if not found:

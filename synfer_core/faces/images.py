@@ -195,7 +195,9 @@ def _check_shape(image: Image.Image, field: str) -> None:
         raise _too_many_pixels(field, f"{width} x {height}")
     if min(width, height) < MIN_SIDE:
         raise ImageError(
-            f"is only {width} x {height} pixels", field=field, allowed=f"{MIN_SIDE} on each side"
+            f"is only {width} x {height} pixels",
+            field=field,
+            allowed=f"at least {MIN_SIDE} on each side",
         )
     # A phone's JPEG may carry a second picture (MPO); its first is the photo.
     if image.format != "MPO" and getattr(image, "is_animated", False):

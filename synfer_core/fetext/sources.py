@@ -218,7 +218,7 @@ def opened_table(path: Path) -> Iterator[Rows]:
     try:
         with opened_rows(path) as rows:
             yield rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, csv.Error) as error:
         raise DataError(f"cannot be read as CSV: {error}", field=str(path)) from error
 
 

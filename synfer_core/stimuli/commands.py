@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from synfer_core.command_parts import add_models
 from synfer_core.errors import CancelledError
-from synfer_core.terminal import control, plain
+from synfer_core.terminal import control, one_line, plain
 
 if TYPE_CHECKING:
     from synfer_core.stimuli.making import Step
@@ -146,7 +146,7 @@ def tell_step(step: Step) -> None:
 
 def _tell(record: Record, out: Path) -> int:
     for failure in record.failures:
-        print(f"error: {failure.stimulus.file}: {failure.error}", file=sys.stderr)
+        print(f"error: {one_line(f'{failure.stimulus.file}: {failure.error}')}", file=sys.stderr)
     print(f"{len(record.rows):,} images, {len(record.failures)} failed: {out}")
     if record.values("identity_drift"):
         print(f"  {len(record.flagged)} flagged: the person drifts {' '.join(record.flagged)}")

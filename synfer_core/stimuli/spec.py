@@ -20,7 +20,7 @@ from synfer_core.facekit.demographics import (
 )
 from synfer_core.facs import MAX_INTENSITY, PROTOTYPES, Expression, canonical_key, parse_facs
 from synfer_core.files import read_text_bytes
-from synfer_core.request import BACKGROUND_KINDS, TRANSPARENT, Recipe, Seed, Text
+from synfer_core.request import BACKGROUND_KINDS, TRANSPARENT, Recipe, Seed, Text, place_of
 from synfer_core.values import Flag, Numeric
 from synfer_core.yaml_text import read_yaml
 
@@ -481,7 +481,7 @@ def check_opaque(recipe: Recipe) -> None:
 def refusal(error: ValidationError, model: type[BaseModel]) -> RequestError:
     """Pydantic's first complaint as ours, naming the field from the top."""
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "SPEC"
+    field = place_of(first["loc"]) or "SPEC"
     if first["type"] == "extra_forbidden":
         allowed = ", ".join(_fields_at(model, first["loc"][:-1]))
         return RequestError("unknown key", field=field, allowed=allowed or None)

@@ -213,7 +213,7 @@ def _rows(data: bytes) -> Sequence[tuple[int, Mapping[str, str]]]:
         lines = rows_of(data)
         missing = [name for name in NEEDED if name not in lines.columns]
         rows = [] if missing else list(enumerate(lines, 1))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise DataError(f"cannot be read as a table: {error}", field="--from-csv") from error
     if missing:
         raise DataError(

@@ -66,7 +66,7 @@ def test_people_can_be_balanced() -> None:
         ({"mixes": {"x": "12Z"}}, "mixes.x"),
         ({"mixes": {"NA": "12C"}}, "mixes"),
         ({"mixes": {"Happiness": "12C"}}, "mixes"),
-        ({"mixes": {"a b": "12C"}}, "mixes.a b.[key]"),
+        ({"mixes": {"a b": "12C"}}, "mixes.a b"),
         ({"step": 30}, "step"),
         ({"step": 10, "intensities": [50]}, "intensities"),
         ({"intensities": []}, "intensities"),
