@@ -52,8 +52,17 @@ class Asking:
 
     def send(self, name: str, event: str, *data: Any, session: str = "s") -> httpx.Response:
         """Ask for an event of a part; the answer says that it waits."""
+        return self.join(self.message(name, event, *data, session=session))
+
+    def join(self, message: bytes) -> httpx.Response:
+        """Send a message to the queue."""
+        kind = {"Content-Type": "application/json"}
+        return self.client.post(JOIN, content=message, headers=kind)
+
+    def message(self, name: str, event: str, *data: Any, session: str = "s") -> bytes:
+        """What `send` sends."""
         body = {"data": data, "fn_index": self.event(name, event), "session_hash": session}
-        return self.client.post(JOIN, json=body)
+        return json.dumps(body).encode()
 
     def ended(self, name: str, event: str, *data: Any, session: str = "s") -> list[Any]:
         """The values that an event ends with."""
