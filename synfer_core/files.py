@@ -43,15 +43,15 @@ def placed(path: Path) -> Iterator[Path]:
         RequestError: It cannot be written.
         BrokenPipeError: The reader of a stream has left.
     """
-    stream = is_stream(path)
-    with tempfile.TemporaryDirectory() if stream else nullcontext(path.resolve().parent) as folder:
-        aside = Path(folder) / f".{path.resolve().name}.{secrets.token_hex(4)}.part"
+    stream, target = is_stream(path), path.resolve()
+    with tempfile.TemporaryDirectory() if stream else nullcontext(target.parent) as folder:
+        aside = Path(folder) / f".{target.name}.{secrets.token_hex(4)}.part"
         try:
             yield aside
             if stream:
                 _pour(aside, path)
             else:
-                aside.replace(path.resolve())
+                aside.replace(target)
         except BrokenPipeError:
             raise
         except OSError as error:

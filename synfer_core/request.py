@@ -19,7 +19,7 @@ from pydantic import (
 
 from synfer_core.errors import RequestError
 from synfer_core.facs import EXPRESSIONS, Expression, parse_facs, validate_aus
-from synfer_core.text_limits import check_json
+from synfer_core.text_limits import check_json, why_unread
 from synfer_core.values import Flag, Numeric
 
 MAX_TEXT = 2000
@@ -382,10 +382,7 @@ class Recipe(Numeric):
             check_json(text, "recipe")
             data = json.loads(text, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
-            why = str(error)
-            if "integer string conversion" in why:
-                why = "it holds a number of too many digits"
-            raise RequestError(f"not valid JSON: {why}", field="recipe") from error
+            raise RequestError(f"not valid JSON: {why_unread(error)}", field="recipe") from error
         return cls.parse(data)
 
     def to_json(self) -> str:

@@ -35,6 +35,10 @@ _COMPUTED = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 
 
+class _Line(csv.Error):
+    """A line that cannot be read, told in whole: `Rows` adds no number (a decoder reads ahead)."""
+
+
 class Rows(Iterator[dict[str, str]]):
     """The rows of a table by column; blank lines are passed over.
 
@@ -93,6 +97,8 @@ class Rows(Iterator[dict[str, str]]):
         """The next cells; None at the end."""
         try:
             return next(self._cells, None)
+        except _Line:
+            raise
         except csv.Error as error:
             why = _MEANT.get(str(error), str(error))
             raise csv.Error(f"line {self.line}: {why}") from error
@@ -108,9 +114,9 @@ def _lines(text: IO[str]) -> Iterator[str]:
         try:
             line = text.readline(_LONGEST)
         except UnicodeDecodeError as error:
-            raise csv.Error(f"line {number}: {_NO_TEXT}") from error
+            raise _Line(_NO_TEXT) from error
         if len(line) == _LONGEST:
-            raise csv.Error(f"line {number} has {_LONGEST:,} characters and more")
+            raise _Line(f"line {number} has {_LONGEST:,} characters and more")
         if not line:
             return
         yield line

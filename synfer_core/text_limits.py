@@ -30,6 +30,13 @@ _OTHERS = bytes(set(range(256)) - set(_MARKS))
 _QUICK: Any = getattr(yaml, "CParser", yaml.SafeLoader)
 
 
+def why_unread(error: Exception) -> str:
+    """What a reader of JSON or YAML says, in one line, without what it advises programmers."""
+    if "integer string conversion" in str(error):
+        return "it holds a number of too many digits"
+    return " ".join(str(error).split())
+
+
 def check_json(data: str | bytes, field: str, parts: int = PARTS) -> None:
     """Refuse a JSON text that is too deep or has too many values; what is no JSON may pass.
 

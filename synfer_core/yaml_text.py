@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import yaml
 
 from synfer_core.errors import RequestError
-from synfer_core.text_limits import YAML_PARTS, check_json, check_yaml
+from synfer_core.text_limits import YAML_PARTS, check_json, check_yaml, why_unread
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
@@ -127,9 +127,7 @@ def read_yaml(data: bytes, name: str, fields: Collection[str] = ()) -> object:
     except RequestError as error:
         raise RequestError(error.message, field=name, allowed=error.allowed) from error
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        why = " ".join(str(error).split())
-        if "integer string conversion" in why:
-            why = "it holds a number of too many digits"
+        why = why_unread(error)
         raise RequestError(f"cannot be read as YAML or JSON: {why}", field=name) from error
 
 

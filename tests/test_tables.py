@@ -48,9 +48,9 @@ def test_lines_are_counted_as_in_the_file() -> None:
         (b"a,b\n0,5,1\n", "line 2 has 3 cells"),
         (b"PK\x03\x04\x14\0\x06\0", "workbook"),
         (b'a,b\n"1,2\n', "line 2: a quotation mark is open at the end"),
-        (b"a,b\n1,\x81\x8d\xff\n", "it is no text in UTF-8"),
+        (b"a,b\n1,\x81\x8d\xff\n", "^it is no text in UTF-8"),
         (b"a,b\n1," + b"2" * 140_000, "line 2: field larger than field limit"),
-        (b"a,b\n1," + b"2" * (1 << 20), "line 2 has 1,048,576 characters and more"),
+        (b"a,b\n1," + b"2" * (1 << 20), "^line 2 has 1,048,576 characters and more"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(data: bytes, words: str) -> None:

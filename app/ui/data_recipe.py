@@ -71,8 +71,9 @@ def _safe(text: object) -> bytes:
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         allowed = f"at most {MAX_TEXT:,} letters"
         raise RequestError("is too long for a recipe", field="RECIPE", allowed=allowed)
-    check_yaml(text.encode(), "RECIPE", PARTS)
-    return text.encode()
+    data = text.encode()
+    check_yaml(data, "RECIPE", PARTS)
+    return data
 
 
 def text_of(values: Mapping[str, Any]) -> str:
